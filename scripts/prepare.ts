@@ -1,0 +1,87 @@
+/**
+ * What npm runs after an install in a checkout: bundles src/ to dist/, builds the addon from
+ * native/. Both are skipped when they are up to date.
+ *
+ *   node scripts/prepare.ts            a failed addon build is reported, and is not an error
+ *   node scripts/prepare.ts --strict   it is one: for tests and releases
+ *
+ * `node` is the pinned Node here, whatever is on PATH: npm puts node_modules/.bin first.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+
+const root = dirname(import.meta.dirname);
+const strict = process.argv.includes('--strict');
+const addonFile = join(root, 'build/Release/perilune.node');
+const stampFile = join(root, 'build/perilune.stamp');
+
+await bundle();
+linkOwnCommand();
+const failure = buildAddon();
+if (failure) {
+  console.error(
+    `perilune: the native addon was not built (${failure}).\n` +
+      'perilune: Lua runs without it, over the slower `node` io backend; processes, sandboxes and\n' +
+      'perilune: unix sockets with fds do not. Install a C compiler, make and Python 3, then: npm run build',
+  );
+  if (strict) process.exit(1);
+}
+
+/** One file, because start-up is part of the product; names are kept, since tracebacks show them. */
+async function bundle(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['src/cli/main.ts'],
+    outdir: 'dist',
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'esnext',
+    keepNames: false, // nothing is renamed: minification is off
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+}
+
+/** `npx perilune` in the checkout itself: npm links the commands of dependencies only. */
+function linkOwnCommand(): void {
+  const link = join(root, 'node_modules/.bin/perilune');
+  if (process.platform === 'win32' || existsSync(link)) return;
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync('../../bin/perilune', link);
+}
+
+/** @returns why there is no addon now, or undefined when there is one */
+function buildAddon(): string | undefined {
+  if (process.platform !== 'linux') return `not needed on ${process.platform}`;
+  const stamp = addonStamp();
+  if (!stamp) return 'native/ is empty';
+  if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+
+  const nodePackage = dirname(dirname(process.execPath));
+  const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+  const args = [gyp, 'rebuild', `--nodedir=${nodePackage}`, '--loglevel=error', '-j', 'max'];
+  const run = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  if (run.status !== 0) {
+    process.stderr.write(run.stdout + run.stderr);
+    return `node-gyp ended with ${run.status ?? run.signal}`;
+  }
+  writeFileSync(stampFile, stamp);
+  return undefined;
+}
+
+/** Hash of all that decides what the addon is; empty when there is nothing to build. */
+function addonStamp(): string {
+  const nativeDir = join(root, 'native');
+  const sources = existsSync(nativeDir) ? readdirSync(nativeDir).sort() : [];
+  if (!sources.some((name) => name.endsWith('.c'))) return '';
+  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`);
+  hash.update(readFileSync(join(root, 'binding.gyp')));
+  for (const name of sources) hash.update(`\n${name}\n`).update(readFileSync(join(nativeDir, name)));
+  return hash.digest('hex');
+}
