@@ -9,7 +9,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -61,7 +68,8 @@ function buildAddon(): string | undefined {
   if (process.platform !== 'linux') return `not needed on ${process.platform}`;
   const stamp = addonStamp();
   if (!stamp) return 'native/ is empty';
-  if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp)
+    return;
 
   const nodePackage = dirname(dirname(process.execPath));
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
@@ -80,8 +88,11 @@ function addonStamp(): string {
   const nativeDir = join(root, 'native');
   const sources = existsSync(nativeDir) ? readdirSync(nativeDir).sort() : [];
   if (!sources.some((name) => name.endsWith('.c'))) return '';
-  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`);
+  const hash = createHash('sha256').update(
+    `${process.version} ${process.platform} ${process.arch}\n`,
+  );
   hash.update(readFileSync(join(root, 'binding.gyp')));
-  for (const name of sources) hash.update(`\n${name}\n`).update(readFileSync(join(nativeDir, name)));
+  for (const name of sources)
+    hash.update(`\n${name}\n`).update(readFileSync(join(nativeDir, name)));
   return hash.digest('hex');
 }
