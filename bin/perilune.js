@@ -26,7 +26,7 @@ if (node === undefined) {
   process.exit(127);
 }
 
-const main = join(root, 'dist', 'main.js');
+const main = join(root, 'bin', 'start.cjs');
 const child = spawn(node, [...flags, main, ...process.argv.slice(2)], { stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => {

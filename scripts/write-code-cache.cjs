@@ -1,0 +1,17 @@
+'use strict';
+// Preloaded by prepare.ts into one run of the launcher: when that run ends, writes the code cache of
+// dist/main.cjs. The run decides what is in it: every function that it called.
+const { renameSync, writeFileSync } = require('node:fs');
+const vm = require('node:vm');
+
+vm.Script = class extends vm.Script {
+  constructor(source, options) {
+    super(source, options);
+    if (!options?.filename?.endsWith('main.cjs')) return;
+    const cacheFile = options.filename.replace(/\.cjs$/, '.cache');
+    process.on('exit', () => {
+      writeFileSync(`${cacheFile}.${process.pid}`, this.createCachedData());
+      renameSync(`${cacheFile}.${process.pid}`, cacheFile);
+    });
+  }
+};
