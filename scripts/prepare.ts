@@ -34,8 +34,8 @@ writeCodeCache();
 if (failure) {
   console.error(
     `perilune: the native addon was not built (${failure}).\n` +
-      'perilune: Lua runs without it, over the slower `node` io backend; processes, sandboxes and\n' +
-      'perilune: unix sockets with fds do not. Install a C compiler, make and Python 3, then: npm run build',
+      'perilune: Programs that only compute run without it; sockets, streams, processes and sandboxes\n' +
+      'perilune: raise an error. Install a C compiler, make and Python 3, then: npm run build',
   );
   if (strict) process.exit(1);
 }
@@ -102,7 +102,7 @@ function linkOwnCommand(): void {
 
 /** @returns why there is no addon now, or undefined when there is one */
 function buildAddon(): string | undefined {
-  if (process.platform !== 'linux') return `not needed on ${process.platform}`;
+  if (process.platform !== 'linux') return `it is for Linux, this is ${process.platform}`;
   const stamp = addonStamp();
   if (!stamp) return 'native/ is empty';
   if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp)
