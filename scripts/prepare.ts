@@ -10,10 +10,12 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -100,24 +102,41 @@ function linkOwnCommand(): void {
   symlinkSync('../../bin/perilune', link);
 }
 
-/** @returns why there is no addon now, or undefined when there is one */
+/**
+ * Compiles in a folder of its own and renames the result: a program that runs meanwhile, or a second
+ * build, never sees half an addon.
+ * @returns why there is no addon now, or undefined when there is one
+ */
 function buildAddon(): string | undefined {
   if (process.platform !== 'linux') return `it is for Linux, this is ${process.platform}`;
   const stamp = addonStamp();
   if (!stamp) return 'native/ is empty';
-  if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp)
-    return;
-
-  const nodePackage = dirname(dirname(process.execPath));
-  const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
-  const args = [gyp, 'rebuild', `--nodedir=${nodePackage}`, '--loglevel=error', '-j', 'max'];
-  const run = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
-  if (run.status !== 0) {
-    process.stderr.write(run.stdout + run.stderr);
-    return `node-gyp ended with ${run.status ?? run.signal}`;
+  if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
+    return undefined;
   }
-  writeFileSync(stampFile, stamp);
-  return undefined;
+  rmSync(addonFile, { force: true });
+  for (const tool of [process.env.CC ?? 'cc', 'make', 'python3']) {
+    if (spawnSync(tool, ['--version']).error) return `${tool} is missing`;
+  }
+
+  const work = join(root, `build/work-${process.pid}`);
+  cpSync(join(root, 'native'), join(work, 'native'), { recursive: true });
+  cpSync(join(root, 'binding.gyp'), join(work, 'binding.gyp'));
+  const nodePackage = dirname(dirname(process.execPath)); // carries the headers of this very Node
+  const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+  const args = ['rebuild', '-C', work, `--nodedir=${nodePackage}`, '--loglevel=error', '-j', 'max'];
+  const run = spawnSync(process.execPath, [gyp, ...args], { encoding: 'utf8' });
+  if (run.status === 0) {
+    mkdirSync(dirname(addonFile), { recursive: true });
+    renameSync(join(work, 'build/Release/perilune.node'), addonFile);
+    writeFileSync(stampFile, stamp);
+  } else {
+    console.error(
+      `${run.stdout}${run.stderr}`.replace(/^gyp ERR! (?:stack|System|command|cwd).*\n/gm, ''),
+    );
+  }
+  rmSync(work, { recursive: true });
+  return run.status === 0 ? undefined : `node-gyp ended with ${run.status ?? run.signal}`;
 }
 
 /** Hash of all that decides what the addon is; empty when there is nothing to build. */
