@@ -5,7 +5,7 @@
  *   node scripts/prepare.ts            a failed addon build is reported, and is not an error
  *   node scripts/prepare.ts --strict   it is one: for tests and releases
  *
- * `node` is the pinned Node here, whatever is on PATH: npm puts node_modules/.bin first.
+ * The Node that runs this must be the pinned one: it decides the code cache, and the headers.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +21,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
 const root = dirname(import.meta.dirname);
@@ -30,7 +30,7 @@ const addonFile = join(root, 'build/Release/perilune.node');
 const stampFile = join(root, 'build/perilune.stamp');
 
 await bundle();
-linkOwnCommand();
+linkCommands();
 const failure = buildAddon();
 writeCodeCache();
 if (failure) {
@@ -94,12 +94,21 @@ function writeCodeCache(): void {
   });
 }
 
-/** `npx perilune` in the checkout itself: npm links the commands of dependencies only. */
-function linkOwnCommand(): void {
-  const link = join(root, 'node_modules/.bin/perilune');
-  if (process.platform === 'win32' || existsSync(link)) return;
-  mkdirSync(dirname(link), { recursive: true });
-  symlinkSync('../../bin/perilune', link);
+/**
+ * `perilune` and `node` in npm scripts and `npm exec`: npm links the commands of dependencies only,
+ * and npm 10 loses the link to a `node` that several optional packages offer.
+ */
+function linkCommands(): void {
+  if (process.platform === 'win32') return;
+  const folder = join(root, 'node_modules/.bin');
+  mkdirSync(folder, { recursive: true });
+  for (const [name, target] of [
+    ['perilune', join(root, 'bin/perilune')],
+    ['node', process.execPath],
+  ] as const) {
+    const link = join(folder, name);
+    if (!existsSync(link)) symlinkSync(relative(folder, target), link);
+  }
 }
 
 /**
