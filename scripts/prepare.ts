@@ -1,6 +1,6 @@
 /**
- * What npm runs after an install in a checkout: bundles src/ to dist/, builds the addon from
- * native/. Both are skipped when they are up to date.
+ * What npm runs after an install in a checkout: bundles src/ to dist/, and builds the addon from
+ * native/ unless it is up to date.
  *
  *   node scripts/prepare.ts            a failed addon build is reported, and is not an error
  *   node scripts/prepare.ts --strict   it is one: for tests and releases
