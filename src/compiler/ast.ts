@@ -1,0 +1,135 @@
+/**
+ * The syntax tree of a Lua chunk, names already resolved: every node, one union.
+ * Grammar: Lua 5.1 manual §8, with LuaJIT's `goto` and labels.
+ */
+
+/** A local variable or parameter. Its flags are complete once its function has been parsed. */
+export interface LocalVar {
+  readonly name: string;
+  /** The function that declares it. */
+  readonly func: FunctionNode;
+  /** Unique within the chunk; names the JavaScript variable. */
+  readonly id: number;
+  /** A nested function reads or writes it: an upvalue there. */
+  captured: boolean;
+  /** Assigned after its declaration. */
+  assigned: boolean;
+}
+
+export interface FunctionNode {
+  kind: 'function';
+  /** Position in the chunk's list of functions; 0 is the main chunk. */
+  index: number;
+  /** As messages name it: `f`, `t.f`, `t:f`, or '' for an anonymous function. */
+  name: string;
+  params: LocalVar[];
+  isVararg: boolean;
+  body: Block;
+  line: number;
+  endLine: number;
+  parent: FunctionNode | undefined;
+  /** It, or a function inside it, uses a global variable. */
+  usesEnv: boolean;
+}
+
+export interface Block {
+  stats: Stat[];
+  /** Labels of this block, in order; mostly none. */
+  labels: Label[] | undefined;
+}
+
+export interface Label {
+  readonly name: string;
+  readonly id: number;
+  readonly line: number;
+  /** Index of the statement before which it stands. */
+  at: number;
+  /** Indexes of the statements of its block that hold a `goto` to it: before it, and from it on. */
+  readonly forward: number[];
+  readonly backward: number[];
+}
+
+export type BinaryOp =
+  | '+'
+  | '-'
+  | '*'
+  | '/'
+  | '%'
+  | '^'
+  | '..'
+  | '=='
+  | '~='
+  | '<'
+  | '<='
+  | '>'
+  | '>=';
+
+export type Expr =
+  | { kind: 'nil' | 'true' | 'false' | 'vararg'; line: number }
+  | { kind: 'number'; value: number; line: number }
+  | { kind: 'string'; value: string; line: number }
+  | { kind: 'local'; v: LocalVar; line: number }
+  | { kind: 'upvalue'; v: LocalVar; line: number }
+  | { kind: 'global'; name: string; line: number }
+  | { kind: 'index'; obj: Expr; key: Expr; line: number }
+  | CallExpr
+  | FunctionExpr
+  | { kind: 'binary'; op: BinaryOp; left: Expr; right: Expr; line: number }
+  /** A run of `..`, which associates to the right: e1 .. (e2 .. (e3 …)). */
+  | { kind: 'concat'; parts: Expr[]; line: number }
+  | { kind: 'unary'; op: '-' | 'not' | '#'; operand: Expr; line: number }
+  | { kind: 'and' | 'or'; left: Expr; right: Expr; line: number }
+  | { kind: 'paren'; inner: Expr; line: number }
+  | TableExpr;
+
+export interface FunctionExpr {
+  kind: 'functionExpr';
+  func: FunctionNode;
+  line: number;
+}
+
+export type CallExpr =
+  | { kind: 'call'; fn: Expr; args: Expr[]; line: number }
+  | { kind: 'method'; obj: Expr; name: string; args: Expr[]; line: number };
+
+export interface TableExpr {
+  kind: 'table';
+  /** Fields in source order: positional ones have no key. */
+  items: { key: Expr | undefined; value: Expr }[];
+  line: number;
+}
+
+export type Stat =
+  | { kind: 'local'; vars: LocalVar[]; exprs: Expr[]; line: number }
+  | { kind: 'localFunction'; v: LocalVar; func: FunctionExpr; line: number }
+  | { kind: 'assign'; targets: Expr[]; exprs: Expr[]; line: number }
+  | { kind: 'callStat'; call: CallExpr; line: number }
+  | { kind: 'do'; body: Block; line: number }
+  | { kind: 'while'; cond: Expr; body: Block; line: number; endLine: number }
+  | { kind: 'repeat'; body: Block; cond: Expr; line: number }
+  | {
+      kind: 'if';
+      clauses: { cond: Expr; body: Block; line: number }[];
+      orelse: Block | undefined;
+      line: number;
+    }
+  | {
+      kind: 'fornum';
+      v: LocalVar;
+      start: Expr;
+      limit: Expr;
+      step: Expr | undefined;
+      body: Block;
+      line: number;
+      endLine: number;
+    }
+  | { kind: 'forin'; vars: LocalVar[]; exprs: Expr[]; body: Block; line: number; endLine: number }
+  | { kind: 'return'; exprs: Expr[]; line: number }
+  | { kind: 'break'; line: number }
+  | { kind: 'goto'; label: string; target: Label | undefined; backward: boolean; line: number };
+
+export interface Chunk {
+  /** All functions, the main one first. */
+  functions: FunctionNode[];
+  main: FunctionNode;
+}

@@ -1,0 +1,41 @@
+/** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → lower → emit. */
+import { type Emitted, emitChunk, emitContinuation } from './emit.ts';
+import type { ChunkCode } from './ir.ts';
+import { lower } from './lower.ts';
+import { parse } from './parse.ts';
+
+export { LuaSyntaxError } from './lex.ts';
+
+export interface CompileOptions {
+  /** As messages print it. */
+  chunkName: string;
+  parseNumber: (text: string) => number | undefined;
+  /** Every call suspends and resumes once. */
+  suspendAll: boolean;
+}
+
+export interface Compiled {
+  main: Emitted;
+  functions: readonly { name: string; line: number }[];
+  /** By site id: where each site is. */
+  sites: readonly { line: number; functionIndex: number }[];
+  continuation(site: number): Emitted;
+}
+
+/**
+ * @param source  Lua text, one byte a code unit
+ * @throws LuaSyntaxError
+ */
+export function compile(source: string, options: CompileOptions): Compiled {
+  const chunk = parse(source, options.chunkName, options.parseNumber);
+  const code: ChunkCode = lower(chunk, options);
+  return {
+    main: emitChunk(code.main),
+    functions: code.functions.map(({ node }) => ({ name: node.name, line: node.line })),
+    sites: code.sites.map(({ site, func }) => ({ line: site.line, functionIndex: func.node.index })),
+    continuation(id) {
+      const { site, func } = code.sites[id]!;
+      return emitContinuation(site, func);
+    },
+  };
+}

@@ -1,0 +1,176 @@
+/**
+ * Structured code → JavaScript: a chunk in its ordinary form, or what is left of one function after a
+ * site that has suspended. Each line of output belongs to one Lua line, which `lines` records.
+ */
+import type { FunctionCode, Node, OpNames, Seq, Site } from './ir.ts';
+
+export interface Emitted {
+  /** An expression: a function of `$E` (table of globals) and `$K` (the chunk's sites). */
+  js: string;
+  /** Lua line of each line of `js`, from 1. */
+  lines: number[];
+  names: Map<number, OpNames>;
+}
+
+class Printer {
+  private readonly out: string[] = [];
+  readonly lines: number[] = [0, 0];
+  readonly names = new Map<number, OpNames>();
+  /** Names of fields whose accessors the text uses. */
+  private readonly getters = new Map<string, string>();
+  private readonly setters = new Map<string, string>();
+  private readonly fields = new Set<string>();
+  /** Loops of which one iteration is being peeled off: their labels → those that stand for them. */
+  private readonly peeled = new Map<string, { leave: string; next: string }>();
+
+  private line(js: string, lua: number, names?: OpNames): void {
+    // A line of output may hold one operation only: names are found by line.
+    const { out, lines } = this;
+    if (names !== undefined && names.some((n) => n !== undefined)) this.names.set(lines.length, names);
+    lines.push(lua);
+    out.push(this.resolve(js));
+  }
+
+  /** Replace `$get("x")`, `$set("x")` and `$property("x");` by this text's own constants. */
+  private resolve(js: string): string {
+    if (!js.includes('$get(') && !js.includes('$set(') && !js.includes('$property(')) return js;
+    return js
+      .replace(/\$property\(("(?:[^"\\]|\\.)*")\); /g, (_, key: string) => {
+        this.fields.add(key);
+        return '';
+      })
+      .replace(/\$([gs])et\(("(?:[^"\\]|\\.)*")\)/g, (_, which: string, key: string) => {
+        const names = which === 'g' ? this.getters : this.setters;
+        let name = names.get(key);
+        if (name === undefined) {
+          name = `$${which}${names.size}`;
+          names.set(key, name);
+        }
+        return name;
+      });
+  }
+
+  seq(seq: Seq, from = 0): void {
+    for (let i = from; i < seq.nodes.length; i++) this.node(seq.nodes[i]!);
+  }
+
+  node(node: Node): void {
+    switch (node.kind) {
+      case 'line':
+        this.line(node.js, node.line, node.names);
+        return;
+      case 'site': {
+        const live = node.live.map((v) => `, ${v.name}`).join('');
+        this.line(`${node.head}$S($K[${node.id}]${live})${node.tail}`, node.line, node.names);
+        return;
+      }
+      case 'closure':
+        this.func(node.func, node.head, node.tail, node.line);
+        return;
+      case 'if':
+        this.line(`if (${node.cond}) {`, node.line);
+        this.seq(node.then);
+        if (node.orelse !== undefined && node.orelse.nodes.length > 0) {
+          this.line('} else {', node.line);
+          this.seq(node.orelse);
+        }
+        this.line('}', node.line);
+        return;
+      case 'loop':
+        this.line(`${node.label}: for (;;) {`, node.line);
+        this.seq(node.body);
+        this.line('}', node.line);
+        return;
+      case 'scope':
+        this.line(node.label === '' ? '{' : `${node.label}: {`, node.line);
+        this.seq(node.body);
+        this.line('}', node.line);
+        return;
+      case 'break': case 'continue': {
+        const peeled = this.peeled.get(node.label);
+        if (peeled === undefined) this.line(`${node.kind} ${node.label};`, node.line);
+        else this.line(`break ${node.kind === 'break' ? peeled.leave : peeled.next};`, node.line);
+        return;
+      }
+    }
+  }
+
+  func(func: FunctionCode, head: string, tail: string, line: number): void {
+    this.line(`${head}function ${func.jsName}(${func.params.join(', ')}) {`, line);
+    this.seq(func.body);
+    this.line(`}${tail}`, line);
+  }
+
+  /** What follows a site: the rest of each construct that it is in, outwards. */
+  rest(site: Site, func: FunctionCode): void {
+    const path: Node[] = [site];
+    for (let owner = site.seq.owner; owner !== undefined; owner = owner.seq.owner) path.push(owner);
+    const live = site.live.map((v, i) => `${v.name} = $fr[${i + 1}]`);
+    this.line(`function ${func.jsName}($v, $fr) {`, site.line);
+    if (live.length > 0) this.line(`let ${live.join(', ')};`, site.line);
+    const { dst } = site;
+    if (dst !== undefined) {
+      const one = '$isA($v) ? $v[0] : $v';
+      const value = site.adjust === 'raw' ? '$v' : site.adjust === 'bool' ? `$isTrue(${one})` : one;
+      this.line(`let ${dst.name} = ${value};`, site.line);
+    }
+    this.after(path, path.length - 1);
+    this.line('}', site.line);
+  }
+
+  private after(path: readonly Node[], i: number): void {
+    const node = path[i]!;
+    if (i > 0) {
+      switch (node.kind) {
+        case 'if':
+          this.line('{', node.line);
+          this.after(path, i - 1);
+          this.line('}', node.line);
+          break;
+        case 'scope':
+          this.line(node.label === '' ? '{' : `${node.label}: {`, node.line);
+          this.after(path, i - 1);
+          this.line('}', node.line);
+          break;
+        case 'loop': {
+          const leave = `${node.label}x`;
+          const next = `${node.label}c`;
+          this.line(`${leave}: {`, node.line);
+          this.line(`${next}: {`, node.line);
+          this.peeled.set(node.label, { leave, next });
+          this.after(path, i - 1);
+          this.peeled.delete(node.label);
+          this.line('}', node.line);
+          this.node(node);
+          this.line('}', node.line);
+          break;
+        }
+        default: throw new Error(`nothing is inside a ${node.kind}`);
+      }
+    }
+    this.seq(node.seq, node.seq.nodes.indexOf(node) + 1);
+  }
+
+  finish(): Emitted {
+    // One line in front: `lines` starts with two zeros for it.
+    let head = '(function ($E, $K) { "use strict";';
+    for (const [key, name] of this.getters) head += ` let ${name} = (t) => (${name} = $getter(${key}))(t);`;
+    for (const [key, name] of this.setters) head += ` let ${name} = (t, v) => (${name} = $setter(${key}))(t, v);`;
+    for (const key of this.fields) head += ` $property(${key});`;
+    return { js: `${head}\nreturn ${this.out.join('\n')}\n})`, lines: this.lines, names: this.names };
+  }
+}
+
+/** A chunk's main function, all others inside it. */
+export function emitChunk(main: FunctionCode): Emitted {
+  const printer = new Printer();
+  printer.func(main, '', ';', 0);
+  return printer.finish();
+}
+
+/** The continuation of one site: a function of the awaited result and the saved frame. */
+export function emitContinuation(site: Site, func: FunctionCode): Emitted {
+  const printer = new Printer();
+  printer.rest(site, func);
+  return printer.finish();
+}

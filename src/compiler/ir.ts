@@ -1,0 +1,111 @@
+/**
+ * Between the tree and JavaScript: a function as structured code in which everything that can suspend
+ * stands on a line of its own. Both forms of a function are printed from this: the ordinary one, and
+ * for each site that has ever suspended the rest of the function from there (`emit.ts`).
+ */
+import type { FunctionNode } from './ast.ts';
+
+/** A JavaScript variable of one function, alive from position `decl` to position `end`. */
+export interface Var {
+  readonly name: string;
+  decl: number;
+  end: number;
+  /** Holds `{v: value}`: a local that is both captured and assigned. */
+  cell: boolean;
+  /** Never assigned again, so closures capture the JavaScript variable itself. */
+  constant: boolean;
+}
+
+/** Statements that follow one another. */
+export interface Seq {
+  readonly nodes: Node[];
+  /** The node that it is a part of; undefined for a function's body. */
+  readonly owner: Node | undefined;
+}
+
+interface Place {
+  seq: Seq;
+  /** Lua line. */
+  line: number;
+}
+
+/** Names of the operands, for messages: see `OpInfo` of runtime/error.ts. */
+export type OpNames = (string | undefined)[];
+
+/** JavaScript that cannot suspend. */
+export interface Line extends Place {
+  kind: 'line';
+  js: string;
+  names: OpNames | undefined;
+}
+
+/** A nested function made and stored: `head` function `tail`. */
+export interface Closure extends Place {
+  kind: 'closure';
+  head: string;
+  func: FunctionCode;
+  tail: string;
+}
+
+/**
+ * JavaScript that may suspend: `head` is complete up to the value of a `return` that saves the frame,
+ * `tail` closes it. After a suspension `dst` gets the awaited result, adjusted.
+ */
+export interface Site extends Place {
+  kind: 'site';
+  head: string;
+  tail: string;
+  names: OpNames | undefined;
+  dst: Var | undefined;
+  adjust: 'one' | 'raw' | 'bool' | 'none';
+  pos: number;
+  /** Index in the chunk's table of sites. */
+  id: number;
+  /** What the rest of the function needs; known when the function is complete. */
+  live: Var[];
+}
+
+export interface If extends Place {
+  kind: 'if';
+  cond: string;
+  then: Seq;
+  orelse: Seq | undefined;
+}
+
+/** `for (;;)`: left by `break`. */
+export interface Loop extends Place {
+  kind: 'loop';
+  label: string;
+  body: Seq;
+  hasContinue: boolean;
+}
+
+/** A scope; a target for `break` where it has a label. */
+export interface Scope extends Place {
+  kind: 'scope';
+  label: string;
+  body: Seq;
+}
+
+export interface Jump extends Place {
+  kind: 'break' | 'continue';
+  label: string;
+}
+
+export type Node = Line | Closure | Site | If | Loop | Scope | Jump;
+
+export interface FunctionCode {
+  readonly node: FunctionNode;
+  readonly params: string[];
+  readonly body: Seq;
+  readonly sites: Site[];
+  /** Its JavaScript name ends in `$f<index>`: error.ts reads it off the stack. */
+  readonly jsName: string;
+}
+
+export interface ChunkCode {
+  readonly functions: FunctionCode[];
+  readonly main: FunctionCode;
+  /** All sites of the chunk, by id, each with its function. */
+  readonly sites: { site: Site; func: FunctionCode }[];
+}

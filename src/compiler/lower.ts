@@ -1,0 +1,1303 @@
+/**
+ * Tree → structured code. Expressions become atoms (names, constants, arithmetic on what is known to be
+ * a number); whatever can call Lua, and so suspend, becomes a site with a variable for its result.
+ *
+ * The order of evaluation is PUC Lua's: left to right; an operand that is a local is read when the
+ * operator runs. Only locals that are both captured and assigned can change under a call: they live in
+ * cells, and lists of values copy them when they are evaluated.
+ */
+import type {
+  BinaryOp, Block, CallExpr, Chunk, Expr, FunctionExpr, FunctionNode, Label, LocalVar, Stat, TableExpr,
+} from './ast.ts';
+import type { ChunkCode, FunctionCode, If, Loop, Node, OpNames, Scope, Seq, Site, Var } from './ir.ts';
+
+/** A value as JavaScript text without side effects. */
+interface Ex {
+  js: string;
+  /** Variables that the text reads. */
+  vars: Var[];
+  /** Known to be a number, a boolean, or not nil. */
+  num: boolean;
+  bool: boolean;
+  notNil: boolean;
+  /** A name or a short constant: may be repeated. */
+  atom: boolean;
+  /** A number known to be at least this (positive keys need no test). */
+  min: number;
+  /** Reads a cell: `own` when it is this function's local. */
+  cell: '' | 'own' | 'upvalue';
+  constant: boolean;
+}
+
+/** Where a value is wanted: in this variable, declared by the same line or before. */
+interface Dst {
+  v: Var;
+  declare: boolean;
+}
+
+const NO_VARS: Var[] = [];
+const base: Ex = {
+  js: '', vars: NO_VARS, num: false, bool: false, notNil: false, atom: true, min: Number.NEGATIVE_INFINITY,
+  cell: '', constant: false,
+};
+const NIL: Ex = { ...base, js: 'undefined', constant: true };
+
+const ARITH: Record<string, string> = { '+': '$add', '-': '$sub', '*': '$mul', '/': '$div', '%': '$mod', '^': '$pow' };
+
+export interface LowerOptions {
+  /** Every call suspends and resumes once. */
+  suspendAll: boolean;
+}
+
+export function lower(chunk: Chunk, options: LowerOptions): ChunkCode {
+  const code: ChunkCode = { functions: [], main: undefined as unknown as FunctionCode, sites: [] };
+  const main = new FunctionLowering(chunk.main, undefined, code, options).run();
+  (code as { main: FunctionCode }).main = main;
+  return code;
+}
+
+const IDENTIFIER = /^[A-Za-z_]\w*$/;
+const safeName = (name: string): string => name.replace(/\W/g, '_');
+
+/** `.$name` or `["$any text"]`. */
+function member(name: string): string {
+  return IDENTIFIER.test(name) ? `.$${name}` : `[${JSON.stringify(`$${name}`)}]`;
+}
+
+function numberText(n: number): string {
+  if (n === Number.POSITIVE_INFINITY) return '(1/0)';
+  if (n === Number.NEGATIVE_INFINITY) return '(-1/0)';
+  if (n !== n) return '(0/0)';
+  return n < 0 || (n === 0 && 1 / n < 0) ? `(${n === 0 ? '-0' : n})` : String(n);
+}
+
+/** Longer constant strings are never names of fields. */
+const MAX_FIELD_NAME = 64;
+const isFieldKey = (e: Expr): e is Extract<Expr, { kind: 'string' }> =>
+  e.kind === 'string' && e.value.length <= MAX_FIELD_NAME;
+
+/** Where a `goto` to a label goes. */
+interface Target {
+  /** Scope that ends at the label. */
+  inner: string | undefined;
+  /** Scope that ends at a loop in which the label is: the flag tells the loop to go on to it. */
+  outer: string | undefined;
+  flag: Var | undefined;
+  /** Loop that begins at the label. */
+  backward: Loop | undefined;
+}
+
+class FunctionLowering {
+  private readonly node: FunctionNode;
+  private readonly outer: FunctionLowering | undefined;
+  private readonly chunk: ChunkCode;
+  private readonly options: LowerOptions;
+  private readonly code: FunctionCode;
+  private seq: Seq;
+  private pos = 0;
+  private temps = 0;
+  private labels = 0;
+  private readonly vars = new Map<LocalVar, Var>();
+  /** In order of declaration. */
+  private readonly declared: Var[] = [];
+  private readonly loops: { start: number; used: Set<Var>; breakLabel: string }[] = [];
+  private env: Var | undefined;
+  private va: Var | undefined;
+  private line = 0;
+  /** `goto` labels of open blocks → JavaScript labels. */
+  private readonly targets = new Map<Label, Target>();
+
+  constructor(
+    node: FunctionNode,
+    outer: FunctionLowering | undefined,
+    chunk: ChunkCode,
+    options: LowerOptions,
+  ) {
+    this.node = node;
+    this.outer = outer;
+    this.chunk = chunk;
+    this.options = options;
+    const name = node.index === 0 ? 'main' : safeName(node.name) || 'anonymous';
+    this.seq = { nodes: [], owner: undefined };
+    this.code = { node, params: [], body: this.seq, sites: [], jsName: `${name}$f${node.index}` };
+    chunk.functions[node.index] = this.code;
+  }
+
+  run(): FunctionCode {
+    const { node, code } = this;
+    this.line = node.line;
+    if (node.usesEnv) {
+      this.env = this.newVar('E$', true);
+      this.emitLine(`const E$ = ${code.jsName}.E || $E;`);
+    }
+    for (const p of node.params) {
+      const v = this.localVar(p);
+      if (v.cell) {
+        code.params.push(`${v.name}p`);
+        this.emitLine(`const ${v.name} = {v: ${v.name}p};`);
+      } else code.params.push(v.name);
+    }
+    if (node.isVararg) {
+      this.va = this.newVar('va$', true);
+      code.params.push('...va$');
+    }
+    this.block(node.body);
+    this.line = node.endLine;
+    if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
+    this.findLive();
+    return code;
+  }
+
+  /** What each site must save: one walk over declarations and sites in order of position. */
+  private findLive(): void {
+    let active: Var[] = [];
+    let next = 0;
+    const { declared } = this;
+    for (const site of this.code.sites) {
+      while (next < declared.length && declared[next]!.decl < site.pos) active.push(declared[next++]!);
+      active = active.filter((v) => v.end > site.pos);
+      site.live = active.filter((v) => v !== site.dst);
+    }
+  }
+
+  // ── variables ────────────────────────────────────────────────────────────────────────────────
+
+  private newVar(name: string, constant: boolean): Var {
+    const v: Var = { name, decl: this.pos, end: this.pos, cell: false, constant };
+    this.declared.push(v);
+    return v;
+  }
+
+  private temp(): Var {
+    return this.newVar(`$${++this.temps}`, false);
+  }
+
+  /** The variable of a local of this function, declared now. */
+  private localVar(local: LocalVar): Var {
+    const v = this.newVar(`${safeName(local.name)}$${local.id}`, local.captured && !local.assigned);
+    v.cell = local.captured && local.assigned;
+    this.vars.set(local, v);
+    return v;
+  }
+
+  /** The variable of a local or upvalue, as this function sees it. */
+  private varOf(local: LocalVar): Var {
+    let v = this.vars.get(local);
+    if (v === undefined) {
+      v = {
+        name: `${safeName(local.name)}$${local.id}`, decl: -1, end: -1,
+        cell: local.captured && local.assigned, constant: true,
+      };
+      this.vars.set(local, v);
+      this.declared.unshift(v);
+    }
+    return v;
+  }
+
+  /** The variables are read (or kept alive) at the current position. */
+  private use(vars: readonly Var[]): void {
+    for (const v of vars) {
+      if (v.end < this.pos) v.end = this.pos;
+      for (let i = this.loops.length - 1; i >= 0; i--) {
+        const loop = this.loops[i]!;
+        if (v.decl >= loop.start) break;
+        loop.used.add(v);
+      }
+    }
+  }
+
+  // ── emitting ─────────────────────────────────────────────────────────────────────────────────
+
+  private push(node: Node): void {
+    this.seq.nodes.push(node);
+  }
+
+  private emitLine(js: string, used: readonly Var[] = NO_VARS, names?: OpNames): void {
+    this.pos++;
+    this.use(used);
+    this.push({ kind: 'line', js, names, seq: this.seq, line: this.line });
+  }
+
+  private emitSite(
+    head: string,
+    tail: string,
+    used: readonly Var[],
+    dst: Var | undefined,
+    adjust: Site['adjust'],
+    names?: OpNames,
+  ): void {
+    this.pos++;
+    this.use(used);
+    const site: Site = {
+      kind: 'site', head, tail, names, dst, adjust, pos: this.pos, id: this.chunk.sites.length, live: [],
+      seq: this.seq, line: this.line,
+    };
+    this.chunk.sites.push({ site, func: this.code });
+    this.code.sites.push(site);
+    this.push(site);
+  }
+
+  private inside(seq: Seq, body: () => void): void {
+    const { seq: saved } = this;
+    this.seq = seq;
+    body();
+    this.seq = saved;
+  }
+
+  private emitIf(cond: Ex, then: () => void, orelse?: () => void): void {
+    this.pos++;
+    this.use(cond.vars);
+    const node: If = {
+      kind: 'if', cond: cond.js, then: undefined as unknown as Seq, orelse: undefined,
+      seq: this.seq, line: this.line,
+    };
+    node.then = { nodes: [], owner: node };
+    this.push(node);
+    this.inside(node.then, then);
+    if (orelse === undefined) return;
+    node.orelse = { nodes: [], owner: node };
+    this.inside(node.orelse, orelse);
+  }
+
+  private emitLoop(body: (loop: Loop) => void): void {
+    this.pos++;
+    const node: Loop = {
+      kind: 'loop', label: `L${++this.labels}`, body: undefined as unknown as Seq, hasContinue: false,
+      seq: this.seq, line: this.line,
+    };
+    node.body = { nodes: [], owner: node };
+    this.push(node);
+    const loop = { start: this.pos, used: new Set<Var>(), breakLabel: node.label };
+    this.loops.push(loop);
+    this.inside(node.body, () => body(node));
+    this.pos++;
+    this.loops.pop();
+    // The next iteration reads them again.
+    this.use([...loop.used]);
+  }
+
+  private emitScope(label: string, body: () => void): void {
+    const node: Scope = {
+      kind: 'scope', label, body: undefined as unknown as Seq, seq: this.seq, line: this.line,
+    };
+    node.body = { nodes: [], owner: node };
+    this.push(node);
+    this.inside(node.body, body);
+  }
+
+  private emitJump(kind: 'break' | 'continue', label: string): void {
+    this.pos++;
+    this.push({ kind, label, seq: this.seq, line: this.line });
+  }
+
+  // ── values ───────────────────────────────────────────────────────────────────────────────────
+
+  private varEx(v: Var): Ex {
+    return { ...base, js: v.name, vars: [v] };
+  }
+
+  private constantEx(js: string, more: Partial<Ex> = {}): Ex {
+    return { ...base, js, constant: true, notNil: true, ...more };
+  }
+
+  /** As something that can be named more than once. */
+  private atom(e: Ex): Ex {
+    return e.atom ? e : this.spill(e);
+  }
+
+  private spill(e: Ex): Ex {
+    const v = this.temp();
+    this.emitLine(`const ${v.name} = ${e.js};`, e.vars);
+    return { ...e, js: v.name, vars: [v], atom: true, cell: '', constant: false };
+  }
+
+  /** The variable for a result, and how its line declares it. */
+  private target(dst: Dst | undefined): { v: Var; decl: string } {
+    if (dst === undefined) {
+      const v = this.temp();
+      return { v, decl: 'let ' };
+    }
+    return { v: dst.v, decl: dst.declare ? 'let ' : '' };
+  }
+
+  /** One value. Where `dst` is given the result may (not must) be put there. */
+  private exp(e: Expr, dst?: Dst): Ex {
+    this.line = e.line;
+    switch (e.kind) {
+      case 'nil': return NIL;
+      case 'true': case 'false': return this.constantEx(e.kind, { bool: true });
+      case 'number': return this.constantEx(numberText(e.value), { num: true, min: e.value });
+      case 'string': {
+        const text = this.constantEx(JSON.stringify(e.value));
+        return e.value.length <= 40 ? text : { ...text, atom: false };
+      }
+      case 'local': case 'upvalue': return this.variable(e.v, e.kind);
+      case 'global': return this.fieldGet(this.envEx(), e.name, [undefined], dst);
+      case 'index': return this.indexGet(e, dst);
+      case 'call': case 'method': {
+        const v = this.call(e, 'one', dst);
+        return this.varEx(v!);
+      }
+      case 'vararg': {
+        const ex: Ex = { ...base, js: 'va$[0]', vars: [this.va!], atom: false };
+        return this.spill(ex);
+      }
+      case 'functionExpr': return this.closure(e);
+      case 'binary': return this.binary(e, dst);
+      case 'concat': return this.concat(e.parts, dst);
+      case 'unary': return this.unary(e, dst);
+      case 'and': case 'or': return this.logical(e, dst);
+      case 'paren': return this.exp(e.inner, dst);
+      case 'table': return this.table(e);
+    }
+  }
+
+  private variable(local: LocalVar, kind: 'local' | 'upvalue'): Ex {
+    const v = this.varOf(local);
+    if (v.cell) {
+      return { ...base, js: `${v.name}.v`, vars: [v], cell: kind === 'local' ? 'own' : 'upvalue' };
+    }
+    const ex = this.varEx(v);
+    const known = this.loopVars.get(local);
+    return known === undefined ? ex : { ...ex, num: true, notNil: true, min: known };
+  }
+  /** Variables of numeric `for` loops that the body does not assign, with their least value. */
+  private readonly loopVars = new Map<LocalVar, number>();
+
+  private envEx(): Ex {
+    return this.varEx(this.env!);
+  }
+
+  /** Evaluates without a line of its own, and without reading a cell. */
+  private static isPlain(e: Expr): boolean {
+    switch (e.kind) {
+      case 'nil': case 'true': case 'false': case 'number': case 'string': case 'local': case 'upvalue':
+        return true;
+      case 'paren': return FunctionLowering.isPlain(e.inner);
+      default: return false;
+    }
+  }
+
+  /** Values of a list, in order; a cell is copied where something is evaluated after it. */
+  private list(exprs: readonly Expr[]): Ex[] {
+    const out: Ex[] = [];
+    exprs.forEach((e, i) => {
+      let ex = this.exp(e);
+      if (ex.cell !== '' && exprs.slice(i + 1).some((later) => !FunctionLowering.isPlain(later))) {
+        ex = this.spill(ex);
+      }
+      out.push(ex);
+    });
+    return out;
+  }
+
+  private operands(left: Expr, right: Expr): [Ex, Ex] {
+    let l = this.exp(left);
+    if (l.cell === 'upvalue' && !FunctionLowering.isPlain(right)) l = this.spill(l);
+    const r = this.exp(right);
+    return [l, r];
+  }
+
+  // ── operators ────────────────────────────────────────────────────────────────────────────────
+
+  private binary(e: Extract<Expr, { kind: 'binary' }>, dst?: Dst): Ex {
+    const { op } = e;
+    const [l, r] = this.operands(e.left, e.right);
+    this.line = e.line;
+    switch (op) {
+      case '==': case '~=': return this.equality(l, r, op === '~=');
+      case '<': case '<=': case '>': case '>=': return this.compare(op, l, r);
+      default: return this.arith(op, l, r, [name(e.left), name(e.right)], dst);
+    }
+  }
+
+  private static arithText(op: BinaryOp, l: string, r: Ex): string {
+    if (op === '%') return `$nmod(${l}, ${r.js})`;
+    if (op === '^') return r.constant && r.js === '2' ? `${l} * ${l}` : `$npow(${l}, ${r.js})`;
+    return `${l} ${op} ${r.js}`;
+  }
+
+  private arith(op: BinaryOp, left: Ex, right: Ex, names: OpNames, dst?: Dst): Ex {
+    if (left.num && right.num) {
+      const l = op === '^' ? this.atom(left) : left;
+      const call = op === '%' || (op === '^' && right.js !== '2');
+      const text = FunctionLowering.arithText(op, l.js, right);
+      return {
+        ...base, js: call ? text : `(${text})`, vars: [...l.vars, ...right.vars], num: true, notNil: true,
+        atom: false, constant: l.constant && right.constant,
+        min: op === '+' ? left.min + right.min : Number.NEGATIVE_INFINITY,
+      };
+    }
+    const l = this.atom(left);
+    const r = this.atom(right);
+    const { v, decl } = this.target(dst);
+    const fast = FunctionLowering.arithText(op, l.js, r);
+    const d = decl === '' ? '' : `let ${v.name}; `;
+    const test = `${d}if (${[numberTest(l), numberTest(r)].filter(Boolean).join(' && ')}) ${v.name} = ${fast}; `;
+    this.emitSite(
+      `${test}else if ((${v.name} = ${ARITH[op]}(${l.js}, ${r.js})) === $SUSPEND) return `, ';',
+      [...l.vars, ...r.vars], v, 'one', names,
+    );
+    return this.varEx(v);
+  }
+
+  private compare(op: '<' | '<=' | '>' | '>=', left: Ex, right: Ex): Ex {
+    if (left.num && right.num) {
+      return {
+        ...base, js: `(${left.js} ${op} ${right.js})`, vars: [...left.vars, ...right.vars], bool: true,
+        notNil: true, atom: false,
+      };
+    }
+    const l = this.atom(left);
+    const r = this.atom(right);
+    const v = this.temp();
+    const swap = op === '>' || op === '>=';
+    const fn = op === '<' || op === '>' ? '$lt' : '$le';
+    const args = swap ? `${r.js}, ${l.js}` : `${l.js}, ${r.js}`;
+    const tests = [numberTest(l), numberTest(r)].filter(Boolean).join(' && ');
+    this.emitSite(
+      `let ${v.name}; if (${tests}) ${v.name} = ${l.js} ${op} ${r.js}; else if ((${v.name} = ${fn}(${args})) === $SUSPEND) return `,
+      ';', [...l.vars, ...r.vars], v, 'bool',
+    );
+    return { ...this.varEx(v), bool: true, notNil: true };
+  }
+
+  private equality(left: Ex, right: Ex, negate: boolean): Ex {
+    const vars = [...left.vars, ...right.vars];
+    if (left.constant || right.constant || left.num || right.num || left.bool || right.bool) {
+      return {
+        ...base, js: `(${left.js} ${negate ? '!==' : '==='} ${right.js})`, vars, bool: true, notNil: true,
+        atom: false,
+      };
+    }
+    const l = this.atom(left);
+    const r = this.atom(right);
+    const v = this.temp();
+    this.emitSite(
+      `let ${v.name} = ${l.js} === ${r.js}; if (!${v.name} && typeof ${l.js} === 'object' && (${v.name} = $eq(${l.js}, ${r.js})) === $SUSPEND) return `,
+      ';', vars, v, 'bool',
+    );
+    const ex = { ...this.varEx(v), bool: true, notNil: true };
+    return negate ? { ...ex, js: `!${v.name}`, atom: false } : ex;
+  }
+
+  private concat(parts: readonly Expr[], dst?: Dst): Ex {
+    const { line } = this;
+    const values = this.list(parts);
+    this.line = line;
+    let right = this.atom(values.at(-1)!);
+    let rightName = name(parts.at(-1)!);
+    for (let i = values.length - 2; i >= 0; i--) {
+      const left = this.atom(values[i]!);
+      const { v, decl } = this.target(i === 0 ? dst : undefined);
+      const d = decl === '' ? '' : `let ${v.name}; `;
+      const tests = [stringTest(left), stringTest(right)].filter(Boolean).join(' && ');
+      const head =
+        tests === ''
+          ? `${decl}${v.name} = ${left.js} + ${right.js}; if (${v.name} === $SUSPEND) return `
+          : `${d}if (${tests}) ${v.name} = ${left.js} + ${right.js}; else if ((${v.name} = $concat(${left.js}, ${right.js})) === $SUSPEND) return `;
+      this.emitSite(head, ';', [...left.vars, ...right.vars], v, 'one', [name(parts[i]!), rightName]);
+      right = this.varEx(v);
+      rightName = undefined;
+    }
+    return right;
+  }
+
+  private unary(e: Extract<Expr, { kind: 'unary' }>, dst?: Dst): Ex {
+    if (e.op === 'not') {
+      const test = this.test(e.operand);
+      return { ...test, js: `!${test.js}`, bool: true, notNil: true, atom: false, constant: false };
+    }
+    const operand = this.exp(e.operand);
+    this.line = e.line;
+    if (e.op === '-' && operand.num) {
+      return { ...operand, js: `(-${operand.js})`, atom: false, min: Number.NEGATIVE_INFINITY };
+    }
+    const o = this.atom(operand);
+    const { v, decl } = this.target(dst);
+    const head =
+      e.op === '-'
+        ? `${decl === '' ? '' : `let ${v.name}; `}if (typeof ${o.js} === 'number') ${v.name} = -${o.js}; else if ((${v.name} = $unm(${o.js})) === $SUSPEND) return `
+        : `${decl}${v.name} = $len(${o.js}); if (${v.name} === $SUSPEND) return `;
+    this.emitSite(head, ';', o.vars, v, 'one', [name(e.operand)]);
+    return this.varEx(v);
+  }
+
+  private logical(e: Extract<Expr, { kind: 'and' | 'or' }>, dst?: Dst): Ex {
+    const left = this.exp(e.left);
+    const v = dst !== undefined && !left.vars.includes(dst.v) && dst.declare ? dst.v : this.temp();
+    this.emitLine(`let ${v.name} = ${left.js};`, left.vars);
+    const taken = truth({ ...this.varEx(v), bool: left.bool });
+    const cond = e.kind === 'and' ? taken : { ...taken, js: `!${taken.js}` };
+    let right: Ex = NIL;
+    this.emitIf(cond, () => {
+      right = this.exp(e.right);
+      this.emitLine(`${v.name} = ${right.js};`, right.vars);
+    });
+    return {
+      ...this.varEx(v), bool: left.bool && right.bool, num: left.num && right.num,
+      notNil: e.kind === 'or' ? right.notNil : left.notNil && right.notNil,
+    };
+  }
+
+  /** As a JavaScript condition. */
+  private test(e: Expr): Ex {
+    this.line = e.line;
+    if (e.kind === 'paren') return this.test(e.inner);
+    if (e.kind === 'and' || e.kind === 'or') {
+      const left = this.test(e.left);
+      if (this.isPureTest(e.right)) {
+        const right = this.test(e.right);
+        return {
+          ...base, js: `(${left.js} ${e.kind === 'and' ? '&&' : '||'} ${right.js})`,
+          vars: [...left.vars, ...right.vars], bool: true, atom: false,
+        };
+      }
+      const v = this.temp();
+      this.emitLine(`let ${v.name} = ${left.js};`, left.vars);
+      const cond = { ...this.varEx(v), js: e.kind === 'and' ? v.name : `!${v.name}` };
+      this.emitIf(cond, () => {
+        const right = this.test(e.right);
+        this.emitLine(`${v.name} = ${right.js};`, right.vars);
+      });
+      return { ...this.varEx(v), bool: true };
+    }
+    return truth(this.exp(e));
+  }
+
+  /** Its test needs no line of its own. */
+  private isPureTest(e: Expr): boolean {
+    switch (e.kind) {
+      case 'paren': return this.isPureTest(e.inner);
+      case 'and': case 'or': return this.isPureTest(e.left) && this.isPureTest(e.right);
+      case 'unary': return e.op === 'not' && this.isPureTest(e.operand);
+      case 'binary': {
+        if (e.op !== '==' && e.op !== '~=') return false;
+        const constant = (x: Expr): boolean =>
+          x.kind === 'nil' || x.kind === 'true' || x.kind === 'false' || x.kind === 'number' || x.kind === 'string';
+        return (constant(e.left) || constant(e.right)) && FunctionLowering.isPlain(e.left) && FunctionLowering.isPlain(e.right);
+      }
+      default: return FunctionLowering.isPlain(e);
+    }
+  }
+
+  // ── tables ───────────────────────────────────────────────────────────────────────────────────
+
+  private indexGet(e: Extract<Expr, { kind: 'index' }>, dst?: Dst): Ex {
+    if (isFieldKey(e.key)) {
+      const obj = this.atom(this.exp(e.obj));
+      this.line = e.line;
+      return this.fieldGet(obj, e.key.value, [name(e.obj)], dst);
+    }
+    const [o, k] = this.operands(e.obj, e.key);
+    const obj = this.atom(o);
+    const key = this.atom(k);
+    this.line = e.line;
+    const vars = [...obj.vars, ...key.vars];
+    const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
+    const d = decl === '' ? '' : `let ${v.name}; `;
+    const slow = `(${v.name} = $index(${obj.js}, ${key.js})) === $SUSPEND) return `;
+    if (key.constant && !key.num) {
+      this.emitSite(`${d}if (${slow}`, ';', vars, v, 'one', [name(e.obj)]);
+    } else {
+      this.emitSite(
+        `${d}if (${[...keyTests(key), `(${v.name} = ${obj.js}.arr[${key.js}]) !== undefined`].join(' && ')}); else if (${slow}`,
+        ';', vars, v, 'one', [name(e.obj)],
+      );
+    }
+    return this.varEx(v);
+  }
+
+  private fieldGet(obj: Ex, key: string, names: OpNames, dst?: Dst): Ex {
+    const { v, decl } = this.target(dst !== undefined && !obj.vars.includes(dst.v) ? dst : undefined);
+    this.emitSite(
+      `${decl}${v.name} = ${obj.js}${member(key)}; if (${v.name} === undefined && (${v.name} = $get(${JSON.stringify(key)})(${obj.js})) === $SUSPEND) return `,
+      ';', obj.vars, v, 'one', names,
+    );
+    return this.varEx(v);
+  }
+
+  private fieldSet(obj: Ex, key: string, value: Ex, names: OpNames): void {
+    const val = this.atom(value);
+    const place = `${obj.js}${member(key)}`;
+    const test = val.notNil ? '' : ` && ${val.js} !== undefined`;
+    this.emitSite(
+      `if (${place} !== undefined${test}) ${place} = ${val.js}; else if ($set(${JSON.stringify(key)})(${obj.js}, ${val.js}) === $SUSPEND) return `,
+      ';', [...obj.vars, ...val.vars], undefined, 'none', names,
+    );
+  }
+
+  private indexSet(obj: Ex, key: Ex, value: Ex, names: OpNames): void {
+    const k = this.atom(key);
+    const val = this.atom(value);
+    const slow = `$setindex(${obj.js}, ${k.js}, ${val.js}) === $SUSPEND) return `;
+    const vars = [...obj.vars, ...k.vars, ...val.vars];
+    if (k.constant && !k.num) {
+      this.emitSite(`if (${slow}`, ';', vars, undefined, 'none', names);
+      return;
+    }
+    const tests = [...keyTests(k)];
+    if (!val.notNil) tests.push(`${val.js} !== undefined`);
+    tests.push(`${obj.js}.arr[${k.js}] !== undefined`);
+    this.emitSite(
+      `if (${tests.join(' && ')}) ${obj.js}.arr[${k.js}] = ${val.js}; else if (${slow}`, ';',
+      vars, undefined, 'none', names,
+    );
+  }
+
+  /** Positional items of one array literal; longer constructors are filled element by element. */
+  private static readonly LITERAL = 64;
+
+  private table(e: TableExpr): Ex {
+    const { line } = this;
+    const { items } = e;
+    const named = items.filter((item) => item.key !== undefined && isFieldKey(item.key)).length;
+    const positional = items.filter((item) => item.key === undefined).length;
+    const last = items.at(-1);
+    const open = last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
+    const t = this.temp();
+    const maker = named === 0 ? '$LuaTable' : `$T${[2, 4, 8, 16].find((n) => n >= named) ?? 32}`;
+    const literal = items.length <= FunctionLowering.LITERAL;
+    let array: Var | undefined;
+    if (!literal) {
+      this.emitLine(`const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`);
+      if (positional > 0) {
+        array = this.temp();
+        this.emitLine(`const ${array.name} = [0];`);
+      }
+    }
+    const elements: Ex[] = [];
+    const stores: { js: string; vars: Var[]; names: OpNames | undefined }[] = [];
+    const store = (js: string, vars: Var[], names?: OpNames): void => {
+      if (literal) stores.push({ js, vars, names });
+      else this.emitLine(js, [t, ...vars], names);
+    };
+    items.forEach((item, i) => {
+      if (item === last && open !== undefined) return;
+      const rest = items.slice(i + 1).some((later) => !FunctionLowering.isPlain(later.value));
+      const keep = (ex: Ex): Ex => (ex.cell !== '' && rest ? this.spill(ex) : ex);
+      if (item.key === undefined) {
+        const value = keep(this.exp(item.value));
+        if (literal) elements.push(value);
+        else this.emitLine(`${array!.name}.push(${value.js});`, [array!, ...value.vars]);
+      } else if (isFieldKey(item.key)) {
+        const value = keep(this.exp(item.value));
+        store(`$property(${JSON.stringify(item.key.value)}); ${t.name}${member(item.key.value)} = ${value.js};`, value.vars);
+      } else {
+        const key = keep(this.exp(item.key));
+        const value = keep(this.exp(item.value));
+        this.line = line;
+        store(`$rawset(${t.name}, ${key.js}, ${value.js});`, [...key.vars, ...value.vars]);
+      }
+    });
+    let tail: { js: string; vars: Var[] } | undefined;
+    if (open !== undefined) tail = this.multi(open);
+    this.line = line;
+    if (literal) {
+      this.emitLine(`const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`);
+      const vars = [t, ...elements.flatMap((x) => x.vars), ...(tail?.vars ?? NO_VARS)];
+      if (tail !== undefined) {
+        this.emitLine(`${t.name}.arr = $trim([0${elements.map((x) => `, ${x.js}`).join('')}, ...${tail.js}]);`, vars);
+      } else if (elements.length > 0) {
+        const text = `[0, ${elements.map((x) => x.js).join(', ')}]`;
+        this.emitLine(`${t.name}.arr = ${elements.at(-1)!.notNil ? text : `$trim(${text})`};`, vars);
+      }
+      for (const { js, vars: used, names } of stores) this.emitLine(js, [t, ...used], names);
+    } else if (array !== undefined || tail !== undefined) {
+      if (array === undefined) this.emitLine(`${t.name}.arr = $trim([0, ...${tail!.js}]);`, [t, ...tail!.vars]);
+      else {
+        if (tail !== undefined) this.emitLine(`$pushAll(${array.name}, ${tail.js});`, [array, ...tail.vars]);
+        this.emitLine(`$setArray(${t.name}, ${array.name});`, [t, array]);
+      }
+    }
+    return { ...this.varEx(t), notNil: true };
+  }
+
+  // ── calls ────────────────────────────────────────────────────────────────────────────────────
+
+  /** A call or `...` as JavaScript text for a list of values. */
+  private multi(e: Expr): { js: string; vars: Var[] } {
+    if (e.kind === 'vararg') return { js: 'va$', vars: [this.va!] };
+    const raw = this.call(e as CallExpr, 'raw')!;
+    return { js: `$list(${raw.name})`, vars: [raw] };
+  }
+
+  /** Arguments, in order, the last one open where it is a call or `...`. */
+  private args(exprs: readonly Expr[]): { js: string; vars: Var[] } {
+    const last = exprs.at(-1);
+    if (last === undefined) return { js: '', vars: NO_VARS };
+    if (!isMulti(last)) {
+      const values = this.list(exprs);
+      return { js: values.map((x) => x.js).join(', '), vars: values.flatMap((x) => x.vars) };
+    }
+    const values = this.list([...exprs.slice(0, -1), last].slice(0, -1));
+    const kept = last.kind === 'vararg' ? values : values.map((x) => (x.cell !== '' ? this.spill(x) : x));
+    const tail = this.multi(last);
+    return {
+      js: [...kept.map((x) => x.js), `...${tail.js}`].join(', '),
+      vars: [...kept.flatMap((x) => x.vars), ...tail.vars],
+    };
+  }
+
+  /** The function to call and its arguments. */
+  private callee(e: CallExpr): { fn: Ex; args: { js: string; vars: Var[] }; names: OpNames } {
+    if (e.kind === 'method') {
+      let obj = this.atom(this.exp(e.obj));
+      if (obj.cell !== '') obj = this.spill(obj);
+      this.line = e.line;
+      const fn = this.method(obj, e.name, name(e.obj));
+      const args = this.args(e.args);
+      return {
+        fn, names: [`method '${e.name}'`],
+        args: { js: args.js === '' ? obj.js : `${obj.js}, ${args.js}`, vars: [...obj.vars, ...args.vars] },
+      };
+    }
+    let fn = this.atom(this.exp(e.fn));
+    if (fn.cell !== '' && e.args.some((a) => !FunctionLowering.isPlain(a))) fn = this.spill(fn);
+    if (fn.constant) fn = this.spill(fn);
+    return { fn, args: this.args(e.args), names: [name(e.fn)] };
+  }
+
+  /** `obj:name`: the object's own field, then its class's (one level), then whatever `__index` says. */
+  private method(obj: Ex, key: string, objName: string | undefined): Ex {
+    const v = this.temp();
+    const m = member(key);
+    const n = v.name;
+    this.emitSite(
+      `let ${n} = ${obj.js}${m}; if (${n} === undefined && ((${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = $get(${JSON.stringify(key)})(${obj.js})) === $SUSPEND) return `,
+      ';', obj.vars, v, 'one', [objName],
+    );
+    return this.varEx(v);
+  }
+
+  private callText(fn: Ex, args: string): string {
+    if (this.options.suspendAll) return `$callSuspending(${fn.js}${args === '' ? '' : `, ${args}`})`;
+    return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $call(${fn.js}${args === '' ? '' : `, ${args}`})`;
+  }
+
+  /** A call: its first value ('one'), all of them ('raw'), or none. */
+  private call(e: CallExpr, want: 'one' | 'raw' | 'none', dst?: Dst): Var | undefined {
+    const { fn, args, names } = this.callee(e);
+    this.line = e.line;
+    const vars = [...fn.vars, ...args.vars];
+    const text = this.callText(fn, args.js);
+    if (want === 'none') {
+      const v = this.temp();
+      this.emitSite(
+        `const ${v.name} = ${text}; if (${v.name} !== $NONE && $isA(${v.name}) && $settle(${v.name}) === $SUSPEND) return `,
+        ';', vars, undefined, 'none', names,
+      );
+      return undefined;
+    }
+    const { v, decl } = this.target(dst);
+    const fix = want === 'one' ? '$one' : '$settle';
+    this.emitSite(
+      `${decl}${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
+      ';', vars, v, want, names,
+    );
+    return v;
+  }
+
+  private closure(e: FunctionExpr, dst?: { name: string; keyword: string; cell: boolean }): Ex {
+    const func = new FunctionLowering(e.func, this, this.chunk, this.options);
+    const code = func.run();
+    const vars: Var[] = [];
+    for (const [local, inner] of func.vars) if (inner.decl < 0) vars.push(this.varOf(local));
+    this.line = e.line;
+    const v = dst === undefined ? this.temp() : undefined;
+    const target = dst?.name ?? v!.name;
+    let tail = ';';
+    if (e.func.usesEnv) {
+      vars.push(this.env!);
+      tail = `; if (E$ !== $E) ${target}.E = E$;`;
+    }
+    this.pos++;
+    this.use(vars);
+    this.push({
+      kind: 'closure', head: `${dst?.keyword ?? 'const '}${target} = `, func: code, tail, seq: this.seq, line: this.line,
+    });
+    return v === undefined ? NIL : { ...this.varEx(v), notNil: true };
+  }
+
+  // ── statements ───────────────────────────────────────────────────────────────────────────────
+
+  private block(block: Block): void {
+    if (block.labels === undefined) for (const stat of block.stats) this.stat(stat);
+    else this.labelled(block, block.labels, 0, 0, block.stats.length);
+  }
+
+  /**
+   * A block with labels, from statement `from` to `to`, labels from index `l` on. Forward jumps leave
+   * a scope that ends at the label; backward jumps continue a loop that begins at it and runs to the
+   * end of the block. A forward jump from outside such a loop into its middle sets a flag and enters
+   * the loop at its top, where the part before the label is skipped.
+   */
+  private labelled(block: Block, labels: readonly Label[], l: number, from: number, to: number): void {
+    const label = labels[l];
+    if (label === undefined) {
+      for (let i = from; i < to; i++) this.stat(block.stats[i]!);
+      return;
+    }
+    const isLoop = label.backward.length > 0;
+    const target = this.targetOf(label);
+    // Labels further on that are jumped to from before this one: their jumps land in this loop.
+    const later = isLoop
+      ? labels.slice(l + 1).filter((x) => x.forward.some((at) => at < label.at))
+      : [];
+    const skips: string[] = [];
+    for (const x of later) {
+      const t = this.targetOf(x);
+      if (t.flag !== undefined) skips.push(t.flag.name);
+      else {
+        t.flag = this.newVar(`$${++this.temps}`, false);
+        this.emitLine(`let ${t.flag.name} = false;`);
+      }
+    }
+    const own = label.forward.filter((at) => at >= from);
+    const { flag } = target;
+    const entered = flag !== undefined || skips.length > 0;
+    let at = from;
+    if (own.length > 0 || later.length > 0 || entered) {
+      const first = Math.min(label.at, ...own, ...later.flatMap((x) => x.forward));
+      if (!entered) for (; at < first; at++) this.stat(block.stats[at]!);
+      const entry = `G${++this.labels}`;
+      target.inner = entry;
+      for (const x of later) this.targetOf(x).outer = entry;
+      this.emitScope(entry, () => {
+        if (flag !== undefined) {
+          this.emitIf(this.varEx(flag), () => {
+            this.emitLine(`${flag.name} = false;`, [flag]);
+            this.emitJump('break', entry);
+          });
+        }
+        if (skips.length > 0) {
+          const vars = later.map((x) => this.targetOf(x).flag!);
+          this.emitIf({ ...base, js: `(${skips.join(' || ')})`, vars }, () => this.emitJump('break', entry));
+        }
+        for (; at < label.at; at++) this.stat(block.stats[at]!);
+      });
+    } else for (; at < label.at; at++) this.stat(block.stats[at]!);
+    if (!isLoop) {
+      this.labelled(block, labels, l + 1, label.at, to);
+      return;
+    }
+    this.emitLoop((loop) => {
+      target.backward = loop;
+      // `break` leaves the Lua loop around this one.
+      this.loops.at(-1)!.breakLabel = this.loops.at(-2)?.breakLabel ?? '';
+      this.labelled(block, labels, l + 1, label.at, to);
+      this.emitJump('break', loop.label);
+    });
+  }
+
+  private targetOf(label: Label): Target {
+    let target = this.targets.get(label);
+    if (target === undefined) {
+      target = { inner: undefined, outer: undefined, backward: undefined, flag: undefined };
+      this.targets.set(label, target);
+    }
+    return target;
+  }
+
+  private goto(stat: Extract<Stat, { kind: 'goto' }>): void {
+    const target = this.targetOf(stat.target!);
+    if (stat.backward) {
+      target.backward!.hasContinue = true;
+      this.emitJump('continue', target.backward!.label);
+    } else if (target.inner !== undefined) this.emitJump('break', target.inner);
+    else {
+      this.emitLine(`${target.flag!.name} = true;`, [target.flag!]);
+      this.emitJump('break', target.outer!);
+    }
+  }
+
+  private stat(s: Stat): void {
+    this.line = s.line;
+    switch (s.kind) {
+      case 'local': return this.localStat(s);
+      case 'localFunction': return this.localFunction(s);
+      case 'assign': return this.assign(s);
+      case 'callStat':
+        this.call(s.call, 'none');
+        return;
+      case 'do': return this.emitScope('', () => this.block(s.body));
+      // while cond do body end   →   for (;;) { if (!cond) break; body }
+      case 'while':
+        return this.emitLoop((loop) => {
+          const cond = this.test(s.cond);
+          if (!(cond.constant && cond.js === 'true')) this.exitUnless(cond, loop);
+          this.block(s.body);
+        });
+      case 'repeat':
+        return this.emitLoop((loop) => {
+          this.block(s.body);
+          const cond = this.test(s.cond);
+          this.line = s.cond.line;
+          this.emitIf(cond, () => this.emitJump('break', loop.label));
+        });
+      case 'if': return this.ifStat(s, 0);
+      case 'fornum': return this.forNum(s);
+      case 'forin': return this.forIn(s);
+      case 'return': return this.returnStat(s);
+      case 'break': return this.emitJump('break', this.loops.at(-1)!.breakLabel);
+      case 'goto': return this.goto(s);
+    }
+  }
+
+  private exitUnless(cond: Ex, loop: Loop): void {
+    this.emitIf({ ...cond, js: `!${cond.js}` }, () => this.emitJump('break', loop.label));
+  }
+
+  private ifStat(s: Extract<Stat, { kind: 'if' }>, i: number): void {
+    const clause = s.clauses[i]!;
+    const more = i + 1 < s.clauses.length;
+    const cond = this.test(clause.cond);
+    this.line = clause.line;
+    this.emitIf(
+      cond,
+      () => this.block(clause.body),
+      more ? () => this.ifStat(s, i + 1) : s.orelse && (() => this.block(s.orelse!)),
+    );
+  }
+
+  /** Declare a local with its first value. */
+  private bind(local: LocalVar, value: Ex): void {
+    const v = this.localVar(local);
+    this.pos++;
+    v.decl = this.pos;
+    const js = v.cell ? `const ${v.name} = {v: ${value.js}};` : `${v.constant ? 'const' : 'let'} ${v.name} = ${value.js};`;
+    this.emitLine(js, value.vars);
+  }
+
+  private localStat(s: Extract<Stat, { kind: 'local' }>): void {
+    const { vars, exprs } = s;
+    const [only] = exprs;
+    if (vars.length === 1 && exprs.length === 1) {
+      const local = vars[0]!;
+      if (local.captured) {
+        if (only!.kind === 'functionExpr' && !local.assigned) return this.localClosure(local, only as FunctionExpr);
+        this.bind(local, this.exp(only!));
+        return;
+      }
+      // The value may be computed straight into the variable; it comes into scope afterwards.
+      const v: Var = { name: `${safeName(local.name)}$${local.id}`, decl: this.pos, end: this.pos, cell: false, constant: false };
+      const { length } = this.declared;
+      const value = this.exp(only!, { v, declare: true });
+      v.decl = this.pos;
+      this.insertDeclared(v, length);
+      this.vars.set(local, v);
+      if (value.js !== v.name) {
+        v.decl = this.pos + 1;
+        this.emitLine(`let ${v.name} = ${value.js};`, value.vars);
+      }
+      return;
+    }
+    const values = this.adjusted(exprs, vars.length);
+    vars.forEach((local, i) => this.bind(local, values[i]!));
+  }
+
+  /** Keep `declared` in order of position. */
+  private insertDeclared(v: Var, from: number): void {
+    let at = this.declared.length;
+    while (at > from && this.declared[at - 1]!.decl > v.decl) at--;
+    this.declared.splice(at, 0, v);
+  }
+
+  private localClosure(local: LocalVar, e: FunctionExpr): void {
+    // Not in scope inside itself: `local f = function() return f end` reads an outer f, so no mix-up.
+    const v = this.localVar(local);
+    this.closure(e, { name: v.name, keyword: 'const ', cell: false });
+    v.decl = this.pos;
+  }
+
+  private localFunction(s: Extract<Stat, { kind: 'localFunction' }>): void {
+    const v = this.localVar(s.v);
+    if (v.cell) {
+      this.emitLine(`const ${v.name} = {v: undefined};`);
+      const f = this.closure(s.func);
+      this.emitLine(`${v.name}.v = ${f.js};`, [v, ...f.vars]);
+      return;
+    }
+    this.closure(s.func, { name: v.name, keyword: v.constant ? 'const ' : 'let ', cell: false });
+    v.decl = this.pos;
+  }
+
+  /** Exactly `count` values; each stays what it is while the others are assigned. */
+  private adjusted(exprs: readonly Expr[], count: number): Ex[] {
+    const last = exprs.at(-1);
+    const open = last !== undefined && isMulti(last) && exprs.length <= count ? last : undefined;
+    const fixed = open === undefined ? exprs : exprs.slice(0, -1);
+    let values = this.list(fixed);
+    if (open !== undefined) {
+      values = values.map((x) => (x.cell !== '' ? this.spill(x) : x));
+      const wanted = count - fixed.length;
+      if (wanted === 1) values.push(this.exp(open));
+      else values.push(...this.spread(open, wanted));
+    }
+    while (values.length < count) values.push(NIL);
+    return values.slice(0, count);
+  }
+
+  /** The first `count` values of a call or `...`, in variables. */
+  private spread(e: Expr, count: number): Ex[] {
+    const out: Ex[] = [];
+    if (e.kind === 'vararg') {
+      for (let i = 0; i < count; i++) out.push(this.spill({ ...base, js: `va$[${i}]`, vars: [this.va!], atom: false }));
+      return out;
+    }
+    const raw = this.call(e as CallExpr, 'raw')!;
+    const vars: Var[] = [];
+    for (let i = 0; i < count; i++) vars.push(this.temp());
+    const names = vars.map((v) => v.name);
+    this.emitLine(
+      `let ${names.join(', ')}; if ($isA(${raw.name})) { ${names.map((n, i) => `${n} = ${raw.name}[${i}];`).join(' ')} } else ${names[0] ?? raw.name} = ${raw.name};`,
+      [raw],
+    );
+    return vars.map((v) => this.varEx(v));
+  }
+
+  private assign(s: Extract<Stat, { kind: 'assign' }>): void {
+    const { targets, exprs } = s;
+    if (targets.length === 1 && exprs.length === 1) return this.assignOne(targets[0]!, exprs[0]!, s.line);
+    // Prefixes and keys first, then the values, then the stores from right to left, as PUC Lua does.
+    const places = targets.map((t) => {
+      if (t.kind !== 'index') return undefined;
+      const obj = this.hold(this.exp(t.obj));
+      const key = isFieldKey(t.key) ? undefined : this.hold(this.exp(t.key));
+      return { obj, key };
+    });
+    const values = this.adjusted(exprs, targets.length).map((x) => this.hold(x));
+    // Surplus values are evaluated too.
+    this.line = s.line;
+    for (let i = targets.length - 1; i >= 0; i--) this.store(targets[i]!, places[i], values[i]!);
+  }
+
+  /** A copy, unless nothing can change it. */
+  private hold(e: Ex): Ex {
+    return e.constant || (e.vars.length === 1 && e.js.startsWith('$') && e.atom) ? e : this.spill(e);
+  }
+
+  private assignOne(target: Expr, value: Expr, line: number): void {
+    if (target.kind === 'local') {
+      const v = this.varOf(target.v);
+      if (!v.cell) {
+        const ex = this.exp(value, { v, declare: false });
+        this.line = line;
+        if (ex.js !== v.name) this.emitLine(`${v.name} = ${ex.js};`, [v, ...ex.vars]);
+        return;
+      }
+    }
+    if (target.kind !== 'index') {
+      const ex = this.exp(value);
+      this.line = line;
+      this.store(target, undefined, ex);
+      return;
+    }
+    let obj = this.atom(this.exp(target.obj));
+    if (obj.cell !== '' || (obj.constant && obj.js === 'undefined')) obj = this.spill(obj);
+    if (isFieldKey(target.key)) {
+      const ex = this.exp(value);
+      this.line = line;
+      this.fieldSet(obj, target.key.value, ex, [name(target.obj)]);
+      return;
+    }
+    let key = this.atom(this.exp(target.key));
+    if (key.cell !== '') key = this.spill(key);
+    const ex = this.exp(value);
+    this.line = line;
+    this.indexSet(obj, key, ex, [name(target.obj)]);
+  }
+
+  private store(target: Expr, place: { obj: Ex; key: Ex | undefined } | undefined, value: Ex): void {
+    switch (target.kind) {
+      case 'local': case 'upvalue': {
+        const v = this.varOf(target.v);
+        this.emitLine(`${v.name}${v.cell ? '.v' : ''} = ${value.js};`, [v, ...value.vars]);
+        return;
+      }
+      case 'global':
+        this.fieldSet(this.envEx(), target.name, value, [undefined]);
+        return;
+      case 'index':
+        if (place!.key === undefined) {
+          this.fieldSet(this.atom(place!.obj), (target.key as { value: string }).value, value, [name(target.obj)]);
+        } else this.indexSet(this.atom(place!.obj), place!.key, value, [name(target.obj)]);
+        return;
+      default: throw new Error(`cannot assign to ${target.kind}`);
+    }
+  }
+
+  // for v = start, limit, step do body end
+  //   →   let h = start, l = limit; for (;;) { if (!(h <= l)) break; const v = h; body; h += step }
+  private forNum(s: Extract<Stat, { kind: 'fornum' }>): void {
+    // Evaluated first, converted after: the values may be changed by what is evaluated later.
+    const exprs = this.list(s.step === undefined ? [s.start, s.limit] : [s.start, s.limit, s.step]);
+    const start = this.forControl(exprs[0]!, 'initial', s.line, true);
+    const limit = this.forControl(exprs[1]!, 'limit', s.line, false);
+    const step = exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
+    this.line = s.line;
+    const h = start.vars[0]!;
+    const up = step === undefined || (step.constant && step.min >= 0);
+    const down = step?.constant === true && step.min < 0;
+    this.emitLoop((loop) => {
+      const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
+      const cond = up
+        ? `${h.name} <= ${limit.js}`
+        : down
+          ? `${h.name} >= ${limit.js}`
+          : `(${step!.js} > 0 ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
+      this.exitUnless({ ...base, js: `(${cond})`, vars }, loop);
+      const local = s.v;
+      if (!local.captured && !local.assigned) {
+        this.vars.set(local, h);
+        const min = up ? start.min : Number.NEGATIVE_INFINITY;
+        this.loopVars.set(local, min);
+        this.emitScope('', () => this.block(s.body));
+      } else {
+        if (!local.assigned) this.loopVars.set(local, up ? start.min : Number.NEGATIVE_INFINITY);
+        this.emitScope('', () => {
+          this.bind(local, { ...this.varEx(h), num: true });
+          this.block(s.body);
+        });
+      }
+      this.line = s.line;
+      this.emitLine(step === undefined ? `${h.name}++;` : `${h.name} += ${step.js};`, vars);
+    });
+  }
+
+  /** A control value of a numeric `for`, checked; `own` wants a variable that the loop may change. */
+  private forControl(ex: Ex, what: string, line: number, own: boolean): Ex {
+    this.line = line;
+    if (ex.constant && ex.num && !own) return ex;
+    const v = this.temp();
+    const check = ex.num ? '' : ` if (typeof ${v.name} !== 'number') ${v.name} = $forNumber(${v.name}, '${what}');`;
+    this.emitLine(`let ${v.name} = ${ex.js};${check}`, ex.vars);
+    return { ...this.varEx(v), num: true, min: ex.min };
+  }
+
+  /**
+   * for k, v in explist do body end: `next` over a plain table and the iterator of `ipairs` run here
+   * without calls; anything else is called.
+   */
+  private forIn(s: Extract<Stat, { kind: 'forin' }>): void {
+    const [f, state, control] = this.adjusted(s.exprs, 3).map((x) => this.hold(x)) as [Ex, Ex, Ex];
+    this.line = s.line;
+    const it = this.temp();
+    const i = this.temp();
+    const c = this.temp();
+    const names: OpNames = [undefined];
+    this.emitLine(`let ${c.name} = ${control.js}, ${i.name} = -1; const ${it.name} = $iterate(${f.js}, ${state.js}, ${c.name}); if (${it.name} === 0) ${i.name} = ${c.name};`, [...control.vars, ...f.vars, ...state.vars]);
+    const vars = s.vars.map((local) => ({ local, name: '' }));
+    this.emitLoop((loop) => {
+      const exit = (): void => this.emitJump('break', loop.label);
+      const slots = vars.map(() => this.temp());
+      const [k, v] = slots as [Var, Var | undefined];
+      this.emitLine(`let ${slots.map((x) => x.name).join(', ')};`);
+      const testIt: Ex = { ...base, js: `${it.name} === undefined`, vars: [it] };
+      this.emitIf(
+        testIt,
+        () => {
+          const raw = this.temp();
+          const text = this.callText(f, `${state.js}, ${c.name}`);
+          this.emitSite(
+            `let ${raw.name} = ${text}; if ($isA(${raw.name}) && (${raw.name} = $settle(${raw.name})) === $SUSPEND) return `,
+            ';', [...f.vars, ...state.vars, c], raw, 'raw', names,
+          );
+          this.emitLine(
+            `if ($isA(${raw.name})) { ${slots.map((x, n) => `${x.name} = ${raw.name}[${n}];`).join(' ')} } else ${k.name} = ${raw.name};`,
+            [raw, ...slots],
+          );
+          this.emitIf({ ...base, js: `${k.name} === undefined`, vars: [k] }, exit);
+          this.emitLine(`${c.name} = ${k.name};`, [k, c]);
+        },
+        () => {
+          this.emitIf(
+            { ...base, js: `${i.name} >= 0`, vars: [i] },
+            () => {
+              const value = v ?? this.temp();
+              const decl = v === undefined ? 'let ' : '';
+              this.emitLine(`${decl}${value.name} = ${state.js}.arr[++${i.name}]; if (${value.name} === undefined) ${value.name} = $rawget(${state.js}, ${i.name});`, [...state.vars, i, value]);
+              this.emitIf({ ...base, js: `${value.name} === undefined`, vars: [value] }, exit);
+              this.emitLine(`${k.name} = ${i.name};`, [i, k]);
+            },
+            () => {
+              this.emitIf({ ...base, js: `!${it.name}.step()`, vars: [it] }, exit);
+              this.emitLine(`${k.name} = ${it.name}.key;${v === undefined ? '' : ` ${v.name} = ${it.name}.value;`}`, [it, ...slots]);
+            },
+          );
+        },
+      );
+      this.emitScope('', () => {
+        s.vars.forEach((local, n) => this.bind(local, this.varEx(slots[n]!)));
+        this.block(s.body);
+      });
+    });
+  }
+
+  private returnStat(s: Extract<Stat, { kind: 'return' }>): void {
+    const { exprs } = s;
+    const [only] = exprs;
+    if (only === undefined) return this.emitLine('return $NONE;');
+    if (exprs.length === 1 && (only.kind === 'call' || only.kind === 'method')) return this.tailCall(only);
+    if (exprs.length === 1 && only.kind === 'vararg') {
+      return this.emitLine('return va$.length === 1 ? va$[0] : va$;', [this.va!]);
+    }
+    if (exprs.length === 1) {
+      const ex = this.exp(only);
+      this.line = s.line;
+      return this.emitLine(`return ${ex.js};`, ex.vars);
+    }
+    const values = this.args(exprs);
+    this.line = s.line;
+    this.emitLine(`return [${values.js}];`, values.vars);
+  }
+
+  /** Nothing of this frame is needed any more: SUSPEND and TAIL pass straight through it. */
+  private tailCall(e: CallExpr): void {
+    const { fn, args, names } = this.callee(e);
+    this.line = e.line;
+    const vars = [...fn.vars, ...args.vars];
+    const more = args.js === '' ? '' : `, ${args.js}`;
+    if (this.options.suspendAll) this.emitLine(`return $callSuspending(${fn.js}${more});`, vars, names);
+    else {
+      this.emitLine(
+        `return typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${args.js}) : $tail(${fn.js}${more});`,
+        vars, names,
+      );
+    }
+  }
+}
+
+const isMulti = (e: Expr): boolean => e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
+
+const numberTest = (e: Ex): string => (e.num ? '' : `typeof ${e.js} === 'number'`);
+const stringTest = (e: Ex): string =>
+  e.constant && e.js.startsWith('"') ? '' : `typeof ${e.js} === 'string'`;
+
+/** What must hold for `t.arr[key]` to be element `key`. */
+function keyTests(key: Ex): string[] {
+  const tests: string[] = [];
+  if (!key.num) tests.push(`typeof ${key.js} === 'number'`);
+  if (!(key.num && key.min >= 1)) tests.push(`${key.js} > 0`);
+  return tests;
+}
+
+/** As a JavaScript condition. */
+function truth(e: Ex): Ex {
+  if (e.bool) return e;
+  if (e.constant && e.js === 'undefined') return { ...e, js: 'false', bool: true };
+  if (e.constant || e.num) return { ...e, js: 'true', bool: true, vars: NO_VARS, constant: true };
+  return { ...e, js: `(${e.js} !== undefined && ${e.js} !== false)`, bool: true, atom: false };
+}
+
+/** How a message names an operand. */
+function name(e: Expr): string | undefined {
+  switch (e.kind) {
+    case 'local': return `local '${e.v.name}'`;
+    case 'upvalue': return `upvalue '${e.v.name}'`;
+    case 'global': return `global '${e.name}'`;
+    case 'index': return e.key.kind === 'string' ? `field '${e.key.value}'` : undefined;
+    case 'method': return undefined;
+    default: return undefined;
+  }
+}

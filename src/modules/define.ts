@@ -1,0 +1,137 @@
+/**
+ * How a Lua-visible module is written: `luaModule` lists its members, `luaType` a class of userdata
+ * with its methods and properties. Kernel errors become Lua errors here and nowhere else.
+ */
+import { LuaError, setErrorTranslator } from '../runtime/error.ts';
+import { LuaTable, property, setField } from '../runtime/table.ts';
+import { type LuaFunction, type LuaValue, type Result, Userdata, type UserdataType } from '../runtime/value.ts';
+import { SysError } from '../sys/errno.ts';
+import { badArgument, badIndex, codeError, systemError } from './errors.ts';
+
+/** A module as `require` and the table of globals know it; every VM gets tables of its own. */
+export interface LuaModule {
+  readonly name: string;
+  /** A fresh instance. */
+  create(): LuaValue;
+}
+
+/** Wraps what must be made anew for every VM. */
+export class PerVm {
+  readonly make: () => LuaValue;
+  constructor(make: () => LuaValue) {
+    this.make = make;
+  }
+}
+
+export type MemberTable = { readonly [name: string]: LuaValue | PerVm | MemberTable };
+
+/** A module that is a plain table: functions, constants, nested tables. */
+export function luaModule(name: string, members: MemberTable): LuaModule {
+  return { name, create: () => fill(members) };
+}
+
+/** A new table with these members; nested plain objects become tables. */
+export function fill(members: MemberTable): LuaTable {
+  const t = new LuaTable();
+  for (const [name, member] of Object.entries(members)) setField(t, name, memberValue(member));
+  return t;
+}
+
+function memberValue(member: MemberTable[string]): LuaValue {
+  if (member instanceof PerVm) return member.make();
+  if (typeof member === 'object' && Object.getPrototypeOf(member) === Object.prototype) {
+    return fill(member as MemberTable);
+  }
+  return member as LuaValue;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: `self` is checked before the method runs
+type Method<C> = (self: C, ...args: any[]) => Result;
+
+export interface TypeSpec<C extends Userdata> {
+  methods?: Record<string, Method<C>>;
+  /** Read as `object.name`; may throw. */
+  properties?: Record<string, (self: C) => Result>;
+  /** Written as `object.name = value`. */
+  setters?: Record<string, (self: C, value: LuaValue) => void>;
+  /** Integer (or any other unknown) keys; return undefined from it only where nil is meant. */
+  index?: (self: C, key: LuaValue) => Result;
+  setIndex?: (self: C, key: LuaValue, value: LuaValue) => void;
+  tostring?: (self: C) => string;
+  length?: (self: C) => number;
+  equals?: UserdataType['equals'];
+  less?: UserdataType['less'];
+  lessEqual?: UserdataType['lessEqual'];
+  arith?: UserdataType['arith'];
+  concat?: UserdataType['concat'];
+}
+
+/**
+ * Make a class visible to Lua. Every method checks that `self` is of the class (EINVAL{arg=1});
+ * an unknown key raises `bad_index`; a write raises EPERM unless there is a setter.
+ */
+export function luaType<C extends Userdata>(
+  name: string,
+  // biome-ignore lint/suspicious/noExplicitAny: any constructor
+  cls: abstract new (...args: any[]) => C,
+  spec: TypeSpec<C>,
+): { readonly methods: ReadonlyMap<string, LuaFunction> } {
+  const methods = new Map<string, LuaFunction>();
+  const { properties = {}, setters = {} } = spec;
+  const write = (self: C, key: LuaValue, value: LuaValue): void => {
+    const setter = typeof key === 'string' && Object.hasOwn(setters, key) ? setters[key] : undefined;
+    if (setter !== undefined) setter(self, value);
+    else if (spec.setIndex !== undefined) spec.setIndex(self, key, value);
+    else throw new LuaError(codeError('EPERM'));
+  };
+  const visible = (key: string, get: (this: C) => Result): void => {
+    // Emitted code reads `object.$key` directly, and assigns to it when it is not nil.
+    Object.defineProperty(cls.prototype, property(key), {
+      get,
+      set(this: C, value: LuaValue) {
+        write(this, key, value);
+      },
+    });
+  };
+  for (const [key, body] of Object.entries(spec.methods ?? {})) {
+    const method: LuaFunction = (self, ...args) => {
+      if (!(self instanceof cls)) throw new LuaError(badArgument(1));
+      return body(self as C, ...args);
+    };
+    methods.set(key, method);
+    visible(key, () => method);
+  }
+  for (const [key, get] of Object.entries(properties)) {
+    visible(key, function () {
+      return get(this);
+    });
+  }
+  const type: UserdataType = {
+    name,
+    index(self, key) {
+      if (typeof key === 'string') {
+        const method = methods.get(key);
+        if (method !== undefined) return method;
+        if (Object.hasOwn(properties, key)) return properties[key]!(self as C);
+      }
+      if (spec.index !== undefined) return spec.index(self as C, key);
+      throw new LuaError(badIndex());
+    },
+    setIndex(self, key, value) {
+      write(self as C, key, value);
+    },
+    tostring: spec.tostring as UserdataType['tostring'],
+    length: spec.length as UserdataType['length'],
+    equals: spec.equals,
+    less: spec.less,
+    lessEqual: spec.lessEqual,
+    arith: spec.arith,
+    concat: spec.concat,
+  };
+  Object.defineProperty(cls.prototype, 'luaType', { value: type });
+  return { methods };
+}
+
+setErrorTranslator((thrown) =>
+  thrown instanceof SysError ? new LuaError(systemError(thrown.errno)) : undefined,
+);

@@ -1,0 +1,122 @@
+/**
+ * Calling Lua from the runtime, and suspending through it.
+ *
+ * A function of the runtime that calls Lua may get SUSPEND back. It then leaves a continuation with
+ * `suspendIn` and returns SUSPEND itself; the continuation is given the raw result of that call
+ * (never SUSPEND or TAIL) when the program goes on. docs/decisions/0003.
+ */
+import { typeError } from './error.ts';
+import { metamethod } from './metatable.ts';
+import { type FrameSite, type NativeFrame, state, TAIL_BUDGET } from './state.ts';
+import { first, type LuaFunction, type LuaValue, type Result, SUSPEND, TAIL, Userdata } from './value.ts';
+
+/** The site of every frame that belongs to the runtime. */
+export const nativeSite: FrameSite = {
+  resume: (value, frame) => (frame as NativeFrame)[1](value),
+};
+
+/**
+ * Save the continuation of a function of the runtime.
+ * @param resume  gets the raw result of the call that was suspended; returns the function's result
+ * @param fail    gets what that call threw; without it the error travels on
+ * @returns SUSPEND, for the function to return
+ */
+export function suspendIn(
+  resume: (value: Result) => Result,
+  fail?: (error: unknown) => Result,
+): Result {
+  state.pend.push([nativeSite, resume as (v: unknown) => unknown, fail as NativeFrame[2]]);
+  return SUSPEND;
+}
+
+/** Call a Lua value from the runtime: its result, or SUSPEND. The name is known to error.ts. */
+function callFromNative(f: LuaValue, ...args: LuaValue[]): Result {
+  if (state.suspendAll) {
+    state.immediate = true;
+    return suspendIn(() => invoke(f, args));
+  }
+  return invoke(f, args);
+}
+export { callFromNative as call };
+
+function invoke(f: LuaValue, args: LuaValue[]): Result {
+  const r = typeof f === 'function' ? f(...args) : callValue(f, args);
+  return r === TAIL ? runTail() : r;
+}
+
+/** `call`, then `next` with the raw result, now or after a suspension. */
+export function callThen(f: LuaValue, args: LuaValue[], next: (value: Result) => Result): Result {
+  const r = callFromNative(f, ...args);
+  return r === SUSPEND ? suspendIn(next) : next(r);
+}
+
+/** Call something that is no function: `__call`. The result may be TAIL. */
+export function callValue(f: LuaValue, args: LuaValue[]): Result {
+  if (f instanceof Userdata) {
+    const { luaType } = f;
+    if (luaType.call !== undefined) return luaType.call(f, ...args);
+  }
+  const handler = metamethod(f, '__call');
+  if (typeof handler === 'function') return handler(f, ...args);
+  if (handler === undefined) throw typeError('call', f);
+  return callValue(handler, [f, ...args]);
+}
+
+/** Make the pending tail call, and those that follow from it. */
+export function runTail(): Result {
+  for (;;) {
+    const { tailFn, tailArgs } = state;
+    state.tailFn = undefined;
+    state.tailArgs = [];
+    state.tailBudget = TAIL_BUDGET;
+    const r =
+      typeof tailFn === 'function' ? (tailFn as LuaFunction)(...tailArgs) : callValue(tailFn, tailArgs);
+    if (r !== TAIL) return r;
+  }
+}
+
+/** A raw result that may be TAIL → one that is not. */
+export function settle(r: Result): Result {
+  return r === TAIL ? runTail() : r;
+}
+
+/** A raw result → its first value, or SUSPEND. */
+export function one(r: Result): Result {
+  if (!Array.isArray(r)) return r;
+  if (r === TAIL) {
+    r = runTail();
+    if (!Array.isArray(r)) return r;
+  }
+  return r === SUSPEND ? SUSPEND : r[0];
+}
+
+/**
+ * Run a function of the runtime that is written as a generator: it yields the results of the calls
+ * that it makes, as `call` gives them, and is sent back what they come to.
+ */
+export function drive(gen: Generator<Result, Result, Result>): Result {
+  return advance(gen, () => gen.next());
+}
+
+function advance(
+  gen: Generator<Result, Result, Result>,
+  resume: () => IteratorResult<Result, Result>,
+): Result {
+  let step = resume();
+  while (!step.done) {
+    const r = step.value;
+    if (r === SUSPEND) {
+      return suspendIn(
+        (value) => advance(gen, () => gen.next(value)),
+        (error) => advance(gen, () => gen.throw(error)),
+      );
+    }
+    step = gen.next(r);
+  }
+  return step.value;
+}
+
+/** The first value of what a call comes to, with the rest of the work after it. */
+export function firstThen(r: Result, next: (value: LuaValue) => Result): Result {
+  return r === SUSPEND ? suspendIn((v) => next(first(v))) : next(first(r));
+}

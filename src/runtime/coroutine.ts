@@ -1,0 +1,181 @@
+/**
+ * Lua threads. A thread's suspended frames are data (`stack`, outermost first); running it means
+ * calling the innermost frame's continuation with a value, then the next one out with its result,
+ * until the stack is empty or something suspends again. Frames that do not run are not touched.
+ */
+import { call, nativeSite, runTail, suspendIn } from './call.ts';
+import { LuaError } from './error.ts';
+import { type Frame, type NativeFrame, state } from './state.ts';
+import {
+  EMPTY, type LuaFunction, type LuaValue, NONE, type Result, results, SUSPEND, TAIL,
+} from './value.ts';
+
+export type ThreadStatus = 'suspended' | 'running' | 'normal' | 'dead';
+
+/** Frames that a suspended thread may have: 16 M of them would be 1 GB. */
+const MAX_FRAMES = 1_000_000;
+
+export class LuaThread {
+  readonly isThread = true;
+  declare readonly arr: LuaValue[];
+  readonly stack: Frame[] = [];
+  status: ThreadStatus = 'suspended';
+  /** Until it has started. */
+  body: LuaFunction | undefined;
+  /** The thread that resumed it. */
+  resumer: LuaThread | undefined = undefined;
+  /** What `coroutine.yield` was given, on the way to the resumer; undefined for other suspensions. */
+  transfer: LuaValue[] | undefined = undefined;
+  /** A fiber's own thread: `coroutine.yield` is not for it. */
+  readonly isRoot: boolean;
+  /** For the layers above: the fiber that it belongs to, its cleanup scopes. */
+  // biome-ignore lint/suspicious/noExplicitAny: owned by fibers/
+  owner: any = undefined;
+
+  constructor(body: LuaFunction, isRoot = false) {
+    this.body = body;
+    this.isRoot = isRoot;
+  }
+}
+Object.defineProperty(LuaThread.prototype, 'arr', { value: EMPTY });
+
+/**
+ * Run the thread from where it stands.
+ * @param start  gives the raw result that its innermost frame waits for, or throws into it
+ * @returns what the thread's function returned, or SUSPEND when it has suspended again
+ * @throws what no frame of it caught. The name is known to error.ts.
+ */
+function runThread(thread: LuaThread, start: () => Result): Result {
+  const { stack } = thread;
+  const { pend } = state;
+  let v: Result;
+  let frame: Frame | undefined;
+  try {
+    v = start();
+  } catch (error) {
+    v = unwind(stack, error);
+  }
+  for (;;) {
+    if (v === SUSPEND) {
+      for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
+      pend.length = 0;
+      if (stack.length > MAX_FRAMES) {
+        stack.length = MAX_FRAMES;
+        v = unwind(stack, new LuaError('stack overflow'));
+        continue;
+      }
+      if (!state.immediate) return SUSPEND;
+      state.immediate = false;
+      v = NONE;
+    }
+    frame = stack.pop();
+    if (frame === undefined) return v;
+    try {
+      v = frame[0].resume(v, frame);
+      if (v === TAIL) v = runTail();
+    } catch (error) {
+      v = unwind(stack, error);
+    }
+  }
+}
+
+/** Take frames off until one handles the error: its result. Throws when none does. */
+function unwind(stack: Frame[], error: unknown): Result {
+  for (;;) {
+    state.pend.length = 0;
+    const frame = stack.pop();
+    if (frame === undefined) throw error;
+    if (frame[0] !== nativeSite) continue;
+    const fail = (frame as NativeFrame)[2];
+    if (fail === undefined) continue;
+    try {
+      const v = fail(error) as Result;
+      return v === TAIL ? runTail() : v;
+    } catch (next) {
+      error = next;
+    }
+  }
+}
+
+/** Start the thread, or go on with it, as its `resumer`'s callee. */
+export function enter(thread: LuaThread, start: () => Result): Result {
+  const resumer = state.thread as LuaThread | undefined;
+  thread.resumer = resumer;
+  if (resumer !== undefined) resumer.status = 'normal';
+  thread.status = 'running';
+  state.thread = thread;
+  let v: Result;
+  try {
+    v = runThread(thread, start);
+  } catch (error) {
+    thread.status = 'dead';
+    thread.stack.length = 0;
+    throw error;
+  } finally {
+    state.thread = resumer;
+    if (resumer !== undefined) resumer.status = 'running';
+  }
+  if (v !== SUSPEND) thread.status = 'dead';
+  return v;
+}
+
+/** First entry: the function; later: the values that `yield` returns. */
+export function starter(thread: LuaThread, args: LuaValue[]): () => Result {
+  const { body } = thread;
+  if (body === undefined) return () => results(args);
+  thread.body = undefined;
+  return () => call(body, ...args);
+}
+
+/**
+ * Resume a suspended coroutine; the caller has checked its status.
+ * @param done  makes the caller's result of what it yielded or returned
+ * @param fail  makes it of what it raised
+ */
+export function resume(
+  thread: LuaThread,
+  start: () => Result,
+  done: (values: Result) => Result,
+  fail: (error: unknown) => Result,
+): Result {
+  let v: Result;
+  try {
+    v = enter(thread, start);
+  } catch (error) {
+    return fail(error);
+  }
+  if (v !== SUSPEND) return done(v);
+  const { transfer } = thread;
+  if (transfer !== undefined) {
+    thread.transfer = undefined;
+    thread.status = 'suspended';
+    return done(results(transfer));
+  }
+  // It waits for something outside: so does whoever resumed it.
+  thread.status = 'normal';
+  return suspendIn(
+    (value) => resume(thread, () => value, done, fail),
+    (error) => resume(thread, () => { throw error; }, done, fail),
+  );
+}
+
+/** `coroutine.yield`. */
+export function yieldThread(values: LuaValue[]): Result {
+  const thread = state.thread as LuaThread;
+  thread.transfer = values;
+  return SUSPEND;
+}
+
+export function currentThread(): LuaThread {
+  return state.thread as LuaThread;
+}
+
+/** Why a coroutine can't be resumed, or undefined. */
+export function resumeFault(thread: LuaThread): string | undefined {
+  switch (thread.status) {
+    case 'suspended': return undefined;
+    case 'dead': return 'cannot resume dead coroutine';
+    default: return 'cannot resume non-suspended coroutine';
+  }
+}
+

@@ -1,0 +1,239 @@
+/**
+ * Lua errors: one exception class holding the Lua value; where in Lua code the program is; and how
+ * JavaScript's own errors in emitted code become Lua's.
+ */
+import { type Frame, state } from './state.ts';
+import { LuaTable } from './table.ts';
+import { type LuaValue, Userdata } from './value.ts';
+
+/** A Lua error on its way to a `pcall`. Not an `Error`: a stack is taken only where one is wanted. */
+export class LuaError {
+  readonly value: LuaValue;
+  /** Where it was raised, innermost first; undefined when nobody would have looked. */
+  readonly trace: LogicalFrame[] | undefined;
+  constructor(value: LuaValue, trace?: LogicalFrame[]) {
+    this.value = value;
+    this.trace = trace;
+  }
+}
+
+// ── emitted scripts ────────────────────────────────────────────────────────────────────────────────
+
+/** What one line of emitted JavaScript does, for messages: names of its operands. */
+export interface OpInfo {
+  /** `local 'x'`, `field 'y'`, `global 'print'` … or undefined where there is no name. */
+  names: (string | undefined)[];
+}
+
+/** One emitted text: a chunk, or the continuation of a site. */
+export interface Script {
+  /** As messages print it: `file.lua`. */
+  chunkName: string;
+  /** Lua line of each JavaScript line (from 1); 0 where there is none. */
+  lines: ArrayLike<number>;
+  ops: Map<number, OpInfo>;
+  /** The chunk's functions: line 0 is the main chunk. */
+  functions: readonly { name: string; line: number }[];
+}
+
+export const SCRIPT_PREFIX = 'lua:';
+const scripts = new Map<string, WeakRef<Script>>();
+const forget = new FinalizationRegistry<string>((name) => scripts.delete(name));
+let nextScript = 1;
+
+/** Give a script the name by which stack frames refer to it. */
+export function registerScript(script: Script): string {
+  const name = `${SCRIPT_PREFIX}${nextScript++}`;
+  scripts.set(name, new WeakRef(script));
+  forget.register(script, name);
+  return name;
+}
+
+// ── where the program is ───────────────────────────────────────────────────────────────────────────
+
+export interface LogicalFrame {
+  /** undefined: a function of the runtime. */
+  script: Script | undefined;
+  /** JavaScript line in the script. */
+  jsLine: number;
+  line: number;
+  /** Index in `script.functions`, or -1. */
+  functionIndex: number;
+}
+
+const NATIVE: LogicalFrame = { script: undefined, jsLine: 0, line: 0, functionIndex: -1 };
+
+/** A suspended frame of emitted code tells where it stands. */
+export interface SitePosition {
+  script: Script;
+  line: number;
+  functionIndex: number;
+}
+
+type Sites = NodeJS.CallSite[];
+const keepSites = (_error: unknown, sites: Sites): Sites => sites;
+
+function captureSites(limit: number): Sites {
+  const { stackTraceLimit, prepareStackTrace } = Error;
+  Error.stackTraceLimit = limit;
+  Error.prepareStackTrace = keepSites;
+  const holder: { stack?: unknown } = {};
+  Error.captureStackTrace(holder, captureSites);
+  const sites = holder.stack as Sites;
+  Error.stackTraceLimit = stackTraceLimit;
+  Error.prepareStackTrace = prepareStackTrace;
+  return sites ?? [];
+}
+
+function sitesOf(error: Error): Sites {
+  const { prepareStackTrace } = Error;
+  Error.prepareStackTrace = keepSites;
+  const sites = error.stack as unknown as Sites;
+  Error.prepareStackTrace = prepareStackTrace;
+  return Array.isArray(sites) ? sites : [];
+}
+
+/** JavaScript frames → Lua's. `run` marks the end of the running Lua thread's JavaScript frames. */
+function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean } {
+  const frames: LogicalFrame[] = [];
+  for (const site of sites) {
+    const file = site.getScriptNameOrSourceURL() ?? '';
+    if (file.startsWith(SCRIPT_PREFIX)) {
+      const script = scripts.get(file)?.deref();
+      if (script === undefined) continue;
+      const jsLine = site.getLineNumber() ?? 0;
+      const name = site.getFunctionName() ?? '';
+      const functionIndex = Number(/\$f(\d+)$/.exec(name)?.[1] ?? -1);
+      frames.push({ script, jsLine, line: script.lines[jsLine] ?? 0, functionIndex });
+      continue;
+    }
+    const name = site.getFunctionName();
+    if (name === 'callFromNative') frames.push(NATIVE);
+    else if (name === 'runThread') return { frames, complete: true };
+  }
+  return { frames, complete: false };
+}
+
+function withSuspended(sites: Sites, limit: number): LogicalFrame[] {
+  const { frames, complete } = logical(sites);
+  if (complete || sites.length < limit) {
+    const stack: Frame[] = state.thread?.stack ?? [];
+    for (let i = stack.length - 1; i >= 0 && frames.length < limit; i--) {
+      const position = (stack[i]![0] as { position?: SitePosition }).position;
+      frames.push(position === undefined ? NATIVE : { ...position, jsLine: -1 });
+    }
+  }
+  return frames;
+}
+
+/** The Lua frames that run now, innermost first. */
+export function luaStack(limit = 64): LogicalFrame[] {
+  return withSuspended(captureSites(limit), limit);
+}
+
+/** `chunk:line: ` of the function at this level (1: the one that called the runtime), or ''. */
+export function where(level: number): string {
+  if (level <= 0) return '';
+  const limit = level * 8 + 12;
+  return positionOf(luaStack(limit)[level - 1]);
+}
+
+function positionOf(frame: LogicalFrame | undefined): string {
+  return frame?.script === undefined ? '' : `${frame.script.chunkName}:${frame.line}: `;
+}
+
+// ── raising ────────────────────────────────────────────────────────────────────────────────────────
+
+/** An error with the position of the Lua code that called the runtime: C's `luaL_error`. */
+export function luaError(message: string, level = 1): LuaError {
+  const trace = luaStack();
+  return new LuaError(positionOf(trace[level - 1]) + message, trace);
+}
+
+/** `a nil value` → `nil`; tables may name their type with a string `__name`? LuaJIT: no. */
+export function typeName(v: LuaValue): string {
+  switch (typeof v) {
+    case 'undefined': return 'nil';
+    case 'boolean': return 'boolean';
+    case 'number': return 'number';
+    case 'string': return 'string';
+    case 'function': return 'function';
+    default:
+      if (v instanceof LuaTable) return 'table';
+      return v instanceof Userdata ? 'userdata' : 'thread';
+  }
+}
+
+/** `attempt to index local 'x' (a nil value)`: the name comes from the line that is running. */
+export function typeError(action: string, v: LuaValue, operand = 0): LuaError {
+  const trace = luaStack();
+  return new LuaError(typeMessage(action, v, operand, trace[0]), trace);
+}
+
+function typeMessage(action: string, v: LuaValue, operand: number, frame: LogicalFrame | undefined): string {
+  const name = frame?.script?.ops.get(frame.jsLine)?.names[operand];
+  const what = name === undefined ? `a ${typeName(v)} value` : `${name} (a ${typeName(v)} value)`;
+  return `${positionOf(frame)}attempt to ${action} ${what}`;
+}
+
+export function compareError(a: LuaValue, b: LuaValue): LuaError {
+  const x = typeName(a);
+  const y = typeName(b);
+  return luaError(x === y ? `attempt to compare two ${x} values` : `attempt to compare ${x} with ${y}`);
+}
+
+let translate: (thrown: unknown) => LuaError | undefined = () => undefined;
+/** Exceptions of the layers above (kernel errors) that are Lua errors too. */
+export function setErrorTranslator(f: (thrown: unknown) => LuaError | undefined): void {
+  translate = f;
+}
+
+/**
+ * Whatever was thrown, as a Lua error. In emitted code a TypeError means that nil was indexed, a
+ * RangeError that the stack is full; anything else is a bug of ours and is thrown on.
+ */
+export function toLuaError(thrown: unknown): LuaError {
+  state.pend.length = 0;
+  if (thrown instanceof LuaError) return thrown;
+  if (thrown instanceof RangeError && thrown.message.includes('call stack')) {
+    const frames = logical(sitesOf(thrown)).frames;
+    return new LuaError(`${positionOf(frames.find((f) => f.script))}stack overflow`, frames);
+  }
+  if (thrown instanceof TypeError) {
+    const sites = sitesOf(thrown);
+    if (sites[0]?.getScriptNameOrSourceURL()?.startsWith(SCRIPT_PREFIX)) {
+      const frames = withSuspended(sites, 64);
+      return new LuaError(typeMessage('index', undefined, 0, frames[0]), frames);
+    }
+  }
+  if (thrown instanceof RangeError && /string length|array length|Invalid array/.test(thrown.message)) {
+    return luaError('not enough memory');
+  }
+  const translated = translate(thrown);
+  if (translated !== undefined) return translated;
+  throw thrown;
+}
+
+// ── tracebacks ─────────────────────────────────────────────────────────────────────────────────────
+
+/** `stack traceback:` and a line a frame, as LuaJIT lays them out. */
+export function formatTrace(frames: readonly LogicalFrame[]): string {
+  let text = 'stack traceback:';
+  frames.forEach((frame, i) => {
+    if (i >= 22) {
+      if (i === 22) text += '\n\t...';
+      return;
+    }
+    if (frame.script === undefined) {
+      text += '\n\t[C]: in ?';
+      return;
+    }
+    const { chunkName, functions } = frame.script;
+    const fn = functions[frame.functionIndex];
+    text += `\n\t${chunkName}:${frame.line}: in `;
+    if (fn === undefined || fn.line === 0) text += 'main chunk';
+    else if (fn.name !== '') text += `function '${fn.name}'`;
+    else text += `function <${chunkName}:${fn.line}>`;
+  });
+  return text;
+}

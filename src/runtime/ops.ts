@@ -1,0 +1,424 @@
+/**
+ * What emitted code may name: `installOps` makes each a constant of the global object, where V8 embeds
+ * it in optimised code. The slow ways of all operations are here; the fast ways are in the emitted text.
+ * An operation returns its value (adjusted to one) or SUSPEND. Lua 5.1 manual §2.5, §2.8.
+ */
+import { call, callValue, one, runTail, settle, suspendIn } from './call.ts';
+import { compareError, luaError, typeError, typeName } from './error.ts';
+import { type Event, metaField, metamethod } from './metatable.ts';
+import { formatNumber, parseNumber } from './number.ts';
+import { type Frame, known, state, TAIL_BUDGET } from './state.ts';
+import {
+  LuaTable, property, rawGet, rawLength, rawSet, rawSetNumber, tableMaker, TableIterator,
+} from './table.ts';
+import {
+  type ArithOp, EMPTY, first, isTrue, list, type LuaValue, NONE, type Result, SUSPEND, TAIL, Userdata,
+} from './value.ts';
+
+/** How far `__index` and `__newindex` are followed. */
+const MAX_CHAIN = 100;
+
+// ── reading and writing fields ─────────────────────────────────────────────────────────────────────
+
+/** `o[k]`, with metamethods. */
+export function index(o: LuaValue, k: LuaValue): Result {
+  for (let i = 0; i < MAX_CHAIN; i++) {
+    let handler: LuaValue;
+    if (o instanceof LuaTable) {
+      const v = rawGet(o, k);
+      if (v !== undefined) return v;
+      const { meta } = o;
+      if (meta === undefined) return undefined;
+      handler = metaField(meta, '__index');
+      if (handler === undefined) return undefined;
+    } else if (o instanceof Userdata) return one(o.luaType.index(o, k));
+    else {
+      handler = metamethod(o, '__index');
+      if (handler === undefined) throw typeError('index', o);
+    }
+    if (typeof handler === 'function') return one(call(handler, o, k));
+    o = handler;
+  }
+  throw luaError('loop in gettable');
+}
+
+/** `o[k] = v`, with metamethods. */
+export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
+  for (let i = 0; i < MAX_CHAIN; i++) {
+    let handler: LuaValue;
+    if (o instanceof LuaTable) {
+      const { meta } = o;
+      if (meta === undefined) return rawSetChecked(o, k, v);
+      handler = metaField(meta, '__newindex');
+      if (handler === undefined || rawGet(o, k) !== undefined) return rawSetChecked(o, k, v);
+    } else if (o instanceof Userdata) return ignore(o.luaType.setIndex(o, k, v));
+    else {
+      handler = metamethod(o, '__newindex');
+      if (handler === undefined) throw typeError('index', o);
+    }
+    if (typeof handler === 'function') return ignore(call(handler, o, k, v));
+    o = handler;
+  }
+  throw luaError('loop in settable');
+}
+
+const ignore = (r: Result): Result => (r === SUSPEND ? SUSPEND : undefined);
+
+/** `rawset` with the checks that Lua makes of keys. */
+export function rawSetChecked(t: LuaTable, k: LuaValue, v: LuaValue): undefined {
+  if (typeof k === 'number') {
+    if (k !== k) throw luaError('table index is NaN');
+    rawSetNumber(t, k, v);
+  } else if (k === undefined) throw luaError('table index is nil');
+  else rawSet(t, k, v);
+  return undefined;
+}
+
+type Getter = (o: LuaValue) => Result;
+type Setter = (o: LuaValue, v: LuaValue) => Result;
+const getters = new Map<string, Getter>();
+const setters = new Map<string, Setter>();
+const propertyText = (name: string): string =>
+  /^[A-Za-z_]\w*$/.test(name) ? `.$${name}` : `[${JSON.stringify(`$${name}`)}]`;
+
+/** `o.name` when the own field is nil. One function a name, so that V8 learns each one's objects. */
+export function getter(name: string): Getter {
+  let get = getters.get(name);
+  if (get === undefined) {
+    property(name);
+    const p = propertyText(name);
+    get = new Function(
+      'LuaTable', 'index',
+      `const name = ${JSON.stringify(name)};
+      return function get(o) {
+        for (let i = 0; i < ${MAX_CHAIN}; i++) {
+          if (!(o instanceof LuaTable)) return index(o, name);
+          let v = o${p};
+          if (v !== undefined) return v;
+          const hash = o.hash;
+          if (hash !== undefined && (v = hash.get(name)) !== undefined) return v;
+          const meta = o.meta;
+          if (meta === undefined) return undefined;
+          const h = meta.$__index;
+          if (h === undefined || typeof h === 'function') return index(o, name);
+          o = h;
+        }
+        return index(o, name);
+      }`,
+    )(LuaTable, index) as Getter;
+    getters.set(name, get);
+  }
+  return get;
+}
+
+/** `o.name = v` when the field is nil, or v is. */
+export function setter(name: string): Setter {
+  let set = setters.get(name);
+  if (set === undefined) {
+    property(name);
+    const p = propertyText(name);
+    set = new Function(
+      'LuaTable', 'setIndex',
+      `const name = ${JSON.stringify(name)};
+      return function set(o, v) {
+        if (o instanceof LuaTable && o.hash === undefined && v !== undefined &&
+            (o.meta === undefined || (o.meta.hash === undefined && o.meta.$__newindex === undefined))) {
+          o.named = true;
+          o${p} = v;
+          return undefined;
+        }
+        return setIndex(o, name, v);
+      }`,
+    )(LuaTable, setNamed) as Setter;
+    setters.set(name, set);
+  }
+  return set;
+}
+
+/** Like `setIndex`; a new key becomes a field instead of an entry of the hash. */
+function setNamed(o: LuaValue, name: string, v: LuaValue): Result {
+  if (!(o instanceof LuaTable)) return setIndex(o, name, v);
+  const { meta, hash } = o;
+  if (meta !== undefined && metaField(meta, '__newindex') !== undefined && rawGet(o, name) === undefined) {
+    return setIndex(o, name, v);
+  }
+  const p = property(name);
+  const fields = o as unknown as Record<string, LuaValue>;
+  if (fields[p] !== undefined) fields[p] = v;
+  else if (hash !== undefined && hash.update(name, v)) return undefined;
+  else if (v !== undefined) {
+    if (hash !== undefined && 'weakKeys' in hash) hash.insert(name, v);
+    else {
+      o.named = true;
+      fields[p] = v;
+    }
+  }
+  return undefined;
+}
+
+// ── arithmetic ─────────────────────────────────────────────────────────────────────────────────────
+
+/** `a % b` of numbers: a - floor(a / b) * b, as LuaJIT computes it. */
+export function numberMod(a: number, b: number): number {
+  if ((a | 0) === a && (b | 0) === b && b > 0) {
+    const r = a % b;
+    return r < 0 ? r + b : r + 0;
+  }
+  return a - Math.floor(a / b) * b;
+}
+
+/** C's pow: unlike JavaScript's, 1^x and (-1)^±inf are 1. */
+export function numberPow(a: number, b: number): number {
+  if (a === 1 || (a === -1 && (b === Number.POSITIVE_INFINITY || b === Number.NEGATIVE_INFINITY))) return 1;
+  return a ** b;
+}
+
+const compute: Record<ArithOp, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  mod: numberMod,
+  pow: numberPow,
+  unm: (a) => -a,
+};
+
+function toNumber(v: LuaValue): number | undefined {
+  return typeof v === 'number' ? v : typeof v === 'string' ? parseNumber(v) : undefined;
+}
+
+function arith(op: ArithOp): (a: LuaValue, b: LuaValue) => Result {
+  const event = `__${op}` as Event;
+  const f = compute[op];
+  return (a, b) => {
+    const x = toNumber(a);
+    const y = toNumber(b);
+    if (x !== undefined && y !== undefined) return f(x, y);
+    const handler = metamethod(a, event) ?? metamethod(b, event);
+    if (handler !== undefined) return one(call(handler, a, b));
+    const u = a instanceof Userdata ? a : b instanceof Userdata ? b : undefined;
+    if (u?.luaType.arith !== undefined) return u.luaType.arith(op, a, b);
+    // LuaJIT blames the second operand when the first is a number.
+    throw x !== undefined ? typeError('perform arithmetic on', b, 1) : typeError('perform arithmetic on', a, 0);
+  };
+}
+
+export const add = arith('add');
+export const sub = arith('sub');
+export const mul = arith('mul');
+export const div = arith('div');
+export const mod = arith('mod');
+export const pow = arith('pow');
+const negate = arith('unm');
+export const unm = (a: LuaValue): Result => negate(a, a);
+
+/** The control values of a numeric `for`. */
+export function forNumber(v: LuaValue, what: string): number {
+  const n = toNumber(v);
+  if (n === undefined) throw luaError(`'for' ${what === 'initial' ? 'initial value' : what} must be a number`);
+  return n;
+}
+
+const asText = (v: LuaValue): string | undefined =>
+  typeof v === 'string' ? v : typeof v === 'number' ? formatNumber(v) : undefined;
+
+export function concat(a: LuaValue, b: LuaValue): Result {
+  const x = asText(a);
+  const y = asText(b);
+  if (x !== undefined && y !== undefined) return x + y;
+  const handler = metamethod(a, '__concat') ?? metamethod(b, '__concat');
+  if (handler !== undefined) return one(call(handler, a, b));
+  const u = a instanceof Userdata ? a : b instanceof Userdata ? b : undefined;
+  if (u?.luaType.concat !== undefined) return u.luaType.concat(a, b);
+  throw x !== undefined ? typeError('concatenate', b, 1) : typeError('concatenate', a, 0);
+}
+
+/** `#v`. Tables may have `__len`, as in LuaJIT's 5.2 mode. */
+export function length(v: LuaValue): Result {
+  if (typeof v === 'string') return v.length;
+  if (v instanceof LuaTable) {
+    const { meta } = v;
+    if (meta !== undefined) {
+      const handler = metaField(meta, '__len');
+      if (handler !== undefined) return one(call(handler, v));
+    }
+    return v.hash === undefined ? v.arr.length - 1 : rawLength(v);
+  }
+  if (v instanceof Userdata && v.luaType.length !== undefined) return v.luaType.length(v);
+  const handler = metamethod(v, '__len');
+  if (handler !== undefined) return one(call(handler, v));
+  throw typeError('get length of', v);
+}
+
+// ── comparison ─────────────────────────────────────────────────────────────────────────────────────
+
+/** The truth of what a call comes to: a boolean, or SUSPEND; the site makes a boolean of it then. */
+function truthOf(r: Result): Result {
+  const v = one(r);
+  return v === SUSPEND ? SUSPEND : isTrue(v);
+}
+
+/** `a == b` of values that are not identical. */
+export function equals(a: LuaValue, b: LuaValue): Result {
+  if (a === b) return true;
+  if (a instanceof LuaTable && b instanceof LuaTable) {
+    if (a.meta === undefined || b.meta === undefined) return false;
+    const handler = metaField(a.meta, '__eq');
+    // Both must have the same one. Lua 5.1 manual §2.8.
+    if (handler === undefined || handler !== metaField(b.meta, '__eq')) return false;
+    return truthOf(call(handler, a, b));
+  }
+  if (a instanceof Userdata && b instanceof Userdata) return a.luaType.equals?.(a, b) ?? false;
+  return false;
+}
+
+function compareHandler(a: LuaValue, b: LuaValue, event: '__lt' | '__le'): LuaValue {
+  const x = metamethod(a, event);
+  if (x === undefined) return metamethod(b, event);
+  return x;
+}
+
+export function lessThan(a: LuaValue, b: LuaValue): Result {
+  if (typeof a === 'number' && typeof b === 'number') return a < b;
+  if (typeof a === 'string' && typeof b === 'string') return a < b;
+  const handler = compareHandler(a, b, '__lt');
+  if (handler !== undefined) return truthOf(call(handler, a, b));
+  const less = userdataType(a, b)?.less;
+  if (less !== undefined) return less(a, b);
+  throw compareError(a, b);
+}
+
+export function lessEqual(a: LuaValue, b: LuaValue): Result {
+  if (typeof a === 'number' && typeof b === 'number') return a <= b;
+  if (typeof a === 'string' && typeof b === 'string') return a <= b;
+  const handler = compareHandler(a, b, '__le');
+  if (handler !== undefined) return truthOf(call(handler, a, b));
+  // Without `__le`: not (b < a).
+  const reverse = compareHandler(a, b, '__lt');
+  if (reverse !== undefined) {
+    const r = call(reverse, b, a);
+    return r === SUSPEND ? suspendIn((v) => !isTrue(first(v))) : !isTrue(first(r));
+  }
+  const lessEq = userdataType(a, b)?.lessEqual;
+  if (lessEq !== undefined) return lessEq(a, b);
+  throw compareError(a, b);
+}
+
+function userdataType(a: LuaValue, b: LuaValue): Userdata['luaType'] | undefined {
+  return a instanceof Userdata ? a.luaType : b instanceof Userdata ? b.luaType : undefined;
+}
+
+// ── tostring ───────────────────────────────────────────────────────────────────────────────────────
+
+const addresses = new WeakMap<object, string>();
+let nextAddress = 0x7f0000001000;
+
+/** `table: 0x…`: an address that is the object's own and stays. */
+export function addressOf(v: object): string {
+  let a = addresses.get(v);
+  if (a === undefined) {
+    a = `0x${nextAddress.toString(16).padStart(12, '0')}`;
+    nextAddress += 0x40;
+    addresses.set(v, a);
+  }
+  return a;
+}
+
+/** `tostring(v)`: a string, or what `__tostring` returns, or SUSPEND. Lua 5.1 manual §5.1. */
+export function tostring(v: LuaValue): Result {
+  switch (typeof v) {
+    case 'string': return v;
+    case 'number': return formatNumber(v);
+    case 'boolean': return v ? 'true' : 'false';
+    case 'undefined': return 'nil';
+    default:
+  }
+  if (v instanceof LuaTable && v.meta !== undefined) {
+    const handler = metaField(v.meta, '__tostring');
+    if (handler !== undefined) return one(call(handler, v));
+  }
+  if (v instanceof Userdata && v.luaType.tostring !== undefined) return v.luaType.tostring(v);
+  return plainString(v);
+}
+
+/** `table: 0x…` and the like. */
+export function plainString(v: LuaValue): string {
+  if (typeof v === 'function') return `function: ${builtinNames.get(v) ?? addressOf(v)}`;
+  return `${typeName(v)}: ${addressOf(v as object)}`;
+}
+
+/** LuaJIT prints library functions as `builtin: …`. */
+const builtinNames = new WeakMap<object, string>();
+
+// ── frames, calls, tables ──────────────────────────────────────────────────────────────────────────
+
+function saveFrame(...frame: Frame): LuaValue[] {
+  state.pend.push(frame);
+  return SUSPEND;
+}
+
+function tail(f: LuaValue, ...args: LuaValue[]): LuaValue[] {
+  state.tailFn = f;
+  state.tailArgs = args;
+  state.tailBudget = TAIL_BUDGET;
+  return TAIL;
+}
+
+/** A call in the mode in which each suspends once. */
+function callSuspending(f: LuaValue, ...args: LuaValue[]): Result {
+  if (typeof f !== 'function' && !(f instanceof Userdata) && metamethod(f, '__call') === undefined) {
+    throw typeError('call', f);
+  }
+  state.immediate = true;
+  return suspendIn(() => settle(typeof f === 'function' ? f(...args) : callValue(f, args)));
+}
+
+/** A call of what is no function. */
+function callOther(f: LuaValue, ...args: LuaValue[]): Result {
+  return callValue(f, args);
+}
+
+/** An array part from `[0, …]`: without nils at its end. */
+function trim(arr: LuaValue[]): LuaValue[] {
+  while (arr.length > 1 && arr[arr.length - 1] === undefined) arr.pop();
+  return arr.length === 1 ? EMPTY : arr;
+}
+
+/** Give a table its array part; elements that the hash has already (from `[1] = x`) go. */
+function setArray(t: LuaTable, arr: LuaValue[]): void {
+  t.arr = trim(arr);
+}
+
+function pushAll(arr: LuaValue[], values: LuaValue[]): void {
+  for (const v of values) arr.push(v);
+}
+
+/**
+ * How a generic `for` runs: a `TableIterator` for `next` over a table, 0 for the iterator of `ipairs`,
+ * undefined for a call each time.
+ */
+function iterate(f: LuaValue, s: LuaValue, control: LuaValue): TableIterator | 0 | undefined {
+  if (!(s instanceof LuaTable) || state.suspendAll) return undefined;
+  if (f === known.next && control === undefined) return new TableIterator(s);
+  return f === known.ipairsStep && control === 0 ? 0 : undefined;
+}
+
+const ops = {
+  S: saveFrame, SUSPEND, NONE, isA: Array.isArray, isTrue, R: state, LuaTable,
+  T2: tableMaker(2), T4: tableMaker(4), T8: tableMaker(8), T16: tableMaker(16), T32: tableMaker(32),
+  index, setindex: setIndex, getter, setter, property, rawset: rawSetChecked, rawget: rawGet,
+  trim, setArray, pushAll, list, iterate,
+  call: callOther, callSuspending, settle: (r: Result): Result => (r === TAIL ? runTail() : r), one, tail,
+  add, sub, mul, div, mod, pow, unm, nmod: numberMod, npow: numberPow, concat, len: length,
+  eq: equals, lt: lessThan, le: lessEqual, forNumber,
+} as const;
+
+/** The names that emitted code may use, without their `$`. */
+export type OpName = keyof typeof ops;
+
+export function installOps(): void {
+  if (Object.hasOwn(globalThis, '$SUSPEND')) return;
+  for (const [name, value] of Object.entries(ops)) {
+    Object.defineProperty(globalThis, `$${name}`, { value, writable: false, configurable: false, enumerable: false });
+  }
+}

@@ -1,0 +1,44 @@
+/** What the running program is at: one thread of JavaScript runs one Lua thread at a time. */
+import type { LuaTable } from './table.ts';
+import type { LuaFunction, LuaValue } from './value.ts';
+
+/** A saved frame: its site (which knows how to go on), then the values that it lives on. */
+export type Frame = [site: FrameSite, ...live: LuaValue[]] | NativeFrame;
+
+export interface FrameSite {
+  /** Go on with the raw result of the call that was suspended. */
+  resume(value: unknown, frame: Frame): unknown;
+}
+
+/** A suspended function of the runtime. */
+export type NativeFrame = [
+  site: FrameSite,
+  resume: (value: unknown) => unknown,
+  fail: ((error: unknown) => unknown) | undefined,
+];
+
+export const state = {
+  /** Frames that are saving themselves, innermost first, while SUSPEND travels outwards. */
+  pend: [] as Frame[],
+  /** Counts tail calls down: at 0 one unwinds the stack (`TAIL`) instead of nesting. */
+  tailBudget: 128,
+  tailFn: undefined as LuaValue,
+  tailArgs: [] as LuaValue[],
+  /** The suspension in flight wants to go on at once (the suspend-at-every-call mode). */
+  immediate: false,
+  /** Every call suspends and resumes once. */
+  suspendAll: false,
+  /** Of the VM that runs: what strings are indexed by. */
+  stringMeta: undefined as LuaTable | undefined,
+  /** The Lua thread that runs. */
+  // biome-ignore lint/suspicious/noExplicitAny: coroutine.ts owns the class and casts
+  thread: undefined as any,
+};
+
+export const TAIL_BUDGET = 128;
+
+/** Functions that emitted code treats specially when it meets them. */
+export const known: { next: LuaFunction | undefined; ipairsStep: LuaFunction | undefined } = {
+  next: undefined,
+  ipairsStep: undefined,
+};

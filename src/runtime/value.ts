@@ -1,0 +1,97 @@
+/**
+ * What a Lua value is in JavaScript, and what a call may return.
+ *
+ * nil undefined · boolean · number · string: one byte a code unit (0–255) · table `LuaTable` ·
+ * function: a JavaScript function · thread `LuaThread` · userdata: subclasses of `Userdata`.
+ *
+ * Call protocol: arguments are positional, a missing one is nil. A function returns one value as it
+ * is, and any other number of values as an array (`NONE` for no value); two special arrays stand for
+ * "the fiber is suspended" (`SUSPEND`) and "a tail call is to be made" (`TAIL`). No Lua value is an
+ * array, so `Array.isArray` is the one test that a caller makes. docs/decisions/0002.
+ */
+import type { LuaTable } from './table.ts';
+
+export type LuaValue =
+  | undefined
+  | boolean
+  | number
+  | string
+  | LuaTable
+  | LuaFunction
+  | Userdata
+  | LuaThreadLike;
+
+/** What a function returns: one value, an array of values, SUSPEND or TAIL. */
+// biome-ignore lint/suspicious/noExplicitAny: arrays of values and the special arrays share this type
+export type Result = any;
+
+export type LuaFunction = (...args: LuaValue[]) => Result;
+
+/** Coroutines: `coroutine.ts` has the class; this is what others need to know of it. */
+export interface LuaThreadLike {
+  readonly isThread: true;
+}
+
+/** The call has been suspended; each frame has saved itself in `frames.pend`. */
+export const SUSPEND: LuaValue[] = [];
+/** The callee of a tail call and its arguments are in `tailCall`. */
+export const TAIL: LuaValue[] = [];
+/** No value at all: what a function without `return` returns. Never changed. */
+export const NONE: LuaValue[] = [];
+
+/**
+ * The array part of everything that is no table: emitted code reads `x.arr[k]` without asking what x
+ * is, and goes the slow way when it gets undefined. Index 0 is never an element. Never changed.
+ */
+export const EMPTY: LuaValue[] = [0];
+
+/** Base of all Lua-visible objects of the runtime. */
+export abstract class Userdata {
+  /** Always EMPTY. */
+  declare readonly arr: LuaValue[];
+  /** Set on the prototype by `luaType` or `setUserdataType`. */
+  declare readonly luaType: UserdataType;
+}
+
+/** How Lua sees one class of userdata. All may return SUSPEND where they call Lua. */
+export interface UserdataType {
+  /** What `getmetatable` returns. */
+  readonly name: LuaValue;
+  index(self: Userdata, key: LuaValue): Result;
+  setIndex(self: Userdata, key: LuaValue, value: LuaValue): Result;
+  tostring?(self: Userdata): Result;
+  length?(self: Userdata): Result;
+  call?(self: Userdata, ...args: LuaValue[]): Result;
+  /** Operators get their operands in order; either may be of another type. */
+  equals?(a: LuaValue, b: LuaValue): boolean;
+  less?(a: LuaValue, b: LuaValue): boolean;
+  lessEqual?(a: LuaValue, b: LuaValue): boolean;
+  arith?(op: ArithOp, a: LuaValue, b: LuaValue): Result;
+  concat?(a: LuaValue, b: LuaValue): Result;
+}
+
+export type ArithOp = 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'pow' | 'unm';
+
+const shared = { value: EMPTY, writable: false, enumerable: false, configurable: false };
+for (const proto of [Userdata, String, Number, Boolean, Function]) {
+  Object.defineProperty(proto.prototype, 'arr', shared);
+}
+
+/** The first value of a result that is neither SUSPEND nor TAIL. */
+export function first(result: Result): LuaValue {
+  return Array.isArray(result) ? result[0] : result;
+}
+
+/** A result that is neither SUSPEND nor TAIL, as a list of values; not to be changed. */
+export function list(result: Result): LuaValue[] {
+  return Array.isArray(result) ? result : [result];
+}
+
+/** A list of values as a result. The list must not be changed afterwards. */
+export function results(values: LuaValue[]): Result {
+  return values.length === 1 ? values[0] : values;
+}
+
+export function isTrue(v: LuaValue): boolean {
+  return v !== undefined && v !== false;
+}
