@@ -1,0 +1,38 @@
+/* The addon's surface: name -> function. Each file wraps system calls and gives their result, or
+ * -errno; nothing here has an opinion. A new file adds its functions to the list. */
+#include "util.h"
+
+#define FUNCTIONS(X) \
+  /* fd.c */ \
+  X(read) X(write) X(preadv2_nowait) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
+  X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(ignore_signal) \
+  /* socket.c */ \
+  X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
+  X(recv) X(send) X(setsockopt_int) X(getsockopt_int) X(set_linger) X(get_linger) X(sockatmark) \
+  X(if_nametoindex) X(if_indextoname) \
+  /* reactor.c */ \
+  X(reactor_open) X(reactor_ref) X(reactor_add) X(reactor_remove) \
+  /* rlimit.c */ \
+  X(getrlimit) X(setrlimit) \
+  /* fault.c, for tests */ \
+  X(inject_fault)
+
+#define DECLARE(name) napi_value sys_##name(napi_env, napi_callback_info);
+FUNCTIONS(DECLARE)
+
+#define ENTRY(name) {#name, sys_##name},
+static const struct {
+  const char *name;
+  napi_callback call;
+} functions[] = {FUNCTIONS(ENTRY)};
+
+NAPI_MODULE_INIT() {
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    napi_value function;
+    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, NULL,
+                             &function) != napi_ok ||
+        napi_set_named_property(env, exports, functions[i].name, function) != napi_ok)
+      return NULL;
+  }
+  return exports;
+}

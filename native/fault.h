@@ -1,0 +1,23 @@
+/* Fault injection for tests: see fault.c. */
+#ifndef PERILUNE_FAULT_H
+#define PERILUNE_FAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum fault_call {
+  FAULT_READ, FAULT_WRITE, FAULT_RECV, FAULT_SEND, FAULT_ACCEPT4, FAULT_CONNECT, FAULT_SOCKET,
+  FAULT_BIND, FAULT_LISTEN, FAULT_EPOLL_CTL, FAULT_PREADV2, FAULT_PIPE2, FAULT_DUP, FAULT_CLOSE,
+  FAULT_CALLS
+};
+
+extern _Thread_local int fault_armed; /* how many calls have a fault waiting */
+bool fault_hit(enum fault_call call, int fd, size_t *length);
+
+/* True: the call fails now, errno is set. May shorten *length (NULL: the call has none). Costs one
+ * load and a branch while nothing is armed. */
+static inline bool fault(enum fault_call call, int fd, size_t *length) {
+  return __builtin_expect(fault_armed != 0, 0) && fault_hit(call, fd, length);
+}
+
+#endif

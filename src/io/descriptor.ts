@@ -1,0 +1,264 @@
+/**
+ * The owner of one file descriptor: runs operations on it, waits for its events, closes it once.
+ *
+ * Operations wait in three queues, by what ends the wait: something to read, room to write, an
+ * exceptional condition. A queue is `ready` until a system call says EAGAIN, and again at the next
+ * event; only the head of a ready queue is tried, so operations of one direction complete in the
+ * order in which they were started.
+ *
+ * The reactor is edge-triggered: an event says that something changed, once. What must hold is that
+ * whenever `ready` is false the kernel will send another event. EAGAIN ensures it. So does a short
+ * read of a byte stream (epoll(7)), which saves the call that would say EAGAIN; but not after a
+ * hang-up or beside urgent data, whose event may have been the last one.
+ *
+ * A descriptor is registered when an operation has to wait for the first time: the kernel reports
+ * then what is ready already, so nothing falls between the two.
+ */
+import { EAGAIN, EBADF, EINTR } from '../sys/errno.ts';
+import {
+  close,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  poll,
+  read,
+  write,
+} from '../sys/fd.ts';
+import type { Fd } from '../sys/native.ts';
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '../sys/reactor.ts';
+import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
+import type { IoGroup } from './group.ts';
+import { type Attempt, type Operation, OperationQueue, PENDING, type Target } from './operation.ts';
+import { addPending, type EventTarget, register, removePending, unregister } from './reactor.ts';
+
+/** Events after which a short read doesn't mean that nothing is left. */
+const LAST_WORDS = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+const ENDS_READ_WAIT = EPOLLIN | LAST_WORDS;
+const ENDS_WRITE_WAIT = EPOLLOUT | EPOLLHUP | EPOLLERR;
+const ENDS_ERROR_WAIT = EPOLLPRI | EPOLLHUP | EPOLLERR;
+
+export type WaitType = 'read' | 'write' | 'error';
+
+export interface DescriptorOptions {
+  /** A byte stream whose reads only stop short when nothing is left: TCP. Default: false. */
+  readonly shortReadDrains?: boolean;
+  /** Whether `close` closes the number too; false for one that is only borrowed. Default: true. */
+  readonly owned?: boolean;
+}
+
+/** A queue that counts in what keeps the event loop alive. */
+class EventQueue extends OperationQueue {
+  override push(op: Operation): void {
+    super.push(op);
+    addPending();
+  }
+
+  override remove(op: Operation): void {
+    super.remove(op);
+    removePending();
+  }
+}
+
+export class Descriptor implements EventTarget, Target {
+  /** -1 once closed or released. */
+  fd: Fd;
+  generation = 0;
+  readonly reads = new EventQueue();
+  readonly writes = new EventQueue();
+  private errors: EventQueue | null = null;
+  private readonly group: IoGroup;
+  private readonly owned: boolean;
+  private shortReadDrains: boolean;
+
+  /** @param fd  non-blocking; this object closes it from now on */
+  constructor(fd: Fd, group: IoGroup, options: DescriptorOptions = {}) {
+    this.fd = fd;
+    this.group = group;
+    this.owned = options.owned ?? true;
+    this.shortReadDrains = options.shortReadDrains ?? false;
+    group.add(this);
+  }
+
+  get isOpen(): boolean {
+    return this.fd >= 0;
+  }
+
+  /** @returns bytes read, 0 at the end; -errno; or PENDING. read(2) */
+  read(op: Operation, bytes: Uint8Array, offset: number, length: number): number {
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    return this.start(op, this.reads, attemptRead);
+  }
+
+  /** @returns bytes written, perhaps fewer than `length`; -errno (EPIPE); or PENDING. write(2) */
+  write(op: Operation, bytes: Uint8Array, offset: number, length: number): number {
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    return this.start(op, this.writes, attemptWrite);
+  }
+
+  /** @param flags  MSG_ of sys/socket.ts. @returns as `read`. recv(2) */
+  receive(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number {
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    op.flags = flags;
+    return this.start(op, this.reads, attemptReceive);
+  }
+
+  /** @param flags  MSG_ of sys/socket.ts; MSG_NOSIGNAL is added. @returns as `write`. send(2) */
+  send(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number {
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    op.flags = flags;
+    return this.start(op, this.writes, attemptSend);
+  }
+
+  /** Wait until a read or write wouldn't, or for urgent data or a failure. @returns 0, … PENDING */
+  wait(op: Operation, type: WaitType): number {
+    if (type === 'read') return this.start(op, this.reads, attemptWaitRead);
+    if (type === 'write') return this.start(op, this.writes, attemptWaitWrite);
+    this.errors ??= new EventQueue();
+    return this.start(op, this.errors, attemptWaitError);
+  }
+
+  /**
+   * Run an operation: the way in for all of the above, and for what other files add.
+   * @param queue    `reads` or `writes`: which event to wait for after EAGAIN
+   * @param attempt  one system call, on op.target.fd
+   */
+  start(op: Operation, queue: OperationQueue, attempt: Attempt): number {
+    if (this.fd < 0) {
+      op.clear();
+      return -EBADF;
+    }
+    op.target = this;
+    if (queue.head === null && queue.ready) {
+      let result: number;
+      do result = attempt(op);
+      while (result === -EINTR);
+      if (result !== -EAGAIN) {
+        op.clear();
+        return result;
+      }
+      queue.ready = false;
+    }
+    if (this.generation === 0) {
+      const result = register(this.fd, this);
+      if (result < 0) {
+        queue.ready = true;
+        op.clear();
+        return result;
+      }
+    }
+    op.attempt = attempt;
+    queue.push(op);
+    return PENDING;
+  }
+
+  /** From the reactor. */
+  onEvents(events: number): void {
+    if ((events & LAST_WORDS) !== 0) this.shortReadDrains = false;
+    if ((events & ENDS_READ_WAIT) !== 0) this.drain(this.reads);
+    if ((events & ENDS_WRITE_WAIT) !== 0) this.drain(this.writes);
+    if ((events & ENDS_ERROR_WAIT) !== 0 && this.errors !== null) this.drain(this.errors);
+  }
+
+  /** Something happened: try what waits, oldest first, until one has to wait again. */
+  private drain(queue: OperationQueue): void {
+    queue.ready = true;
+    while (queue.ready && queue.head !== null) {
+      const op = queue.head;
+      const result = op.attempt!(op);
+      if (result === -EINTR) continue;
+      if (result === -EAGAIN) {
+        queue.ready = false;
+        return;
+      }
+      queue.remove(op);
+      op.finish(result); // may start, cancel or close anything
+    }
+  }
+
+  /** For attempts: a read brought fewer bytes than asked for. */
+  readShort(): void {
+    if (this.shortReadDrains) this.reads.ready = false;
+  }
+
+  /** Complete all that is pending with -ECANCELED; stays open. */
+  cancelAll(): void {
+    this.reads.cancelAll();
+    this.writes.cancelAll();
+    this.errors?.cancelAll();
+  }
+
+  /** Close the descriptor, then complete all that is pending with -ECANCELED. May be called twice. */
+  close(): void {
+    const fd = this.detach();
+    if (fd < 0) return;
+    if (this.owned) close(fd);
+    this.cancelAll();
+  }
+
+  /** Stop being the owner. @returns the number, still open and non-blocking; or -EBADF */
+  release(): number {
+    const fd = this.detach();
+    if (fd < 0) return -EBADF;
+    this.cancelAll();
+    return fd;
+  }
+
+  private detach(): number {
+    const fd = this.fd;
+    if (fd < 0) return fd;
+    unregister(fd, this);
+    this.fd = -1;
+    this.group.delete(this);
+    return fd;
+  }
+}
+
+function attemptRead(op: Operation): number {
+  const result = read(op.target!.fd, op.bytes!, op.offset, op.length);
+  if (result < op.length && result > 0) (op.target as Descriptor).readShort();
+  return result;
+}
+
+function attemptWrite(op: Operation): number {
+  return write(op.target!.fd, op.bytes!, op.offset, op.length);
+}
+
+function attemptReceive(op: Operation): number {
+  return recv(op.target!.fd, op.bytes!, op.offset, op.length, op.flags);
+}
+
+function attemptSend(op: Operation): number {
+  return send(op.target!.fd, op.bytes!, op.offset, op.length, op.flags | MSG_NOSIGNAL);
+}
+
+function attemptWait(op: Operation, events: number): number {
+  const result = poll(op.target!.fd, events, 0);
+  if (result === 0) return -EAGAIN;
+  return result < 0 ? result : 0;
+}
+
+const attemptWaitRead: Attempt = (op) => attemptWait(op, POLLIN | POLLRDHUP);
+const attemptWaitWrite: Attempt = (op) => attemptWait(op, POLLOUT);
+const attemptWaitError: Attempt = (op) => attemptWait(op, POLLPRI | POLLERR | POLLHUP);
+
+/** Descriptors whose owner was collected before it was closed. */
+const lost = new FinalizationRegistry<Descriptor>((descriptor) => descriptor.close());
+
+/**
+ * Close `descriptor` when `owner` is collected: a safety net, of which nothing may depend. Pending
+ * operations keep their owner (`op.owner`), and nothing else of io/ does.
+ */
+export function closeWithOwner(owner: object, descriptor: Descriptor): void {
+  lost.register(owner, descriptor);
+}

@@ -1,0 +1,86 @@
+/**
+ * Hands events of the kernel to descriptors, and keeps the event loop alive while operations wait.
+ *
+ * Registering gives a descriptor a generation, which comes back with each event: an event that was
+ * fetched before its descriptor was closed never reaches the next owner of that number.
+ */
+import { EIO, SysError } from '../sys/errno.ts';
+import { ignoreSignal, SIGPIPE } from '../sys/fd.ts';
+import type { Fd } from '../sys/native.ts';
+import {
+  addToReactor,
+  EVENT_FIELDS,
+  FIRST_EVENT,
+  openReactor,
+  PENDING_COUNT,
+  REFERENCED,
+  refReactor,
+  removeFromReactor,
+} from '../sys/reactor.ts';
+
+/** What has events. */
+export interface EventTarget {
+  /** what `register` gave; 0 while not registered */
+  generation: number;
+  /** @param events  EPOLLIN … of sys/reactor.ts */
+  onEvents(events: number): void;
+}
+
+const EVENTS_PER_CALL = 512;
+const shared = new Int32Array(FIRST_EVENT + EVENT_FIELDS * EVENTS_PER_CALL);
+const targets: (EventTarget | undefined)[] = []; // by fd
+let lastGeneration = 0;
+let opened = false;
+
+function dispatch(count: number): void {
+  let at = FIRST_EVENT;
+  for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
+    const target = targets[shared[at]!];
+    if (target !== undefined && target.generation === shared[at + 1]) {
+      target.onEvents(shared[at + 2]!);
+    }
+  }
+}
+
+/** @returns 0, or -errno: EPERM when this kind of file has no events */
+export function register(fd: Fd, target: EventTarget): number {
+  if (!opened) {
+    try {
+      openReactor(dispatch, shared);
+      ignoreSignal(SIGPIPE); // a write gives EPIPE instead
+    } catch (error) {
+      return error instanceof SysError ? -error.errno : -EIO;
+    }
+    opened = true;
+  }
+  lastGeneration = lastGeneration === 0x7fffffff ? 1 : lastGeneration + 1;
+  const result = addToReactor(fd, lastGeneration);
+  if (result < 0) return result;
+  target.generation = lastGeneration;
+  targets[fd] = target;
+  return 0;
+}
+
+/** Before `fd` is closed or handed on. */
+export function unregister(fd: Fd, target: EventTarget): void {
+  if (target.generation === 0) return;
+  target.generation = 0;
+  targets[fd] = undefined;
+  removeFromReactor(fd);
+}
+
+/** An operation waits from now on. */
+export function addPending(): void {
+  shared[PENDING_COUNT]!++;
+  if (shared[REFERENCED] === 0) refReactor();
+}
+
+/** An operation waits no longer. The loop may end when none does. */
+export function removePending(): void {
+  shared[PENDING_COUNT]!--;
+}
+
+/** How many operations wait for events now; for tests. */
+export function pendingCount(): number {
+  return shared[PENDING_COUNT]!;
+}

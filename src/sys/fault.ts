@@ -1,0 +1,29 @@
+/** Fault injection, for tests: native/fault.c. The calls meant are those of this thread only. */
+import { ok } from './errno.ts';
+import { native } from './native.ts';
+
+export interface Fault {
+  /** what the call fails with (> 0); left out or 0, it is only shortened */
+  readonly errno?: number;
+  /** most bytes that the call transfers */
+  readonly limit?: number;
+  /** calls that go through unharmed first */
+  readonly skip?: number;
+  /** calls that are hit after those; 1 when left out */
+  readonly times?: number;
+}
+
+/**
+ * Make coming calls of `call` (its C name: 'read', 'accept4' …) fail or transfer less. An injected
+ * EAGAIN is followed by a readiness event, as a real one is. A second fault replaces the first.
+ * @throws SysError  EINVAL: there is no hook in that call
+ */
+export function injectFault(call: string, fault: Fault): void {
+  const { errno = 0, limit = -1, skip = 0, times = 1 } = fault;
+  ok('inject_fault', native().inject_fault(call, errno, limit, skip, times));
+}
+
+/** Forget the fault of `call`. */
+export function clearFault(call: string): void {
+  injectFault(call, { times: 0 });
+}

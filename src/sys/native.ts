@@ -1,0 +1,110 @@
+/**
+ * The native addon: the only file that loads it. Everything else in this folder wraps its functions.
+ *
+ * Loading waits until a function is needed, and failing to load is no error before that: without the
+ * addon `io/` falls back to Node's own modules.
+ */
+
+/** A file descriptor: an int32 ≥ 0. */
+export type Fd = number;
+
+/**
+ * The addon's functions, named as in native/. Numbers are int32; a negative result is -errno.
+ * Bad arguments throw TypeError or RangeError, which is always a bug of ours.
+ */
+export interface Native {
+  read(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
+  write(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
+  preadv2_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
+  close(fd: Fd): number;
+  dup(fd: Fd, lowest: number): number;
+  get_status_flags(fd: Fd): number;
+  set_status_flags(fd: Fd, flags: number): number;
+  set_close_on_exec(fd: Fd, on: number): number;
+  pipe2(ends: Int32Array, flags: number): number;
+  isatty(fd: Fd): number;
+  poll(fd: Fd, events: number, milliseconds: number): number;
+  bytes_readable(fd: Fd): number;
+  ignore_signal(signal: number): number;
+
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: Fd, endpoint: Uint8Array): number;
+  connect(fd: Fd, endpoint: Uint8Array): number;
+  getsockname(fd: Fd, endpoint: Uint8Array): number;
+  getpeername(fd: Fd, endpoint: Uint8Array): number;
+  listen(fd: Fd, backlog: number): number;
+  accept4(fd: Fd): number;
+  shutdown(fd: Fd, how: number): number;
+  recv(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): number;
+  send(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): number;
+  setsockopt_int(fd: Fd, level: number, option: number, value: number): number;
+  getsockopt_int(fd: Fd, level: number, option: number, value: Int32Array): number;
+  set_linger(fd: Fd, on: number, seconds: number): number;
+  get_linger(fd: Fd): number;
+  sockatmark(fd: Fd): number;
+  if_nametoindex(name: string): number;
+  if_indextoname(index: number): string | number;
+
+  reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;
+  reactor_ref(): number;
+  reactor_add(fd: Fd, generation: number): number;
+  reactor_remove(fd: Fd): number;
+
+  getrlimit(resource: number, limits: Float64Array): number;
+  setrlimit(resource: number, limits: Float64Array): number;
+
+  inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
+}
+
+let loaded: Native | undefined;
+let failure: string | undefined;
+
+/** Relative to this file (src/sys/), and to the bundle that it becomes a part of (dist/). */
+const PLACES = ['../../build/Release/perilune.node', '../build/Release/perilune.node'];
+
+function load(): Native | undefined {
+  if (loaded || failure) return loaded;
+  if (process.platform !== 'linux') {
+    failure = `it is for Linux, this is ${process.platform}`;
+    return undefined;
+  }
+  for (const place of PLACES) {
+    const module: { exports: unknown } = { exports: {} };
+    try {
+      process.dlopen(module, `${import.meta.dirname}/${place}`);
+      loaded = module.exports as Native;
+      failure = undefined;
+      return loaded;
+    } catch (error) {
+      const reason = (error as Error).message;
+      if (!/No such file/.test(reason)) failure = reason;
+    }
+  }
+  failure ??= 'it was not built';
+  return undefined;
+}
+
+/** Whether the addon is there and loads. */
+export function nativeAvailable(): boolean {
+  return load() !== undefined;
+}
+
+/** Why the addon can't be loaded; undefined when it can. */
+export function nativeFailure(): string | undefined {
+  load();
+  return failure;
+}
+
+/**
+ * The addon.
+ * @throws Error  when it can't be loaded: ask `nativeAvailable` first where that is expected
+ */
+export function native(): Native {
+  return loaded ?? loadOrThrow();
+}
+
+function loadOrThrow(): Native {
+  const addon = load();
+  if (addon) return addon;
+  throw new Error(`perilune: the native addon can't be loaded (${failure}): run 'npm run build'`);
+}

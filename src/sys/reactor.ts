@@ -1,0 +1,48 @@
+/**
+ * The epoll set of this thread, inside Node's event loop: native/reactor.c says how it works.
+ * epoll(7): edge-triggered, every descriptor registered once and for all events.
+ */
+import { ok } from './errno.ts';
+import { type Fd, native } from './native.ts';
+
+export const EPOLLIN = 0x001;
+export const EPOLLPRI = 0x002;
+export const EPOLLOUT = 0x004;
+export const EPOLLERR = 0x008;
+export const EPOLLHUP = 0x010;
+export const EPOLLRDHUP = 0x2000;
+
+/** Indices into the shared array: how many operations wait; whether that keeps the loop alive. */
+export const PENDING_COUNT = 0;
+export const REFERENCED = 1;
+/** Then `count` times (fd, generation, events). */
+export const FIRST_EVENT = 4;
+export const EVENT_FIELDS = 3;
+
+/**
+ * Open it, once a thread.
+ * @param onEvents  called from the event loop with how many events `shared` holds
+ * @param shared    at least FIRST_EVENT + EVENT_FIELDS * (events a call) long
+ * @throws SysError  EALREADY; EMFILE, ENFILE. epoll_create1(2)
+ */
+export function openReactor(onEvents: (count: number) => void, shared: Int32Array): void {
+  ok('epoll_create1', native().reactor_open(onEvents, shared));
+}
+
+/** Keep the loop alive until shared[PENDING_COUNT] is seen at 0. */
+export function refReactor(): void {
+  native().reactor_ref();
+}
+
+/**
+ * @param generation  > 0, comes back with each event of this descriptor
+ * @returns 0, or -errno: EPERM when this kind of file has no events. epoll_ctl(2)
+ */
+export function addToReactor(fd: Fd, generation: number): number {
+  return native().reactor_add(fd, generation);
+}
+
+/** @returns 0 or -errno. epoll_ctl(2) */
+export function removeFromReactor(fd: Fd): number {
+  return native().reactor_remove(fd);
+}
