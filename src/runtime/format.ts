@@ -63,10 +63,15 @@ export function formatSigned(layout: Layout, n: number): string {
 export function formatUnsigned(layout: Layout, n: number, letter: string): string {
   const k = n >= 0 && n <= Number.MAX_SAFE_INTEGER ? Math.trunc(n) : toUint64(n);
   switch (letter) {
-    case 'u': return formatDigits(layout, '', String(k));
+    case 'u':
+      return formatDigits(layout, '', String(k));
     case 'o': {
       const digits = k.toString(8);
-      return formatDigits(layout, '', layout.alternative && (digits !== '0' || layout.precision === 0) ? `0${digits}` : digits);
+      return formatDigits(
+        layout,
+        '',
+        layout.alternative && (digits !== '0' || layout.precision === 0) ? `0${digits}` : digits,
+      );
     }
     default: {
       const digits = letter === 'x' ? k.toString(16) : k.toString(16).toUpperCase();
@@ -118,10 +123,17 @@ function floatText(layout: Layout, n: number, kind: string): string {
     }
     case 'e': {
       const { mantissa, exponent } = exponential(n, precision);
-      return fill(layout, sign, (alternative ? withPoint(mantissa) : mantissa) + exponentText(exponent), zero);
+      return fill(
+        layout,
+        sign,
+        (alternative ? withPoint(mantissa) : mantissa) + exponentText(exponent),
+        zero,
+      );
     }
-    case 'g': return fill(layout, sign, general(n, precision, alternative), zero);
-    default: return fill(layout, `${sign}0x`, hexadecimal(n, layout.precision, alternative), zero);
+    case 'g':
+      return fill(layout, sign, general(n, precision, alternative), zero);
+    default:
+      return fill(layout, `${sign}0x`, hexadecimal(n, layout.precision, alternative), zero);
   }
 }
 

@@ -42,7 +42,11 @@ function hexToNumber(digits: string, exponent: number): number {
     exponent += drop;
   }
   const m = Number(mantissa);
-  return exponent < -1000 ? m * 2 ** -1000 * 2 ** (exponent + 1000) : exponent > 900 ? m * 2 ** 900 * 2 ** (exponent - 900) : m * 2 ** exponent;
+  return exponent < -1000
+    ? m * 2 ** -1000 * 2 ** (exponent + 1000)
+    : exponent > 900
+      ? m * 2 ** 900 * 2 ** (exponent - 900)
+      : m * 2 ** exponent;
 }
 
 /** `tonumber` of a string: spaces around, a sign, decimal, hexadecimal, `inf` and `nan`. */
@@ -106,7 +110,8 @@ export function exponential(n: number, precision: number): { mantissa: string; e
   const [mantissa, exp] = n.toExponential(precision).split('e') as [string, string];
   const exponent = Number(exp);
   // The number that this was rounded from may be of a lower power of ten: 9.5 → 10.
-  const power = Number(mantissa) === 1 && n.toExponential(precision + 1)[0] === '9' ? exponent - 1 : exponent;
+  const power =
+    Number(mantissa) === 1 && n.toExponential(precision + 1)[0] === '9' ? exponent - 1 : exponent;
   if (n === 0 || !endsInFive(n, precision + 1 - power)) return { mantissa, exponent };
   const all = n.toExponential(precision + 1).split('e')[0]!;
   const down = all.slice(0, precision === 0 ? -2 : -1);

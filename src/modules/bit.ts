@@ -1,0 +1,104 @@
+/** `bit`: LuaJIT's operations on 32-bit integers. bitop.luajit.org/semantics.html */
+import { checkNumber, optNumber } from '../runtime/check.ts';
+import type { LuaValue } from '../runtime/value.ts';
+import { luaModule } from './define.ts';
+
+const float = new Float64Array(1);
+const words = new Int32Array(float.buffer);
+const LOW_WORD = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
+
+/** To 32 bits: modulo 2^32, a fraction to the nearest even. */
+function toBits(n: number): number {
+  const bits = n | 0;
+  if (bits === n || Number.isInteger(n)) return bits;
+  float[0] = n + (2 ** 52 + 2 ** 51); // the integer is what its mantissa ends in
+  return words[LOW_WORD]!;
+}
+
+function checkBits(v: LuaValue, position: number, fn: string): number {
+  return toBits(typeof v === 'number' ? v : checkNumber(v, position, fn));
+}
+
+/** An operation on any number of arguments, at least one; the usual two don't come here. */
+function fold(fn: string, combine: (x: number, y: number) => number, args: LuaValue[]): number {
+  let bits = checkBits(args[0], 1, fn);
+  for (let i = 1; i < args.length; i++) bits = combine(bits, checkBits(args[i], i + 1, fn));
+  return bits;
+}
+
+function band(...args: LuaValue[]): number {
+  const [x, y] = args;
+  if (args.length === 2 && typeof x === 'number' && typeof y === 'number')
+    return toBits(x) & toBits(y);
+  return fold('band', (a, b) => a & b, args);
+}
+
+function bor(...args: LuaValue[]): number {
+  const [x, y] = args;
+  if (args.length === 2 && typeof x === 'number' && typeof y === 'number')
+    return toBits(x) | toBits(y);
+  return fold('bor', (a, b) => a | b, args);
+}
+
+function bxor(...args: LuaValue[]): number {
+  const [x, y] = args;
+  if (args.length === 2 && typeof x === 'number' && typeof y === 'number')
+    return toBits(x) ^ toBits(y);
+  return fold('bxor', (a, b) => a ^ b, args);
+}
+
+// Shifts take the places modulo 32, in JavaScript as in LuaJIT.
+
+function lshift(x: LuaValue, places: LuaValue): number {
+  return checkBits(x, 1, 'lshift') << checkBits(places, 2, 'lshift');
+}
+
+function rshift(x: LuaValue, places: LuaValue): number {
+  return (checkBits(x, 1, 'rshift') >>> checkBits(places, 2, 'rshift')) | 0;
+}
+
+function arshift(x: LuaValue, places: LuaValue): number {
+  return checkBits(x, 1, 'arshift') >> checkBits(places, 2, 'arshift');
+}
+
+function rol(v: LuaValue, places: LuaValue): number {
+  const x = checkBits(v, 1, 'rol');
+  const n = checkBits(places, 2, 'rol');
+  return (x << n) | (x >>> -n);
+}
+
+function ror(v: LuaValue, places: LuaValue): number {
+  const x = checkBits(v, 1, 'ror');
+  const n = checkBits(places, 2, 'ror');
+  return (x >>> n) | (x << -n);
+}
+
+function bswap(v: LuaValue): number {
+  const x = checkBits(v, 1, 'bswap');
+  return (x << 24) | ((x & 0xff00) << 8) | ((x >>> 8) & 0xff00) | (x >>> 24);
+}
+
+/** Hexadecimal digits: as many as |digits| says, capital letters when it is negative. */
+function tohex(x: LuaValue, digits: LuaValue): string {
+  const bits = checkBits(x, 1, 'tohex') >>> 0;
+  const count = toBits(optNumber(digits, 2, 'tohex', 8));
+  const size = Math.min(Math.abs(count), 254);
+  if (size === 0) return '';
+  const text = bits.toString(16).padStart(size, '0').slice(-size);
+  return count < 0 ? text.toUpperCase() : text;
+}
+
+export const bit = luaModule('bit', {
+  tobit: (x: LuaValue) => checkBits(x, 1, 'tobit'),
+  tohex,
+  bnot: (x: LuaValue) => ~checkBits(x, 1, 'bnot'),
+  bswap,
+  band,
+  bor,
+  bxor,
+  lshift,
+  rshift,
+  arshift,
+  rol,
+  ror,
+});

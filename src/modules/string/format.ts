@@ -1,0 +1,165 @@
+/** `string.format`: the format is parsed once, into a list that is kept. Lua 5.1 manual §5.4. */
+import { suspendIn } from '../../runtime/call.ts';
+import { argError, checkInteger, checkNumber, checkString } from '../../runtime/check.ts';
+import { luaError } from '../../runtime/error.ts';
+import {
+  formatByte,
+  formatFloat,
+  formatSigned,
+  formatText,
+  formatUnsigned,
+  type Layout,
+} from '../../runtime/format.ts';
+import { formatNumber } from '../../runtime/number.ts';
+import { addressOf, plainString, tostring } from '../../runtime/ops.ts';
+import { first, type LuaValue, type Result, SUSPEND } from '../../runtime/value.ts';
+
+/** Text as it is, or what becomes of one argument. */
+type Piece = string | Conversion;
+
+interface Conversion {
+  readonly letter: string;
+  readonly layout: Layout;
+  /** Nothing stands between `%` and the letter. */
+  readonly isBare: boolean;
+  /** Set when it is none: raised when formatting comes here. */
+  readonly mistake: string | undefined;
+}
+
+const CACHE_SIZE = 500;
+const MAX_CACHED = 200;
+const parsed = new Map<string, Piece[]>();
+
+export function format(template: LuaValue, ...args: LuaValue[]): Result {
+  const text = checkString(template, 1, 'format');
+  let pieces = parsed.get(text);
+  if (pieces === undefined) {
+    pieces = parse(text);
+    if (text.length <= MAX_CACHED) {
+      if (parsed.size >= CACHE_SIZE) parsed.clear();
+      parsed.set(text, pieces);
+    }
+  }
+  return fill(pieces, 0, args, 0, '');
+}
+
+/** Go on at piece `at` with argument `next`, after `text`. */
+function fill(pieces: Piece[], at: number, args: LuaValue[], next: number, text: string): Result {
+  for (; at < pieces.length; at++) {
+    const piece = pieces[at]!;
+    if (typeof piece === 'string') {
+      text += piece;
+      continue;
+    }
+    if (piece.mistake !== undefined) throw luaError(piece.mistake);
+    if (next >= args.length) argError(next + 2, 'format', 'value expected');
+    const v = args[next++];
+    const { letter, layout } = piece;
+    if (letter === 's' || letter === 'q') {
+      const string = typeof v === 'string' ? v : tostring(v);
+      if (string === SUSPEND) {
+        return suspendIn((r) =>
+          fill(pieces, at + 1, args, next, text + convertText(piece, first(r))),
+        );
+      }
+      text += convertText(piece, string);
+    } else if (letter === 'd' && piece.isBare && Number.isSafeInteger(v)) text += v;
+    else if (letter === 'p') text += formatPointer(v);
+    else text += convertNumber(letter, layout, v, next + 1);
+  }
+  return text;
+}
+
+/** `%s %q` of what `tostring` gave. */
+function convertText(piece: Conversion, v: LuaValue): string {
+  const text = typeof v === 'string' ? v : typeof v === 'number' ? formatNumber(v) : asText(v);
+  if (piece.letter === 'q') return quote(text);
+  return piece.isBare ? text : formatText(piece.layout, text);
+}
+
+/** When `__tostring` returned no string: that value's own text. */
+function asText(v: LuaValue): string {
+  return v === undefined ? 'nil' : typeof v === 'boolean' ? String(v) : plainString(v);
+}
+
+function convertNumber(letter: string, layout: Layout, v: LuaValue, position: number): string {
+  switch (letter) {
+    case 'c':
+      return formatByte(layout, checkInteger(v, position, 'format'));
+    case 'd':
+    case 'i':
+      return formatSigned(layout, checkNumber(v, position, 'format'));
+    case 'u':
+    case 'o':
+    case 'x':
+    case 'X':
+      return formatUnsigned(layout, checkNumber(v, position, 'format'), letter);
+    default:
+      return formatFloat(layout, checkNumber(v, position, 'format'), letter);
+  }
+}
+
+/** `%p`, as LuaJIT: of values without identity it is NULL. */
+function formatPointer(v: LuaValue): string {
+  return typeof v === 'object' || typeof v === 'function' ? addressOf(v) : 'NULL';
+}
+
+/** `%q`: text that Lua reads back as the same string. */
+function quote(text: string): string {
+  const escaped = text.replace(/["\\\n\x00-\x1f\x7f]/g, (c, at: number) => {
+    const code = c.charCodeAt(0);
+    if (code > 31 && code < 127) return `\\${c}`;
+    if (c === '\n') return '\\\n';
+    const following = text.charCodeAt(at + 1);
+    const isDigit = following >= 48 && following <= 57;
+    return `\\${isDigit ? String(code).padStart(3, '0') : code}`;
+  });
+  return `"${escaped}"`;
+}
+
+// ── parsing ────────────────────────────────────────────────────────────────────────────────────────
+
+/** Flags, at most two digits of width, at most two of precision, a letter. */
+const CONVERSION = /%([-+ 0#]*)(\d{0,2})(?:\.(\d{0,2}))?/y;
+const LETTERS = 'aAcdeEfFgGiopqsuxX';
+
+function parse(text: string): Piece[] {
+  const pieces: Piece[] = [];
+  let literal = '';
+  let p = 0;
+  while (p < text.length) {
+    const percent = text.indexOf('%', p);
+    if (percent < 0 || text[percent + 1] === '%') {
+      const end = percent < 0 ? text.length : percent + 1;
+      literal += text.slice(p, end);
+      p = percent < 0 ? end : end + 1;
+      continue;
+    }
+    literal += text.slice(p, percent);
+    if (literal !== '') pieces.push(literal);
+    literal = '';
+    CONVERSION.lastIndex = percent;
+    const [all, flags, width, precision] = CONVERSION.exec(text)!;
+    const end = percent + all.length;
+    const letter = text[end] ?? '';
+    const isKnown = letter !== '' && LETTERS.includes(letter);
+    const shown = text.slice(percent, letter < ' ' ? end : end + 1);
+    pieces.push({
+      letter,
+      layout: {
+        left: flags!.includes('-'),
+        plus: flags!.includes('+'),
+        space: flags!.includes(' '),
+        alternative: flags!.includes('#'),
+        zero: flags!.includes('0'),
+        width: Number(width),
+        precision: precision === undefined ? undefined : Number(precision),
+      },
+      isBare: all === '%',
+      mistake: isKnown ? undefined : `invalid option '${shown}' to 'format'`,
+    });
+    p = end + 1;
+  }
+  if (literal !== '') pieces.push(literal);
+  return pieces;
+}
