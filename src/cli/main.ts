@@ -1,2 +1,109 @@
-/** `perilune`: the process entry point. A placeholder until the engine lands. */
-process.stdout.write('usage: perilune program.lua [arguments]\n');
+/** `perilune`: options in, exit code out. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { showCompiled } from '../actors/load.ts';
+import { ModuleLoader } from '../actors/modules.ts';
+import { Vm, type VmHost } from '../actors/vm.ts';
+import { library } from '../modules/all.ts';
+import { LuaError, toLuaError } from '../runtime/error.ts';
+import { tostring } from '../runtime/ops.ts';
+import { state } from '../runtime/state.ts';
+import { type Invocation, parseArguments, USAGE } from './arguments.ts';
+import { StandardOutput, writeError } from './output.ts';
+
+declare const PERILUNE_VERSION: string | undefined;
+
+/** sysexits(3): an internal software error. */
+const EX_SOFTWARE = 70;
+
+function main(argv: readonly string[]): void {
+  const invocation = parseArguments(argv);
+  switch (invocation.do) {
+    case 'help':
+      process.stdout.write(USAGE);
+      return;
+    case 'version':
+      process.stdout.write(`Perilune ${typeof PERILUNE_VERSION === 'string' ? PERILUNE_VERSION : 'development'}\nLua 5.1 (LuaJIT 2.1 dialect)\nNode ${process.version}, V8 ${process.versions.v8}\n`);
+      return;
+    case 'fail':
+      writeError(`perilune: ${invocation.message}\n`);
+      process.exitCode = 2;
+      return;
+    case 'compile':
+      printCompiled(invocation.file);
+      return;
+    case 'run':
+      run(invocation);
+  }
+}
+
+function run(invocation: Extract<Invocation, { do: 'run' }>): void {
+  state.suspendAll = invocation.suspendAll;
+  const output = new StandardOutput();
+  let vm: Vm | undefined;
+  const finish = (code: number): never => {
+    output.flush();
+    process.exit(code);
+  };
+  const host: VmHost = {
+    report: (text) => {
+      output.flush();
+      writeError(text);
+    },
+    ended: (ended) => {
+      process.exitCode = ended.exitCode;
+      output.flush();
+    },
+    bug: (thrown) => {
+      output.flush();
+      reportBug(thrown);
+      finish(EX_SOFTWARE);
+    },
+    print: (text) => output.write(text),
+    collect: () => (globalThis as { gc?: () => void }).gc?.(),
+  };
+  process.on('uncaughtException', host.bug);
+  process.on('beforeExit', () => vm?.close());
+  vm = new Vm(library, host);
+  vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
+  try {
+    vm.start(rootFile(invocation.file));
+  } catch (thrown) {
+    writeError(`Error starting the lua VM: ${messageOf(toLuaError(thrown))}\n`);
+    process.exitCode = 1;
+    vm = undefined;
+  }
+}
+
+function messageOf(error: LuaError): string {
+  const text = tostring(error.value);
+  return typeof text === 'string' ? text : '';
+}
+
+/** A directory stands for its `init.lua`. */
+function rootFile(file: string): string {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ? join(file, 'init.lua') : file;
+}
+
+/** Where external packages are found. */
+function searchPath(): string[] {
+  const separator = process.platform === 'win32' ? ';' : ':';
+  return [process.env.PERILUNE_PATH, process.env.EMILUA_PATH]
+    .flatMap((list) => (list ?? '').split(separator))
+    .filter((directory) => directory !== '');
+}
+
+function printCompiled(file: string): void {
+  void file;
+  void showCompiled;
+}
+
+function reportBug(thrown: unknown): void {
+  const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
+  writeError(
+    `perilune: internal error; this is a bug in Perilune, not in your program.\n${stack}\n` +
+      'Please report it with the program that caused it, and what `perilune --version` prints.\n',
+  );
+}
+
+main(process.argv.slice(2));

@@ -2,11 +2,11 @@
  * How a Lua-visible module is written: `luaModule` lists its members, `luaType` a class of userdata
  * with its methods and properties. Kernel errors become Lua errors here and nowhere else.
  */
-import { LuaError, setErrorTranslator } from '../runtime/error.ts';
+import { setErrorTranslator } from '../runtime/error.ts';
+import { badArgument, badIndex, codeError, setPosixErrors, systemError } from '../runtime/error-code.ts';
 import { LuaTable, property, setField } from '../runtime/table.ts';
 import { type LuaFunction, type LuaValue, type Result, Userdata, type UserdataType } from '../runtime/value.ts';
-import { SysError } from '../sys/errno.ts';
-import { badArgument, badIndex, codeError, systemError } from './errors.ts';
+import { errnoMessage, errnoNumber, SysError } from '../sys/errno.ts';
 
 /** A module as `require` and the table of globals know it; every VM gets tables of its own. */
 export interface LuaModule {
@@ -82,7 +82,7 @@ export function luaType<C extends Userdata>(
     const setter = typeof key === 'string' && Object.hasOwn(setters, key) ? setters[key] : undefined;
     if (setter !== undefined) setter(self, value);
     else if (spec.setIndex !== undefined) spec.setIndex(self, key, value);
-    else throw new LuaError(codeError('EPERM'));
+    else throw codeError('EPERM');
   };
   const visible = (key: string, get: (this: C) => Result): void => {
     // Emitted code reads `object.$key` directly, and assigns to it when it is not nil.
@@ -95,7 +95,7 @@ export function luaType<C extends Userdata>(
   };
   for (const [key, body] of Object.entries(spec.methods ?? {})) {
     const method: LuaFunction = (self, ...args) => {
-      if (!(self instanceof cls)) throw new LuaError(badArgument(1));
+      if (!(self instanceof cls)) throw badArgument(1);
       return body(self as C, ...args);
     };
     methods.set(key, method);
@@ -115,7 +115,7 @@ export function luaType<C extends Userdata>(
         if (Object.hasOwn(properties, key)) return properties[key]!(self as C);
       }
       if (spec.index !== undefined) return spec.index(self as C, key);
-      throw new LuaError(badIndex());
+      throw badIndex();
     },
     setIndex(self, key, value) {
       write(self as C, key, value);
@@ -132,6 +132,5 @@ export function luaType<C extends Userdata>(
   return { methods };
 }
 
-setErrorTranslator((thrown) =>
-  thrown instanceof SysError ? new LuaError(systemError(thrown.errno)) : undefined,
-);
+setPosixErrors({ number: errnoNumber, message: errnoMessage });
+setErrorTranslator((thrown) => (thrown instanceof SysError ? systemError(thrown.errno) : undefined));

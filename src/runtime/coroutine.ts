@@ -26,6 +26,8 @@ export class LuaThread {
   resumer: LuaThread | undefined = undefined;
   /** What `coroutine.yield` was given, on the way to the resumer; undefined for other suspensions. */
   transfer: LuaValue[] | undefined = undefined;
+  /** It waits for something outside, and with it whoever resumed it: only that can resume it. */
+  parked = false;
   /** A fiber's own thread: `coroutine.yield` is not for it. */
   readonly isRoot: boolean;
   /** For the layers above: the fiber that it belongs to, its cleanup scopes. */
@@ -101,6 +103,7 @@ function unwind(stack: Frame[], error: unknown): Result {
 export function enter(thread: LuaThread, start: () => Result): Result {
   const resumer = state.thread as LuaThread | undefined;
   thread.resumer = resumer;
+  thread.parked = false;
   if (resumer !== undefined) resumer.status = 'normal';
   thread.status = 'running';
   state.thread = thread;
@@ -153,6 +156,7 @@ export function resume(
   }
   // It waits for something outside: so does whoever resumed it.
   thread.status = 'normal';
+  thread.parked = true;
   return suspendIn(
     (value) => resume(thread, () => value, done, fail),
     (error) => resume(thread, () => { throw error; }, done, fail),

@@ -358,17 +358,23 @@ function saveFrame(...frame: Frame): LuaValue[] {
 }
 
 function tail(f: LuaValue, ...args: LuaValue[]): LuaValue[] {
+  // The frame that names the value is still there now.
+  requireCallable(f);
   state.tailFn = f;
   state.tailArgs = args;
   state.tailBudget = TAIL_BUDGET;
   return TAIL;
 }
 
-/** A call in the mode in which each suspends once. */
-function callSuspending(f: LuaValue, ...args: LuaValue[]): Result {
+function requireCallable(f: LuaValue): void {
   if (typeof f !== 'function' && !(f instanceof Userdata) && metamethod(f, '__call') === undefined) {
     throw typeError('call', f);
   }
+}
+
+/** A call in the mode in which each suspends once. */
+function callSuspending(f: LuaValue, ...args: LuaValue[]): Result {
+  requireCallable(f);
   state.immediate = true;
   return suspendIn(() => settle(typeof f === 'function' ? f(...args) : callValue(f, args)));
 }

@@ -1,0 +1,148 @@
+/**
+ * One VM: its globals, module cache, fibers and the IO that it owns. Nothing is shared with others.
+ * `cli` hands the table of modules in; panics and the end of the VM are reported to the host.
+ */
+import type { Fiber } from '../fibers/fiber.ts';
+import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
+import { IoGroup } from '../io/group.ts';
+import { formatTrace, type LuaError } from '../runtime/error.ts';
+import { tostring } from '../runtime/ops.ts';
+import { LuaTable, setField } from '../runtime/table.ts';
+import { type LuaValue, SUSPEND } from '../runtime/value.ts';
+import type { ModuleLoader } from './modules.ts';
+
+/** What a VM starts with; made by `modules/all.ts`. */
+export interface Library {
+  /** Fill a module's table of globals. */
+  globals(vm: Vm, env: LuaTable): void;
+  /** A core module, or undefined. */
+  core(vm: Vm, id: string): LuaValue;
+  /** What strings are indexed by. */
+  stringMeta(vm: Vm): LuaTable;
+}
+
+export interface VmHost {
+  /** A line (or several) for the standard error stream. */
+  report(text: string): void;
+  /** The VM has no more work, or has been ended. */
+  ended(vm: Vm): void;
+  /** A bug of ours. */
+  bug(thrown: unknown): void;
+  /** Write to the standard output, in order with what came before. Bytes as code units. */
+  print(text: string): void;
+  /** Run the garbage collector, where the engine lets us. */
+  collect(): void;
+}
+
+let nextVm = 1;
+
+export class Vm {
+  readonly id = nextVm++;
+  readonly library: Library;
+  readonly host: VmHost;
+  readonly scheduler: Scheduler;
+  readonly io = new IoGroup();
+  /** Core modules by id; each VM has its own tables. */
+  readonly coreModules = new Map<string, LuaValue>();
+  modules!: ModuleLoader;
+  mainFiber: Fiber | undefined = undefined;
+  exitCode = 0;
+  /** Told the exit code when the VM ends. */
+  onExit: ((code: number) => void) | undefined = undefined;
+  private open = true;
+
+  constructor(library: Library, host: VmHost) {
+    this.library = library;
+    this.host = host;
+    this.scheduler = new Scheduler({
+      schedule: (run, later) => {
+        if (later) setImmediate(run);
+        else queueMicrotask(run);
+      },
+      panic: (id, error) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error),
+      bug: (thrown) => {
+        this.close();
+        host.bug(thrown);
+      },
+    });
+    owners.set(this.scheduler, this);
+    this.scheduler.stringMeta = library.stringMeta(this);
+  }
+
+  core(id: string): LuaValue {
+    let module = this.coreModules.get(id);
+    if (module === undefined) {
+      module = this.library.core(this, id);
+      if (module !== undefined) this.coreModules.set(id, module);
+    }
+    return module;
+  }
+
+  /** A module's own globals. */
+  newGlobals(): LuaTable {
+    const env = new LuaTable();
+    this.library.globals(this, env);
+    setField(env, '_G', env);
+    return env;
+  }
+
+  reportPanic(who: string, error: LuaError): void {
+    let message: LuaValue = '';
+    const { value } = error;
+    if (typeof value === 'string' || typeof value === 'number') message = String(value);
+    else if (value instanceof LuaTable && value.meta !== undefined) {
+      const text = tostring(value);
+      message = text !== SUSPEND && typeof text === 'string' ? text : '';
+    }
+    const trace = error.trace === undefined ? '' : `\n${formatTrace(error.trace)}`;
+    this.host.report(`${who} panicked: '${message}'${trace}\n`);
+  }
+
+  print(text: string): void {
+    this.host.print(text);
+  }
+
+  collect(): void {
+    this.host.collect();
+  }
+
+  /** Run a program's root module. @throws LuaError  it can't be read or compiled */
+  start(file: string, shown = file): void {
+    const main = this.modules.start(file, shown);
+    this.mainFiber = main;
+    this.modules.watch(main, () => {
+      if (main.error === undefined) return;
+      // The error of a main fiber ends the VM: its other fibers die without cleanup.
+      this.reportPanic(`Main fiber from VM 0x${this.id.toString(16)}`, main.error);
+      this.exitCode = 1;
+      this.close();
+    });
+  }
+
+  /** No fiber can run, and nothing is awaited that could change it. */
+  get isIdle(): boolean {
+    return this.scheduler.isIdle && this.io.size === 0;
+  }
+
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  /** End the VM: its fibers die without cleanup, all that it has open is closed. */
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.scheduler.reportFailures();
+    this.scheduler.close();
+    this.io.closeAll();
+    this.onExit?.(this.exitCode);
+    this.host.ended(this);
+  }
+}
+
+const owners = new WeakMap<Scheduler, Vm>();
+
+/** The VM whose code runs. */
+export function currentVm(): Vm {
+  return owners.get(currentFiber().scheduler)!;
+}

@@ -1,0 +1,63 @@
+/** The command line. Program arguments come after `--`. */
+
+export const USAGE = `Usage: perilune [OPTION]... FILE [-- ARG...]
+
+Runs the Lua program FILE (a directory stands for its init.lua).
+
+  -h, --help               print this and exit
+  --version                print versions and exit
+  --test                   run with _CONTEXT = "test"
+  --main-context-concurrency-hint HINT
+                           1 or safe (default)
+  --compile FILE           print the JavaScript that FILE becomes, and exit
+  --suspend-every-call     debugging aid: every Lua call suspends and resumes once
+
+Environment: PERILUNE_PATH, EMILUA_PATH: where external packages are looked for.
+`;
+
+export type Invocation =
+  | { do: 'help' | 'version' }
+  | { do: 'fail'; message: string }
+  | { do: 'compile'; file: string }
+  | {
+      do: 'run';
+      file: string;
+      args: string[];
+      context: 'main' | 'test';
+      concurrencyHint: '1' | 'safe';
+      suspendAll: boolean;
+    };
+
+const fail = (message: string): Invocation => ({ do: 'fail', message });
+
+export function parseArguments(argv: readonly string[]): Invocation {
+  let file: string | undefined;
+  let args: string[] = [];
+  let context: 'main' | 'test' = 'main';
+  let concurrencyHint: '1' | 'safe' = 'safe';
+  let suspendAll = false;
+  for (let i = 0; i < argv.length; i++) {
+    const arg = argv[i]!;
+    if (arg === '--') {
+      args = argv.slice(i + 1);
+      break;
+    }
+    if (arg === '-h' || arg === '--help') return { do: 'help' };
+    if (arg === '--version') return { do: 'version' };
+    if (arg === '--test') context = 'test';
+    else if (arg === '--suspend-every-call') suspendAll = true;
+    else if (arg === '--compile') {
+      const target = argv[i + 1];
+      return target === undefined ? fail('--compile needs a file') : { do: 'compile', file: target };
+    } else if (arg.startsWith('--main-context-concurrency-hint')) {
+      const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
+      if (value !== '1' && value !== 'safe') return fail(`invalid concurrency hint '${value ?? ''}'`);
+      concurrencyHint = value;
+    } else if (arg === '-') return fail('reading the program from standard input is not supported');
+    else if (arg.startsWith('-')) return fail(`unknown option '${arg}'`);
+    else if (file === undefined) file = arg;
+    else return fail(`unexpected argument '${arg}' (program arguments come after --)`);
+  }
+  if (file === undefined) return fail('no program given (try --help)');
+  return { do: 'run', file, args, context, concurrencyHint, suspendAll };
+}

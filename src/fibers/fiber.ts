@@ -1,0 +1,109 @@
+/**
+ * A fiber: a Lua thread of its own with an id, its interruption state and somebody who may wait for it.
+ * It is also the handle that Lua holds. One record, its `Waiter`, says what it is waiting for.
+ */
+import type { LuaError } from '../runtime/error.ts';
+import { LuaThread } from '../runtime/coroutine.ts';
+import { LuaTable } from '../runtime/table.ts';
+import { type LuaFunction, type Result, Userdata } from '../runtime/value.ts';
+import type { Failure, Scheduler } from './scheduler.ts';
+
+export type FiberState = 'ready' | 'running' | 'waiting' | 'done' | 'failed';
+
+export class Fiber extends Userdata {
+  readonly scheduler: Scheduler;
+  readonly thread: LuaThread;
+  readonly id: number;
+  /** A module's fiber: may `require`, is never interrupted. */
+  readonly isModule: boolean;
+  state: FiberState = 'ready';
+  waiter: Waiter | undefined = undefined;
+  /** What it resumes with. */
+  wakeValue: Result = undefined;
+  wakeError: unknown = undefined;
+  failed = false;
+  /** Of a fiber that has ended. */
+  result: Result = undefined;
+  error: LuaError | undefined = undefined;
+
+  /** It has failed, and its handle may still be joined. */
+  failure: Failure | undefined = undefined;
+
+  joinable = true;
+  interruptionCaught: boolean | undefined = undefined;
+  joiner: Waiter | undefined = undefined;
+  detached = false;
+
+  interruptRequested = false;
+  /** `disable_interruption` counts it up. */
+  uninterruptible = 0;
+  /** `forbid_suspend` counts it up. */
+  suspendForbidden = 0;
+  local: LuaTable | undefined = undefined;
+
+  constructor(scheduler: Scheduler, body: LuaFunction, id: number, isModule: boolean) {
+    super();
+    this.scheduler = scheduler;
+    this.thread = new LuaThread(body, true);
+    this.thread.owner = this;
+    this.id = id;
+    this.isModule = isModule;
+    if (isModule) this.uninterruptible = 1;
+  }
+
+  /** Fiber-local storage, made on first use. */
+  get locals(): LuaTable {
+    this.local ??= new LuaTable();
+    return this.local;
+  }
+
+  get ended(): boolean {
+    return this.state === 'done' || this.state === 'failed';
+  }
+
+  get wantsInterruption(): boolean {
+    return this.interruptRequested && this.uninterruptible === 0;
+  }
+}
+
+/** Why an operation ended early: decides which error the program sees. */
+export type Undo = (() => void) | undefined;
+
+/** One suspension of one fiber: woken or failed once; what comes later is ignored. */
+export class Waiter {
+  readonly fiber: Fiber;
+  /** Cancels the operation: it then completes, with its error, by `fail`, or never does. */
+  undo: Undo = undefined;
+  readonly interruptible: boolean;
+  /** Only another fiber of the VM can wake it: no timer, no descriptor. */
+  internal = false;
+  settled = false;
+  parked = false;
+  /** The undo was called because the fiber was interrupted. */
+  interrupted = false;
+  value: Result = undefined;
+  error: unknown = undefined;
+  failed = false;
+
+  constructor(fiber: Fiber, interruptible: boolean) {
+    this.fiber = fiber;
+    this.interruptible = interruptible;
+  }
+
+  /** The operation has completed with this raw result. */
+  wake(value?: Result): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.value = value;
+    if (this.parked) this.fiber.scheduler.resumeLater(this);
+  }
+
+  /** It has failed. */
+  fail(error: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.failed = true;
+    this.error = error;
+    if (this.parked) this.fiber.scheduler.resumeLater(this);
+  }
+}

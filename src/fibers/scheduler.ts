@@ -1,0 +1,240 @@
+/**
+ * The fibers of one VM: a ring of those that can run. Each turn of the event loop runs it dry, up to a
+ * bound, so that fibers that only yield don't keep the loop from its sockets and timers.
+ */
+import { enter, starter } from '../runtime/coroutine.ts';
+import { type LuaError, toLuaError } from '../runtime/error.ts';
+import { isInterrupted } from '../runtime/error-code.ts';
+import { state } from '../runtime/state.ts';
+import type { LuaTable } from '../runtime/table.ts';
+import { type LuaFunction, NONE, type Result, SUSPEND } from '../runtime/value.ts';
+import { Fiber, type Waiter } from './fiber.ts';
+
+/** Switches before the event loop gets its turn. */
+const SWITCHES_PER_TURN = 4096;
+
+export interface SchedulerHost {
+  /** Call `run` soon: at the end of the current job, or (`later`) after a turn of the event loop. */
+  schedule(run: () => void, later: boolean): void;
+  /** The fiber of this id ended with an error that nobody will join for. */
+  panic(id: number, error: LuaError): void;
+  /** Something was thrown that is no Lua error: a bug of ours. The VM ends. */
+  bug(thrown: unknown): void;
+}
+
+/** The scheduler whose fiber runs now. */
+let running: Scheduler | undefined;
+/** @throws Error outside of any fiber: a bug of ours */
+export function currentFiber(): Fiber {
+  const fiber = running?.current;
+  if (fiber === undefined) throw new Error('no fiber is running');
+  return fiber;
+}
+
+/** A fiber that has failed and may still be joined. */
+export interface Failure {
+  scheduler: Scheduler;
+  error: LuaError;
+  id: number;
+}
+
+export class Scheduler {
+  current: Fiber | undefined = undefined;
+  /** Of the VM: what strings are indexed by while its fibers run. */
+  stringMeta: LuaTable | undefined = undefined;
+  closed = false;
+  private readonly host: SchedulerHost;
+  /** A ring whose size is a power of two. */
+  private ring: (Fiber | undefined)[] = new Array(64).fill(undefined);
+  private head = 0;
+  private count = 0;
+  private scheduled = false;
+  private nextId = 1;
+  private readonly turn = (): void => this.run();
+  /** Fibers that have not ended. */
+  alive = new Set<Fiber>();
+
+  constructor(host: SchedulerHost) {
+    this.host = host;
+  }
+
+  /** No fiber is ready, and none waits for something that can still be undone or happen. */
+  get isIdle(): boolean {
+    if (this.count > 0 || this.current !== undefined) return false;
+    for (const fiber of this.alive) if (fiber.waiter?.internal === false) return false;
+    return true;
+  }
+
+  /** A new fiber at the end of the ring. */
+  spawn(body: LuaFunction, isModule = false): Fiber {
+    const fiber = new Fiber(this, body, this.nextId++, isModule);
+    this.alive.add(fiber);
+    this.post(fiber);
+    return fiber;
+  }
+
+  /** The waiter has been settled: its fiber can run. */
+  resumeLater(waiter: Waiter): void {
+    const { fiber } = waiter;
+    if (fiber.waiter !== waiter) return;
+    fiber.waiter = undefined;
+    fiber.wakeValue = waiter.value;
+    fiber.wakeError = waiter.error;
+    fiber.failed = waiter.failed;
+    this.post(fiber);
+  }
+
+  /** Let the others run: the fiber goes to the end of the ring. */
+  yield(fiber: Fiber): Result {
+    fiber.wakeValue = NONE;
+    this.post(fiber);
+    return SUSPEND;
+  }
+
+  post(fiber: Fiber): void {
+    if (this.closed) return;
+    fiber.state = 'ready';
+    let { ring } = this;
+    if (this.count === ring.length) {
+      const bigger: (Fiber | undefined)[] = new Array(ring.length * 2).fill(undefined);
+      for (let i = 0; i < this.count; i++) bigger[i] = ring[(this.head + i) & (ring.length - 1)];
+      this.ring = ring = bigger;
+      this.head = 0;
+    }
+    ring[(this.head + this.count++) & (ring.length - 1)] = fiber;
+    if (!this.scheduled && running !== this) {
+      this.scheduled = true;
+      this.host.schedule(this.turn, false);
+    }
+  }
+
+  /** Run what is ready. */
+  private run(): void {
+    this.scheduled = false;
+    const outer = running;
+    const outerMeta = state.stringMeta;
+    running = this;
+    state.stringMeta = this.stringMeta;
+    let budget = SWITCHES_PER_TURN;
+    try {
+      while (this.count > 0 && budget-- > 0 && !this.closed) {
+        const fiber = this.ring[this.head]!;
+        this.ring[this.head] = undefined;
+        this.head = (this.head + 1) & (this.ring.length - 1);
+        this.count--;
+        this.switchTo(fiber);
+      }
+    } finally {
+      running = outer;
+      state.stringMeta = outerMeta;
+      this.current = undefined;
+    }
+    if (this.count > 0 && !this.closed) {
+      this.scheduled = true;
+      this.host.schedule(this.turn, true);
+    }
+  }
+
+  private switchTo(fiber: Fiber): void {
+    this.current = fiber;
+    fiber.state = 'running';
+    const { thread } = fiber;
+    let v: Result;
+    try {
+      v = enter(thread, thread.body === undefined ? wakeUp : starter(thread, []));
+    } catch (thrown) {
+      this.fail(fiber, thrown);
+      return;
+    }
+    if (v !== SUSPEND) this.end(fiber, v);
+    else if (fiber.state === 'running') fiber.state = 'waiting';
+  }
+
+  private end(fiber: Fiber, result: Result): void {
+    fiber.state = 'done';
+    fiber.result = result;
+    this.alive.delete(fiber);
+    fiber.joiner?.wake();
+    this.ended(fiber);
+  }
+
+  private fail(fiber: Fiber, thrown: unknown): void {
+    let error: LuaError;
+    try {
+      error = toLuaError(thrown);
+    } catch (bug) {
+      this.host.bug(bug);
+      return;
+    }
+    fiber.state = 'failed';
+    fiber.error = error;
+    this.alive.delete(fiber);
+    if (fiber.joiner !== undefined) fiber.joiner.wake();
+    else if (fiber.detached) this.report(fiber.id, error);
+    else if (!fiber.isModule) {
+      const failure = { scheduler: this, error, id: fiber.id };
+      this.failures.add(failure);
+      unjoined.register(fiber, failure, fiber);
+      fiber.failure = failure;
+    }
+    this.ended(fiber);
+  }
+
+  /** For the owner of a module's fiber. */
+  onEnd: ((fiber: Fiber) => void) | undefined = undefined;
+  private ended(fiber: Fiber): void {
+    this.onEnd?.(fiber);
+  }
+
+  /** The error of a fiber that nobody joins. */
+  report(id: number, error: LuaError): void {
+    if (!isInterrupted(error.value)) this.host.panic(id, error);
+  }
+
+  private readonly failures = new Set<Failure>();
+
+  /** The handle has been joined or detached after all. */
+  forgetFailure(fiber: Fiber): void {
+    if (fiber.failure === undefined) return;
+    unjoined.unregister(fiber);
+    this.failures.delete(fiber.failure);
+    fiber.failure = undefined;
+  }
+
+  reportFailure(failure: Failure): void {
+    if (this.failures.delete(failure)) this.report(failure.id, failure.error);
+  }
+
+  /** The VM ends: nobody will join any more. */
+  reportFailures(): void {
+    for (const failure of [...this.failures]) this.reportFailure(failure);
+  }
+
+  /** Forget all fibers: the VM has ended. No cleanup runs. */
+  close(): void {
+    this.closed = true;
+    this.count = 0;
+    for (const fiber of this.alive) {
+      const { waiter } = fiber;
+      if (waiter !== undefined && !waiter.settled) {
+        waiter.settled = true;
+        waiter.undo?.();
+      }
+    }
+    this.alive.clear();
+  }
+}
+
+/** Failed fibers whose handle has been collected without a join. */
+const unjoined = new FinalizationRegistry<Failure>((failure) => failure.scheduler.reportFailure(failure));
+
+/** What the current fiber resumes with. */
+function wakeUp(): Result {
+  const fiber = running!.current!;
+  const { wakeValue, wakeError, failed } = fiber;
+  fiber.wakeValue = undefined;
+  if (!failed) return wakeValue;
+  fiber.wakeError = undefined;
+  fiber.failed = false;
+  throw wakeError;
+}

@@ -1,0 +1,50 @@
+/** The table of modules: what a module's globals hold, and what `require` finds without a file. */
+import { FilePath } from '../actors/modules.ts';
+import type { Library, Vm } from '../actors/vm.ts';
+import { checkString } from '../runtime/check.ts';
+import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
+import type { LuaValue } from '../runtime/value.ts';
+import { baseFunctions } from './base.ts';
+import { bit } from './bit.ts';
+import { coroutine } from './coroutine.ts';
+import { fill, type LuaModule, luaType } from './define.ts';
+import { spawn, thisFiber } from './fiber.ts';
+import { math } from './math.ts';
+import { string } from './string.ts';
+import { table, unpack } from './table.ts';
+
+/** Tables that every module finds among its globals; one of each per VM. */
+const libraries: readonly LuaModule[] = [bit, coroutine, math, string, table];
+
+/** Modules for `require`. */
+const core: readonly LuaModule[] = [];
+const coreById = new Map(core.map((module) => [module.name, module]));
+
+luaType('filesystem.path', FilePath, { tostring: (self) => self.path });
+
+function libraryTable(vm: Vm, module: LuaModule): LuaValue {
+  const key = `global ${module.name}`;
+  let t = vm.coreModules.get(key);
+  if (t === undefined) {
+    t = module.create();
+    vm.coreModules.set(key, t);
+  }
+  return t;
+}
+
+export const library: Library = {
+  globals(vm: Vm, env: LuaTable): void {
+    const names = fill({ ...baseFunctions(env), spawn, this_fiber: thisFiber, unpack });
+    for (const [name, value] of Object.entries(names)) if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
+    for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
+    setField(env, 'require', (id: LuaValue) =>
+      vm.modules.require(checkString(id, 1, 'require'), rawGetString(env, '_FILE')),
+    );
+  },
+  core: (_vm, id) => coreById.get(id)?.create(),
+  stringMeta(vm: Vm): LuaTable {
+    const meta = new LuaTable();
+    setField(meta, '__index', libraryTable(vm, string));
+    return meta;
+  },
+};

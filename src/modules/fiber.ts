@@ -1,0 +1,123 @@
+/** Fibers as Lua sees them: `spawn`, the handle, `this_fiber`. */
+import { Fiber } from '../fibers/fiber.ts';
+import { currentFiber } from '../fibers/scheduler.ts';
+import { interrupt, suspend, suspensionPoint } from '../fibers/suspend.ts';
+import { suspendIn } from '../runtime/call.ts';
+import { checkFunction } from '../runtime/check.ts';
+import { badArgument, codeError, coreError, isInterrupted } from '../runtime/error-code.ts';
+import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
+import { luaType } from './define.ts';
+
+// ── spawn and the handle ───────────────────────────────────────────────────────────────────────────
+
+export function spawn(f: LuaValue): Fiber {
+  return currentFiber().scheduler.spawn(checkFunction(f, 1, 'spawn'));
+}
+
+function join(self: Fiber): Result {
+  const me = suspensionPoint();
+  if (self === me) throw codeError('EDEADLK');
+  if (!self.joinable) throw badArgument(1);
+  self.joinable = false;
+  if (self.ended) return joined(self);
+  const r = suspend((waiter) => {
+    waiter.internal = true;
+    self.joiner = waiter;
+    return () => {
+      // The joiner is interrupted: somebody may join later.
+      self.joiner = undefined;
+      self.joinable = true;
+    };
+  });
+  // The target ends while the joiner waits: its result is fetched when the joiner goes on.
+  return r === SUSPEND ? suspendIn(() => joined(self)) : joined(self);
+}
+
+function joined(self: Fiber): Result {
+  self.joiner = undefined;
+  self.scheduler.forgetFailure(self);
+  const { error } = self;
+  if (error === undefined) {
+    self.interruptionCaught = false;
+    return self.result;
+  }
+  self.interruptionCaught = isInterrupted(error.value);
+  if (self.interruptionCaught) return NONE;
+  throw error;
+}
+
+function detach(self: Fiber): Result {
+  if (!self.joinable) throw badArgument(1);
+  self.joinable = false;
+  self.detached = true;
+  self.scheduler.forgetFailure(self);
+  if (self.error !== undefined) self.scheduler.report(self.id, self.error);
+  return NONE;
+}
+
+function interruptFiber(self: Fiber): Result {
+  if (self.joinable || self.joiner !== undefined) interrupt(self);
+  return NONE;
+}
+
+function interruptionCaught(self: Fiber): boolean {
+  if (self.interruptionCaught === undefined) throw codeError('EINVAL');
+  return self.interruptionCaught;
+}
+
+luaType('fiber', Fiber, {
+  methods: { join, detach, interrupt: interruptFiber, cancel: interruptFiber },
+  properties: {
+    joinable: (self) => self.joinable,
+    interruption_caught: interruptionCaught,
+    cancellation_caught: interruptionCaught,
+  },
+});
+
+// ── this_fiber ─────────────────────────────────────────────────────────────────────────────────────
+
+/** Always the fiber that runs. */
+class ThisFiber extends Userdata {}
+
+function yieldFiber(): Result {
+  const fiber = suspensionPoint();
+  return fiber.scheduler.yield(fiber);
+}
+
+function forbid(): Result {
+  currentFiber().suspendForbidden++;
+  return NONE;
+}
+function allow(): Result {
+  const fiber = currentFiber();
+  if (fiber.suspendForbidden === 0) throw coreError('suspension_already_allowed');
+  fiber.suspendForbidden--;
+  return NONE;
+}
+function disableInterruption(): Result {
+  currentFiber().uninterruptible++;
+  return NONE;
+}
+function restoreInterruption(): Result {
+  const fiber = currentFiber();
+  if (fiber.uninterruptible === (fiber.isModule ? 1 : 0)) throw coreError('interruption_already_allowed');
+  fiber.uninterruptible--;
+  return NONE;
+}
+
+luaType('this_fiber', ThisFiber, {
+  properties: {
+    yield: () => yieldFiber,
+    forbid_suspend: () => forbid,
+    allow_suspend: () => allow,
+    disable_interruption: () => disableInterruption,
+    restore_interruption: () => restoreInterruption,
+    disable_cancellation: () => disableInterruption,
+    restore_cancellation: () => restoreInterruption,
+    local_: () => currentFiber().locals,
+    is_main: () => currentFiber().isModule,
+    id: () => `0x${currentFiber().id.toString(16)}`,
+  },
+});
+
+export const thisFiber = new ThisFiber();

@@ -1,0 +1,167 @@
+/**
+ * Error objects: tables `{code, category}` that programs compare, print and translate; and the
+ * categories that the runtime itself raises. Codes of the generic and system categories are errnos.
+ */
+import { LuaError, luaStack } from './error.ts';
+import { LuaTable, property, rawGetString, setField } from './table.ts';
+import { type LuaFunction, type LuaValue, Userdata } from './value.ts';
+
+/** A domain of codes. Lua sees a userdata with `message`. */
+export class ErrorCategory extends Userdata {
+  readonly name: string;
+  readonly describe: (code: number) => string;
+  /** The portable form of a code: (category, code). */
+  readonly portable: (code: number) => [ErrorCategory, number];
+
+  constructor(
+    name: string,
+    describe: (code: number) => string,
+    portable?: (code: number) => [ErrorCategory, number],
+  ) {
+    super();
+    this.name = name;
+    this.describe = describe;
+    this.portable = portable ?? ((code) => [this, code]);
+  }
+}
+
+/** Names and wording of errnos come from the layer that knows the kernel. */
+let posix: { number(name: string): number | undefined; message(code: number): string } = {
+  number: () => undefined,
+  message: (code) => `Unknown error ${code}`,
+};
+export function setPosixErrors(table: typeof posix): void {
+  posix = table;
+}
+
+export const genericCategory = new ErrorCategory('generic', (code) => posix.message(code));
+export const systemCategory = new ErrorCategory(
+  'system',
+  (code) => posix.message(code),
+  (code) => [genericCategory, code],
+);
+
+/** Errors of the runtime, in the numbering of Emilua 0.6. */
+const CORE = [
+  ['invalid_module_name', 'Invalid module name'],
+  ['module_not_found', 'Module not found'],
+  ['root_cannot_import_parent', 'Root module cannot import parent'],
+  ['cyclic_import', 'Cyclic import'],
+  ['leaf_cannot_import_child', 'Leaf module cannot import child'],
+  ['only_main_fiber_may_import', 'Only the main fiber may import modules'],
+  ['bad_root_context', 'Bad root context'],
+  ['bad_index', "Requested key wasn't found in the table/userdata"],
+  ['bad_coroutine', 'Bad coroutine'],
+  ['suspension_already_allowed', 'Suspension already allowed'],
+  ['interruption_already_allowed', 'Interruption already allowed'],
+  ['forbid_suspend_block', 'EPERM within a forbid-suspend block'],
+  ['interrupted', 'Fiber interrupted'],
+  ['unmatched_scope_cleanup', 'Unmatched scope cleanup'],
+  ['channel_closed', 'Channel closed'],
+  ['no_senders', 'Broadcast the address before attempting to receive on it'],
+  ['internal_module', 'Internal module'],
+  ['raise_error', 'Raise error'],
+  ['bad_rdf', 'Bad RDF'],
+  ['bad_rdf_module', 'Bad RDF module'],
+  ['bad_rdf_error_category', 'Bad RDF error category'],
+  ['broken_promise', 'Broken promise'],
+  ['promise_already_satisfied', 'Promise already satisfied'],
+  ['current_module_not_known', 'Global _FILE is missing or invalid'],
+] as const;
+
+export type CoreName = (typeof CORE)[number][0];
+
+export const coreCategory = new ErrorCategory(
+  'emilua.core',
+  (code) => CORE[code - 1]?.[1] ?? 'Unknown error',
+);
+
+/** The code of a core error. */
+export function coreCode(name: CoreName): number {
+  return CORE.findIndex(([n]) => n === name) + 1;
+}
+
+export type Extra = { readonly [field: string]: LuaValue };
+
+/** A new error object. */
+export function errorObject(category: ErrorCategory, code: number, extra?: Extra): LuaTable {
+  const t = new LuaTable();
+  setField(t, 'code', code);
+  setField(t, 'category', category);
+  if (extra !== undefined) for (const [k, v] of Object.entries(extra)) setField(t, k, v);
+  t.meta = errorMeta;
+  return t;
+}
+
+/** What an error object means; undefined when it has been broken. */
+export function readError(v: LuaValue): { category: ErrorCategory; code: number } | undefined {
+  if (!(v instanceof LuaTable) || v.meta !== errorMeta) return undefined;
+  const category = rawGetString(v, 'category');
+  const code = rawGetString(v, 'code');
+  return category instanceof ErrorCategory && typeof code === 'number' ? { category, code } : undefined;
+}
+
+const raise = (object: LuaTable): LuaError => new LuaError(object, luaStack(24));
+
+/** An error of the runtime's own, by its core name. */
+export function coreError(name: CoreName, extra?: Extra): LuaError {
+  return raise(errorObject(coreCategory, coreCode(name), extra));
+}
+
+/** A portable error: something that the program did wrong. */
+export function codeError(name: string, extra?: Extra): LuaError {
+  return raise(errorObject(genericCategory, posix.number(name) ?? 0, extra));
+}
+
+/** EINVAL with the position (or the name) of the argument. */
+export function badArgument(arg: number | string): LuaError {
+  return codeError('EINVAL', { arg });
+}
+
+export function badIndex(): LuaError {
+  return coreError('bad_index', { index: 2 });
+}
+
+/** A failed system call. */
+export function systemError(errno: number, extra?: Extra): LuaError {
+  return raise(errorObject(systemCategory, errno, extra));
+}
+
+export function categoryError(category: ErrorCategory, code: number, extra?: Extra): LuaError {
+  return raise(errorObject(category, code, extra));
+}
+
+/** Is it this error, whatever extra fields it has? */
+export function isError(v: LuaValue, category: ErrorCategory, code: number): boolean {
+  const e = readError(v);
+  return e !== undefined && e.category === category && e.code === code;
+}
+
+export const isInterrupted = (v: LuaValue): boolean => isError(v, coreCategory, coreCode('interrupted'));
+
+// ── what Lua can do with an error object ───────────────────────────────────────────────────────────
+
+const members: Record<string, LuaFunction> = {
+  togeneric(self) {
+    const e = readError(self);
+    if (e === undefined) throw badArgument(1);
+    return errorObject(...e.category.portable(e.code));
+  },
+};
+
+const errorMeta = new LuaTable();
+setField(errorMeta, '__metatable', 'error_code');
+setField(errorMeta, '__tostring', ((self: LuaValue) => {
+  const e = readError(self);
+  if (e === undefined) throw codeError('EINVAL');
+  return e.category.describe(e.code);
+}) as LuaFunction);
+setField(errorMeta, '__eq', ((a: LuaValue, b: LuaValue) => {
+  const x = readError(a);
+  const y = readError(b);
+  return x !== undefined && y !== undefined && x.category === y.category && x.code === y.code;
+}) as LuaFunction);
+setField(errorMeta, '__index', ((_self: LuaValue, key: LuaValue) =>
+  typeof key === 'string' && Object.hasOwn(members, key) ? members[key] : undefined) as LuaFunction);
+property('code');
+property('category');
