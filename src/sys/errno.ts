@@ -154,6 +154,7 @@ export const EBADF = 9;
 export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EINVAL = 22;
+export const EMFILE = 24;
 export const ENOTTY = 25;
 export const EPIPE = 32;
 export const ENOSYS = 38;
