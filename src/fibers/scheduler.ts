@@ -2,7 +2,7 @@
  * The fibers of one VM: a ring of those that can run. Each turn of the event loop runs it dry, up to a
  * bound, so that fibers that only yield don't keep the loop from its sockets and timers.
  */
-import { enter, starter } from '../runtime/coroutine.ts';
+import { enter } from '../runtime/coroutine.ts';
 import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
@@ -138,10 +138,14 @@ export class Scheduler {
   private switchTo(fiber: Fiber): void {
     this.current = fiber;
     fiber.state = 'running';
-    const { thread } = fiber;
+    const { thread, failed } = fiber;
+    const value = failed ? fiber.wakeError : fiber.wakeValue;
+    fiber.wakeValue = undefined;
+    fiber.wakeError = undefined;
+    fiber.failed = false;
     let v: Result;
     try {
-      v = enter(thread, thread.body === undefined ? wakeUp : starter(thread, []));
+      v = thread.body !== undefined ? enter(thread, 'start', NONE) : enter(thread, failed ? 'error' : 'value', value);
     } catch (thrown) {
       this.fail(fiber, thrown);
       return;
@@ -227,14 +231,3 @@ export class Scheduler {
 
 /** Failed fibers whose handle has been collected without a join. */
 const unjoined = new FinalizationRegistry<Failure>((failure) => failure.scheduler.reportFailure(failure));
-
-/** What the current fiber resumes with. */
-function wakeUp(): Result {
-  const fiber = running!.current!;
-  const { wakeValue, wakeError, failed } = fiber;
-  fiber.wakeValue = undefined;
-  if (!failed) return wakeValue;
-  fiber.wakeError = undefined;
-  fiber.failed = false;
-  throw wakeError;
-}

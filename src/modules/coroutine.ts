@@ -1,7 +1,7 @@
 /** `coroutine`. Lua 5.1 manual §5.2; a coroutine may suspend its fiber, and goes on in the same resume. */
 import { suspensionPoint } from '../fibers/suspend.ts';
 import { argTypeError, checkFunction } from '../runtime/check.ts';
-import { currentThread, LuaThread, resume as resumeThread, resumeFault, starter, yieldThread } from '../runtime/coroutine.ts';
+import { currentThread, LuaThread, resumeFault, resumeWith, yieldThread } from '../runtime/coroutine.ts';
 import { codeError, coreError } from '../runtime/error-code.ts';
 import { luaError, toLuaError } from '../runtime/error.ts';
 import type { LuaFunction, LuaValue, Result } from '../runtime/value.ts';
@@ -26,7 +26,7 @@ function resume(co: LuaValue, ...args: LuaValue[]): Result {
   const fault = resumeFault(thread);
   if (thread.parked) throw codeError('EPERM');
   if (fault !== undefined) return [false, fault];
-  return resumeThread(thread, starter(thread, args), succeed, fail);
+  return resumeWith(thread, args, succeed, fail);
 }
 
 function wrap(f: LuaValue): LuaFunction {
@@ -36,7 +36,7 @@ function wrap(f: LuaValue): LuaFunction {
     const fault = resumeFault(thread);
     if (thread.parked) throw codeError('EPERM');
     if (fault !== undefined) throw luaError(fault);
-    return resumeThread(thread, starter(thread, args), pass, raise);
+    return resumeWith(thread, args, pass, raise);
   };
 }
 

@@ -41,21 +41,27 @@ export class LuaThread {
 }
 Object.defineProperty(LuaThread.prototype, 'arr', { value: EMPTY });
 
+/** How a thread is entered: its function is called with a list of arguments, a frame is given a raw result, or an error is thrown into it. */
+export type Entry = 'start' | 'value' | 'error';
+
 /**
  * Run the thread from where it stands.
- * @param start  gives the raw result that its innermost frame waits for, or throws into it
+ * @param v  what `entry` says
  * @returns what the thread's function returned, or SUSPEND when it has suspended again
  * @throws what no frame of it caught. The name is known to error.ts.
  */
-function runThread(thread: LuaThread, start: () => Result): Result {
+function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
   const { stack } = thread;
   const { pend } = state;
-  let v: Result;
-  let frame: Frame | undefined;
-  try {
-    v = start();
-  } catch (error) {
-    v = unwind(stack, error);
+  if (entry === 'error') v = unwind(stack, v);
+  else if (entry === 'start') {
+    const { body } = thread;
+    thread.body = undefined;
+    try {
+      v = call(body, ...(v as LuaValue[]));
+    } catch (error) {
+      v = unwind(stack, error);
+    }
   }
   for (;;) {
     if (v === SUSPEND) {
@@ -70,7 +76,7 @@ function runThread(thread: LuaThread, start: () => Result): Result {
       state.immediate = false;
       v = NONE;
     }
-    frame = stack.pop();
+    const frame = stack.pop();
     if (frame === undefined) return v;
     try {
       v = frame[0].resume(v, frame);
@@ -99,17 +105,17 @@ function unwind(stack: Frame[], error: unknown): Result {
   }
 }
 
-/** Start the thread, or go on with it, as its `resumer`'s callee. */
-export function enter(thread: LuaThread, start: () => Result): Result {
+/** Start the thread, or go on with it, as the callee of the thread that runs now. */
+export function enter(thread: LuaThread, entry: Entry, v: Result): Result {
   const resumer = state.thread as LuaThread | undefined;
   thread.resumer = resumer;
   thread.parked = false;
   if (resumer !== undefined) resumer.status = 'normal';
   thread.status = 'running';
   state.thread = thread;
-  let v: Result;
+  let r: Result;
   try {
-    v = runThread(thread, start);
+    r = runThread(thread, entry, v);
   } catch (error) {
     thread.status = 'dead';
     thread.stack.length = 0;
@@ -118,16 +124,20 @@ export function enter(thread: LuaThread, start: () => Result): Result {
     state.thread = resumer;
     if (resumer !== undefined) resumer.status = 'running';
   }
-  if (v !== SUSPEND) thread.status = 'dead';
-  return v;
+  if (r !== SUSPEND) thread.status = 'dead';
+  return r;
 }
 
-/** First entry: the function; later: the values that `yield` returns. */
-export function starter(thread: LuaThread, args: LuaValue[]): () => Result {
-  const { body } = thread;
-  if (body === undefined) return () => results(args);
-  thread.body = undefined;
-  return () => call(body, ...args);
+/** The values given to `coroutine.resume`: arguments of the function, or results of its `yield`. */
+export function resumeWith(
+  thread: LuaThread,
+  values: LuaValue[],
+  done: (values: Result) => Result,
+  fail: (error: unknown) => Result,
+): Result {
+  return thread.body === undefined
+    ? resume(thread, 'value', results(values), done, fail)
+    : resume(thread, 'start', values, done, fail);
 }
 
 /**
@@ -135,15 +145,16 @@ export function starter(thread: LuaThread, args: LuaValue[]): () => Result {
  * @param done  makes the caller's result of what it yielded or returned
  * @param fail  makes it of what it raised
  */
-export function resume(
+function resume(
   thread: LuaThread,
-  start: () => Result,
+  entry: Entry,
+  value: Result,
   done: (values: Result) => Result,
   fail: (error: unknown) => Result,
 ): Result {
   let v: Result;
   try {
-    v = enter(thread, start);
+    v = enter(thread, entry, value);
   } catch (error) {
     return fail(error);
   }
@@ -158,8 +169,8 @@ export function resume(
   thread.status = 'normal';
   thread.parked = true;
   return suspendIn(
-    (value) => resume(thread, () => value, done, fail),
-    (error) => resume(thread, () => { throw error; }, done, fail),
+    (r) => resume(thread, 'value', r, done, fail),
+    (error) => resume(thread, 'error', error, done, fail),
   );
 }
 
