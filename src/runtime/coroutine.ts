@@ -24,8 +24,8 @@ export class LuaThread {
   body: LuaFunction | undefined;
   /** The thread that resumed it. */
   resumer: LuaThread | undefined = undefined;
-  /** What `coroutine.yield` was given, on the way to the resumer; undefined for other suspensions. */
-  transfer: LuaValue[] | undefined = undefined;
+  /** What `coroutine.yield` was given, on the way to the resumer; NONE for other suspensions. */
+  transfer: Result = NONE;
   /** It waits for something outside, and with it whoever resumed it: only that can resume it. */
   parked = false;
   /** A fiber's own thread: `coroutine.yield` is not for it. */
@@ -65,8 +65,8 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
   }
   for (;;) {
     if (v === SUSPEND) {
-      for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
-      pend.length = 0;
+      // Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.)
+      while (pend.length > 0) stack.push(pend.pop()!);
       if (stack.length > MAX_FRAMES) {
         stack.length = MAX_FRAMES;
         v = unwind(stack, new LuaError('stack overflow'));
@@ -118,14 +118,17 @@ export function enter(thread: LuaThread, entry: Entry, v: Result): Result {
     r = runThread(thread, entry, v);
   } catch (error) {
     thread.status = 'dead';
-    thread.stack.length = 0;
+    leave(resumer);
     throw error;
-  } finally {
-    state.thread = resumer;
-    if (resumer !== undefined) resumer.status = 'running';
   }
   if (r !== SUSPEND) thread.status = 'dead';
+  leave(resumer);
   return r;
+}
+
+function leave(resumer: LuaThread | undefined): void {
+  state.thread = resumer;
+  if (resumer !== undefined) resumer.status = 'running';
 }
 
 /** The values given to `coroutine.resume`: arguments of the function, or results of its `yield`. */
@@ -160,10 +163,10 @@ function resume(
   }
   if (v !== SUSPEND) return done(v);
   const { transfer } = thread;
-  if (transfer !== undefined) {
-    thread.transfer = undefined;
+  if (transfer !== NONE) {
+    thread.transfer = NONE;
     thread.status = 'suspended';
-    return done(results(transfer));
+    return done(transfer);
   }
   // It waits for something outside: so does whoever resumed it.
   thread.status = 'normal';
@@ -177,7 +180,7 @@ function resume(
 /** `coroutine.yield`. */
 export function yieldThread(values: LuaValue[]): Result {
   const thread = state.thread as LuaThread;
-  thread.transfer = values;
+  thread.transfer = values.length === 1 ? values[0] : values;
   return SUSPEND;
 }
 
