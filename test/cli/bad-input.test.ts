@@ -1,0 +1,111 @@
+/** What the command does with programs that can't run: a clear message, never a JavaScript stack. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { MAIN, runCommand, runProgram } from '../support/spec.ts';
+
+const noJavaScript = (text: string): void => {
+  assert.doesNotMatch(text, /\n\s+at |TypeError|RangeError|SyntaxError|node:internal/);
+};
+
+async function rejects(source: string, message: RegExp): Promise<void> {
+  const { stdout, stderr, code } = await runProgram(source);
+  assert.equal(code, 1);
+  assert.equal(stdout, '');
+  assert.match(stderr, message);
+  noJavaScript(stderr);
+}
+
+test('a syntax error is worded as Lua words it, with file and line', () =>
+  rejects('local x = 1\nlocal = 2\n', /main\.lua:2: '<name>' expected near '='\n$/));
+
+test('an unfinished string, comment and number', async () => {
+  await rejects('x = "abc', /main\.lua:1: unfinished string near '<eof>'/);
+  await rejects('--[[ abc', /main\.lua:1: unfinished long comment near '<eof>'/);
+  await rejects('x = 3..4', /main\.lua:1: malformed number near '3\.\.4'/);
+});
+
+test('a missing file', async () => {
+  const { stderr, code } = await runCommand(['/nonexistent/program.lua']);
+  assert.equal(code, 1);
+  assert.equal(stderr, 'Error starting the lua VM: cannot open /nonexistent/program.lua: No such file or directory\n');
+});
+
+test('a directory stands for its init.lua; without one the message names it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  try {
+    const missing = await runCommand([folder]);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /cannot open .*init\.lua: No such file or directory\n$/);
+    writeFileSync(join(folder, 'init.lua'), 'print("init")');
+    assert.equal((await runCommand([folder])).stdout, 'init\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a binary file, and Lua bytecode', async () => {
+  await rejects('\x7fELF\x01\x01\x00\x00', /main\.lua:1: unexpected symbol near/);
+  await rejects('\x1bLJ\x02', /cannot load incompatible bytecode/);
+});
+
+test('NUL bytes and invalid UTF-8 in the source are bytes like others', async () => {
+  const { stdout, stderr, code } = await runProgram('print(#"a\x00b", ("\\255"):byte())');
+  assert.deepEqual({ stdout, stderr, code }, { stdout: '3\t255\n', stderr: '', code: 0 });
+  await rejects('x = \x00 1', /main\.lua:1: unexpected symbol near/);
+});
+
+test('a line of 10 MB', async () => {
+  const { stdout, code } = await runProgram(`local s = "${'x'.repeat(10_000_000)}" print(#s)`);
+  assert.equal(stdout, '10000000\n');
+  assert.equal(code, 0);
+});
+
+test('10,000 nested parentheses', () =>
+  rejects(`x = ${'('.repeat(10_000)}1${')'.repeat(10_000)}`, /main\.lua:1: chunk has too many syntax levels/));
+
+test('10,000 nested blocks, tables and functions', async () => {
+  await rejects('do '.repeat(10_000) + 'end '.repeat(10_000), /too many syntax levels/);
+  await rejects(`x = ${'{'.repeat(10_000)}${'}'.repeat(10_000)}`, /too many syntax levels/);
+  await rejects(`x = ${'function() return '.repeat(10_000)}1${' end'.repeat(10_000)}`, /too many syntax levels/);
+});
+
+test('command line mistakes end with code 2', async () => {
+  for (const args of [[], ['--nonsense', 'x.lua'], ['a.lua', 'b.lua'], ['-']]) {
+    const { stdout, stderr, code } = await runCommand(args);
+    assert.equal(code, 2, args.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, /^perilune: .+\n$/);
+  }
+});
+
+test('a closed reader of standard output ends the program quietly, as SIGPIPE would', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  try {
+    const file = join(folder, 'endless.lua');
+    writeFileSync(file, 'for i = 1, 1e7 do print(i) end');
+    const child = spawn(process.execPath, [MAIN, file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (data) => {
+      stderr += data;
+    });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [code, signal] = await new Promise<[number | null, string | null]>((done) => {
+      child.on('close', (c, s) => done([c, s]));
+    });
+    assert.equal(stderr, '');
+    assert.ok(code === 141 || signal === 'SIGPIPE', `code ${code}, signal ${signal}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('output written before an error is not lost, and comes before the report', async () => {
+  const { stdout, stderr, code } = await runProgram('print("first")\nerror("second")');
+  assert.equal(stdout, 'first\n');
+  assert.match(stderr, /^Main fiber from VM 0x1 panicked: '.*main\.lua:2: second'\nstack traceback:\n/);
+  assert.equal(code, 1);
+});
