@@ -5,7 +5,7 @@ import { LuaError, registerScript, type Script, type SitePosition } from '../run
 import { parseUnsigned } from '../runtime/number.ts';
 import { installOps } from '../runtime/ops.ts';
 import { type Frame, type FrameSite, state } from '../runtime/state.ts';
-import type { LuaTable } from '../runtime/table.ts';
+import { type LuaTable, property } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue } from '../runtime/value.ts';
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
@@ -38,6 +38,7 @@ class LoadedChunk {
     this.chunkName = chunkName;
     this.env = env;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
+    for (const name of compiled.fields) property(name);
     this.sites = compiled.sites.map(
       ({ line, functionIndex }, id) => new Site({ script, line, functionIndex }, this, id),
     );
@@ -54,11 +55,15 @@ class LoadedChunk {
   private evaluate<F>(emitted: Emitted): F {
     const ops = new Map([...emitted.names].map(([line, names]) => [line, { names }]));
     const script: Script = {
-      chunkName: this.chunkName, lines: emitted.lines, ops, functions: this.compiled.functions,
+      chunkName: this.chunkName,
+      lines: emitted.lines,
+      ops,
+      functions: this.compiled.functions,
     };
     this.scripts.push(script);
     const name = registerScript(script);
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
+    // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     const factory = (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;
     return factory(this.env, this.sites);
   }
@@ -76,17 +81,19 @@ export function loadChunk(source: string, chunkName: string, env: LuaTable): Lua
   if (source.charCodeAt(0) === 27) {
     throw new LuaError(`${chunkName}: cannot load incompatible bytecode`);
   }
-  let compiled: Compiled;
   try {
-    compiled = compile(source, {
-      chunkName, parseNumber: parseUnsigned, suspendAll: state.suspendAll,
+    const compiled = compile(source, {
+      chunkName,
+      parseNumber: parseUnsigned,
+      suspendAll: state.suspendAll,
     });
+    return new LoadedChunk(compiled, chunkName, env).main();
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
-    if (error instanceof RangeError) throw new LuaError(`${chunkName}: chunk has too many syntax levels`);
+    if (error instanceof RangeError)
+      throw new LuaError(`${chunkName}: chunk has too many syntax levels`);
     throw error;
   }
-  return new LoadedChunk(compiled, chunkName, env).main();
 }
 
 /** The JavaScript that a chunk becomes. */

@@ -19,6 +19,8 @@ export interface Compiled {
   functions: readonly { name: string; line: number }[];
   /** By site id: where each site is. */
   sites: readonly { line: number; functionIndex: number }[];
+  /** Names of fields that it uses as constant keys. */
+  fields: Iterable<string>;
   continuation(site: number): Emitted;
 }
 
@@ -30,12 +32,13 @@ export function compile(source: string, options: CompileOptions): Compiled {
   const chunk = parse(source, options.chunkName, options.parseNumber);
   const code: ChunkCode = lower(chunk, options);
   return {
-    main: emitChunk(code.main),
+    main: emitChunk(code),
+    fields: code.fields.keys(),
     functions: code.functions.map(({ node }) => ({ name: node.name, line: node.line })),
-    sites: code.sites.map(({ site, func }) => ({ line: site.line, functionIndex: func.node.index })),
-    continuation(id) {
-      const { site, func } = code.sites[id]!;
-      return emitContinuation(site, func);
-    },
+    sites: code.sites.map(({ site, func }) => ({
+      line: site.line,
+      functionIndex: func.node.index,
+    })),
+    continuation: (id) => emitContinuation(id, code),
   };
 }

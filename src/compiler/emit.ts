@@ -2,7 +2,7 @@
  * Structured code → JavaScript: a chunk in its ordinary form, or what is left of one function after a
  * site that has suspended. Each line of output belongs to one Lua line, which `lines` records.
  */
-import type { FunctionCode, Node, OpNames, Seq, Site } from './ir.ts';
+import type { ChunkCode, FunctionCode, Node, OpNames, Seq, Site } from './ir.ts';
 
 export interface Emitted {
   /** An expression: a function of `$E` (table of globals) and `$K` (the chunk's sites). */
@@ -16,38 +16,17 @@ class Printer {
   private readonly out: string[] = [];
   readonly lines: number[] = [0, 0];
   readonly names = new Map<number, OpNames>();
-  /** Names of fields whose accessors the text uses. */
-  private readonly getters = new Map<string, string>();
-  private readonly setters = new Map<string, string>();
-  private readonly fields = new Set<string>();
+  private readonly accessors = new Set<string>();
   /** Loops of which one iteration is being peeled off: their labels → those that stand for them. */
   private readonly peeled = new Map<string, { leave: string; next: string }>();
 
   private line(js: string, lua: number, names?: OpNames): void {
     // A line of output may hold one operation only: names are found by line.
     const { out, lines } = this;
-    if (names !== undefined && names.some((n) => n !== undefined)) this.names.set(lines.length, names);
+    if (names !== undefined && names.some((n) => n !== undefined))
+      this.names.set(lines.length, names);
     lines.push(lua);
-    out.push(this.resolve(js));
-  }
-
-  /** Replace `$get("x")`, `$set("x")` and `$property("x");` by this text's own constants. */
-  private resolve(js: string): string {
-    if (!js.includes('$get(') && !js.includes('$set(') && !js.includes('$property(')) return js;
-    return js
-      .replace(/\$property\(("(?:[^"\\]|\\.)*")\); /g, (_, key: string) => {
-        this.fields.add(key);
-        return '';
-      })
-      .replace(/\$([gs])et\(("(?:[^"\\]|\\.)*")\)/g, (_, which: string, key: string) => {
-        const names = which === 'g' ? this.getters : this.setters;
-        let name = names.get(key);
-        if (name === undefined) {
-          name = `$${which}${names.size}`;
-          names.set(key, name);
-        }
-        return name;
-      });
+    out.push(js);
   }
 
   seq(seq: Seq, from = 0): void {
@@ -60,6 +39,7 @@ class Printer {
         this.line(node.js, node.line, node.names);
         return;
       case 'site': {
+        if (node.accessor !== undefined) this.accessors.add(node.accessor);
         const live = node.live.map((v) => `, ${v.name}`).join('');
         this.line(`${node.head}$S($K[${node.id}]${live})${node.tail}`, node.line, node.names);
         return;
@@ -86,7 +66,8 @@ class Printer {
         this.seq(node.body);
         this.line('}', node.line);
         return;
-      case 'break': case 'continue': {
+      case 'break':
+      case 'continue': {
         const peeled = this.peeled.get(node.label);
         if (peeled === undefined) this.line(`${node.kind} ${node.label};`, node.line);
         else this.line(`break ${node.kind === 'break' ? peeled.leave : peeled.next};`, node.line);
@@ -118,19 +99,25 @@ class Printer {
     this.line('}', site.line);
   }
 
-  private after(path: readonly Node[], i: number): void {
+  /**
+   * What follows node `i` of the path, which leads outwards.
+   * @returns the label that it always jumps to, or undefined where what comes next may be reached
+   */
+  private after(path: readonly Node[], i: number): string | undefined {
     const node = path[i]!;
+    let gone: string | undefined;
     if (i > 0) {
       switch (node.kind) {
         case 'if':
           this.line('{', node.line);
-          this.after(path, i - 1);
+          gone = this.after(path, i - 1);
           this.line('}', node.line);
           break;
         case 'scope':
           this.line(node.label === '' ? '{' : `${node.label}: {`, node.line);
-          this.after(path, i - 1);
+          gone = this.after(path, i - 1);
           this.line('}', node.line);
+          if (node.label !== '') gone = undefined;
           break;
         case 'loop': {
           const leave = `${node.label}x`;
@@ -145,32 +132,46 @@ class Printer {
           this.line('}', node.line);
           break;
         }
-        default: throw new Error(`nothing is inside a ${node.kind}`);
+        default:
+          throw new Error(`nothing is inside a ${node.kind}`);
       }
     }
-    this.seq(node.seq, node.seq.nodes.indexOf(node) + 1);
+    if (gone !== undefined) return gone;
+    const { nodes } = node.seq;
+    this.seq(node.seq, nodes.indexOf(node) + 1);
+    const last = nodes.at(-1)!;
+    return last.kind === 'break' || last.kind === 'continue' ? last.label : undefined;
   }
 
-  finish(): Emitted {
+  finish(fields: ReadonlyMap<string, number>): Emitted {
     // One line in front: `lines` starts with two zeros for it.
     let head = '(function ($E, $K) { "use strict";';
-    for (const [key, name] of this.getters) head += ` let ${name} = (t) => (${name} = $getter(${key}))(t);`;
-    for (const [key, name] of this.setters) head += ` let ${name} = (t, v) => (${name} = $setter(${key}))(t, v);`;
-    for (const key of this.fields) head += ` $property(${key});`;
-    return { js: `${head}\nreturn ${this.out.join('\n')}\n})`, lines: this.lines, names: this.names };
+    const names = [...fields.keys()];
+    for (const accessor of this.accessors) {
+      const key = JSON.stringify(names[Number(accessor.slice(2))]);
+      head += accessor.startsWith('$g')
+        ? ` let ${accessor} = (t) => (${accessor} = $getter(${key}))(t);`
+        : ` let ${accessor} = (t, v) => (${accessor} = $setter(${key}))(t, v);`;
+    }
+    return {
+      js: `${head}\nreturn ${this.out.join('\n')}\n})`,
+      lines: this.lines,
+      names: this.names,
+    };
   }
 }
 
 /** A chunk's main function, all others inside it. */
-export function emitChunk(main: FunctionCode): Emitted {
+export function emitChunk({ main, fields }: ChunkCode): Emitted {
   const printer = new Printer();
   printer.func(main, '', ';', 0);
-  return printer.finish();
+  return printer.finish(fields);
 }
 
 /** The continuation of one site: a function of the awaited result and the saved frame. */
-export function emitContinuation(site: Site, func: FunctionCode): Emitted {
+export function emitContinuation(id: number, { sites, fields }: ChunkCode): Emitted {
+  const { site, func } = sites[id]!;
   const printer = new Printer();
   printer.rest(site, func);
-  return printer.finish();
+  return printer.finish(fields);
 }

@@ -56,6 +56,8 @@ export interface Site extends Place {
   head: string;
   tail: string;
   names: OpNames | undefined;
+  /** `$g<field>` or `$s<field>`, where `head` calls it. */
+  accessor: string | undefined;
   dst: Var | undefined;
   adjust: 'one' | 'raw' | 'bool' | 'none';
   pos: number;
@@ -77,7 +79,6 @@ export interface Loop extends Place {
   kind: 'loop';
   label: string;
   body: Seq;
-  hasContinue: boolean;
 }
 
 /** A scope; a target for `break` where it has a label. */
@@ -108,4 +109,6 @@ export interface ChunkCode {
   readonly main: FunctionCode;
   /** All sites of the chunk, by id, each with its function. */
   readonly sites: { site: Site; func: FunctionCode }[];
+  /** Names of fields that the chunk uses, numbered. */
+  readonly fields: Map<string, number>;
 }

@@ -7,9 +7,30 @@
  * cells, and lists of values copy them when they are evaluated.
  */
 import type {
-  BinaryOp, Block, CallExpr, Chunk, Expr, FunctionExpr, FunctionNode, Label, LocalVar, Stat, TableExpr,
+  BinaryOp,
+  Block,
+  CallExpr,
+  Chunk,
+  Expr,
+  FunctionExpr,
+  FunctionNode,
+  Label,
+  LocalVar,
+  Stat,
+  TableExpr,
 } from './ast.ts';
-import type { ChunkCode, FunctionCode, If, Loop, Node, OpNames, Scope, Seq, Site, Var } from './ir.ts';
+import type {
+  ChunkCode,
+  FunctionCode,
+  If,
+  Loop,
+  Node,
+  OpNames,
+  Scope,
+  Seq,
+  Site,
+  Var,
+} from './ir.ts';
 
 /** A value as JavaScript text without side effects. */
 interface Ex {
@@ -37,12 +58,26 @@ interface Dst {
 
 const NO_VARS: Var[] = [];
 const base: Ex = {
-  js: '', vars: NO_VARS, num: false, bool: false, notNil: false, atom: true, min: Number.NEGATIVE_INFINITY,
-  cell: '', constant: false,
+  js: '',
+  vars: NO_VARS,
+  num: false,
+  bool: false,
+  notNil: false,
+  atom: true,
+  min: Number.NEGATIVE_INFINITY,
+  cell: '',
+  constant: false,
 };
 const NIL: Ex = { ...base, js: 'undefined', constant: true };
 
-const ARITH: Record<string, string> = { '+': '$add', '-': '$sub', '*': '$mul', '/': '$div', '%': '$mod', '^': '$pow' };
+const ARITH: Record<string, string> = {
+  '+': '$add',
+  '-': '$sub',
+  '*': '$mul',
+  '/': '$div',
+  '%': '$mod',
+  '^': '$pow',
+};
 
 export interface LowerOptions {
   /** Every call suspends and resumes once. */
@@ -50,7 +85,12 @@ export interface LowerOptions {
 }
 
 export function lower(chunk: Chunk, options: LowerOptions): ChunkCode {
-  const code: ChunkCode = { functions: [], main: undefined as unknown as FunctionCode, sites: [] };
+  const code: ChunkCode = {
+    functions: [],
+    main: undefined as unknown as FunctionCode,
+    sites: [],
+    fields: new Map(),
+  };
   const main = new FunctionLowering(chunk.main, undefined, code, options).run();
   (code as { main: FunctionCode }).main = main;
   return code;
@@ -75,6 +115,13 @@ function numberText(n: number): string {
 const MAX_FIELD_NAME = 64;
 const isFieldKey = (e: Expr): e is Extract<Expr, { kind: 'string' }> =>
   e.kind === 'string' && e.value.length <= MAX_FIELD_NAME;
+
+/** Expressions and conditions longer than this get a variable: JavaScript's parser must not nest deep. */
+const MAX_TEXT = 400;
+/** Longer runs of `..` are collected in an array first. */
+const MAX_CONCAT = 60;
+/** Longer runs of `elseif` don't nest. */
+const MAX_ELSEIF = 40;
 
 /** Where a `goto` to a label goes. */
 interface Target {
@@ -152,9 +199,11 @@ class FunctionLowering {
   private findLive(): void {
     let active: Var[] = [];
     let next = 0;
-    const { declared } = this;
+    // Nearly in order: a variable may be declared some lines after it has been named.
+    const declared = this.declared.sort((a, b) => a.decl - b.decl);
     for (const site of this.code.sites) {
-      while (next < declared.length && declared[next]!.decl < site.pos) active.push(declared[next++]!);
+      while (next < declared.length && declared[next]!.decl < site.pos)
+        active.push(declared[next++]!);
       active = active.filter((v) => v.end > site.pos);
       site.live = active.filter((v) => v !== site.dst);
     }
@@ -185,8 +234,11 @@ class FunctionLowering {
     let v = this.vars.get(local);
     if (v === undefined) {
       v = {
-        name: `${safeName(local.name)}$${local.id}`, decl: -1, end: -1,
-        cell: local.captured && local.assigned, constant: true,
+        name: `${safeName(local.name)}$${local.id}`,
+        decl: -1,
+        end: -1,
+        cell: local.captured && local.assigned,
+        constant: true,
       };
       this.vars.set(local, v);
       this.declared.unshift(v);
@@ -218,6 +270,14 @@ class FunctionLowering {
     this.push({ kind: 'line', js, names, seq: this.seq, line: this.line });
   }
 
+  /** The number by which emitted code names a field's accessors. */
+  private field(key: string): number {
+    const { fields } = this.chunk;
+    let id = fields.get(key);
+    if (id === undefined) fields.set(key, (id = fields.size));
+    return id;
+  }
+
   private emitSite(
     head: string,
     tail: string,
@@ -225,12 +285,23 @@ class FunctionLowering {
     dst: Var | undefined,
     adjust: Site['adjust'],
     names?: OpNames,
+    accessor?: string,
   ): void {
     this.pos++;
     this.use(used);
     const site: Site = {
-      kind: 'site', head, tail, names, dst, adjust, pos: this.pos, id: this.chunk.sites.length, live: [],
-      seq: this.seq, line: this.line,
+      kind: 'site',
+      head,
+      tail,
+      names,
+      accessor,
+      dst,
+      adjust,
+      pos: this.pos,
+      id: this.chunk.sites.length,
+      live: [],
+      seq: this.seq,
+      line: this.line,
     };
     this.chunk.sites.push({ site, func: this.code });
     this.code.sites.push(site);
@@ -248,8 +319,12 @@ class FunctionLowering {
     this.pos++;
     this.use(cond.vars);
     const node: If = {
-      kind: 'if', cond: cond.js, then: undefined as unknown as Seq, orelse: undefined,
-      seq: this.seq, line: this.line,
+      kind: 'if',
+      cond: cond.js,
+      then: undefined as unknown as Seq,
+      orelse: undefined,
+      seq: this.seq,
+      line: this.line,
     };
     node.then = { nodes: [], owner: node };
     this.push(node);
@@ -262,8 +337,11 @@ class FunctionLowering {
   private emitLoop(body: (loop: Loop) => void): void {
     this.pos++;
     const node: Loop = {
-      kind: 'loop', label: `L${++this.labels}`, body: undefined as unknown as Seq, hasContinue: false,
-      seq: this.seq, line: this.line,
+      kind: 'loop',
+      label: `L${++this.labels}`,
+      body: undefined as unknown as Seq,
+      seq: this.seq,
+      line: this.line,
     };
     node.body = { nodes: [], owner: node };
     this.push(node);
@@ -278,7 +356,11 @@ class FunctionLowering {
 
   private emitScope(label: string, body: () => void): void {
     const node: Scope = {
-      kind: 'scope', label, body: undefined as unknown as Seq, seq: this.seq, line: this.line,
+      kind: 'scope',
+      label,
+      body: undefined as unknown as Seq,
+      seq: this.seq,
+      line: this.line,
     };
     node.body = { nodes: [], owner: node };
     this.push(node);
@@ -300,6 +382,11 @@ class FunctionLowering {
     return { ...base, js, constant: true, notNil: true, ...more };
   }
 
+  /** As something that can be indexed and called: `1.x` is no JavaScript. */
+  private object(e: Ex): Ex {
+    return e.atom && !e.constant ? e : this.spill(e);
+  }
+
   /** As something that can be named more than once. */
   private atom(e: Ex): Ex {
     return e.atom ? e : this.spill(e);
@@ -311,12 +398,13 @@ class FunctionLowering {
     return { ...e, js: v.name, vars: [v], atom: true, cell: '', constant: false };
   }
 
-  /** The variable for a result, and how its line declares it. */
+  /** The variable for the result of the next line, and how that line declares it. */
   private target(dst: Dst | undefined): { v: Var; decl: string } {
     if (dst === undefined) {
       const v = this.temp();
       return { v, decl: 'let ' };
     }
+    if (dst.declare) dst.v.decl = this.pos + 1;
     return { v: dst.v, decl: dst.declare ? 'let ' : '' };
   }
 
@@ -324,17 +412,26 @@ class FunctionLowering {
   private exp(e: Expr, dst?: Dst): Ex {
     this.line = e.line;
     switch (e.kind) {
-      case 'nil': return NIL;
-      case 'true': case 'false': return this.constantEx(e.kind, { bool: true });
-      case 'number': return this.constantEx(numberText(e.value), { num: true, min: e.value });
+      case 'nil':
+        return NIL;
+      case 'true':
+      case 'false':
+        return this.constantEx(e.kind, { bool: true });
+      case 'number':
+        return this.constantEx(numberText(e.value), { num: true, min: e.value });
       case 'string': {
         const text = this.constantEx(JSON.stringify(e.value));
         return e.value.length <= 40 ? text : { ...text, atom: false };
       }
-      case 'local': case 'upvalue': return this.variable(e.v, e.kind);
-      case 'global': return this.fieldGet(this.envEx(), e.name, [undefined], dst);
-      case 'index': return this.indexGet(e, dst);
-      case 'call': case 'method': {
+      case 'local':
+      case 'upvalue':
+        return this.variable(e.v, e.kind);
+      case 'global':
+        return this.fieldGet(this.envEx(), e.name, [undefined], dst);
+      case 'index':
+        return this.indexGet(e, dst);
+      case 'call':
+      case 'method': {
         const v = this.call(e, 'one', dst);
         return this.varEx(v!);
       }
@@ -342,13 +439,21 @@ class FunctionLowering {
         const ex: Ex = { ...base, js: 'va$[0]', vars: [this.va!], atom: false };
         return this.spill(ex);
       }
-      case 'functionExpr': return this.closure(e);
-      case 'binary': return this.binary(e, dst);
-      case 'concat': return this.concat(e.parts, dst);
-      case 'unary': return this.unary(e, dst);
-      case 'and': case 'or': return this.logical(e, dst);
-      case 'paren': return this.exp(e.inner, dst);
-      case 'table': return this.table(e);
+      case 'functionExpr':
+        return this.closure(e);
+      case 'binary':
+        return this.binary(e, dst);
+      case 'concat':
+        return this.concat(e.parts, dst);
+      case 'unary':
+        return this.unary(e, dst);
+      case 'and':
+      case 'or':
+        return this.logical(e, dst);
+      case 'paren':
+        return this.exp(e.inner, dst);
+      case 'table':
+        return this.table(e);
     }
   }
 
@@ -371,10 +476,18 @@ class FunctionLowering {
   /** Evaluates without a line of its own, and without reading a cell. */
   private static isPlain(e: Expr): boolean {
     switch (e.kind) {
-      case 'nil': case 'true': case 'false': case 'number': case 'string': case 'local': case 'upvalue':
+      case 'nil':
+      case 'true':
+      case 'false':
+      case 'number':
+      case 'string':
+      case 'local':
+      case 'upvalue':
         return true;
-      case 'paren': return FunctionLowering.isPlain(e.inner);
-      default: return false;
+      case 'paren':
+        return FunctionLowering.isPlain(e.inner);
+      default:
+        return false;
     }
   }
 
@@ -391,23 +504,40 @@ class FunctionLowering {
     return out;
   }
 
-  private operands(left: Expr, right: Expr): [Ex, Ex] {
-    let l = this.exp(left);
-    if (l.cell === 'upvalue' && !FunctionLowering.isPlain(right)) l = this.spill(l);
-    const r = this.exp(right);
-    return [l, r];
+  /** The left operand, safe from what evaluating the right one does. */
+  private leftOf(left: Ex, right: Expr): Ex {
+    return left.cell === 'upvalue' && !FunctionLowering.isPlain(right) ? this.spill(left) : left;
   }
 
   // ── operators ────────────────────────────────────────────────────────────────────────────────
 
+  /** Operators nest to the left as deep as the text is long: no recursion in that direction. */
   private binary(e: Extract<Expr, { kind: 'binary' }>, dst?: Dst): Ex {
-    const { op } = e;
-    const [l, r] = this.operands(e.left, e.right);
-    this.line = e.line;
+    const spine = [e];
+    for (let x = e.left; x.kind === 'binary'; x = x.left) spine.push(x);
+    let left = this.exp(spine.at(-1)!.left);
+    for (let i = spine.length - 1; i >= 0; i--) {
+      const { op, left: l, right, line } = spine[i]!;
+      left = this.leftOf(left, right);
+      const r = this.exp(right);
+      this.line = line;
+      left = this.operate(op, left, r, [name(l), name(right)], i === 0 ? dst : undefined);
+    }
+    return left;
+  }
+
+  private operate(op: BinaryOp, l: Ex, r: Ex, names: OpNames, dst: Dst | undefined): Ex {
     switch (op) {
-      case '==': case '~=': return this.equality(l, r, op === '~=');
-      case '<': case '<=': case '>': case '>=': return this.compare(op, l, r);
-      default: return this.arith(op, l, r, [name(e.left), name(e.right)], dst);
+      case '==':
+      case '~=':
+        return this.equality(l, r, op === '~=');
+      case '<':
+      case '<=':
+      case '>':
+      case '>=':
+        return this.compare(op, l, r);
+      default:
+        return this.arith(op, l, r, names, dst);
     }
   }
 
@@ -422,11 +552,17 @@ class FunctionLowering {
       const l = op === '^' ? this.atom(left) : left;
       const call = op === '%' || (op === '^' && right.js !== '2');
       const text = FunctionLowering.arithText(op, l.js, right);
-      return {
-        ...base, js: call ? text : `(${text})`, vars: [...l.vars, ...right.vars], num: true, notNil: true,
-        atom: false, constant: l.constant && right.constant,
+      const ex: Ex = {
+        ...base,
+        js: call ? text : `(${text})`,
+        vars: [...l.vars, ...right.vars],
+        num: true,
+        notNil: true,
+        atom: false,
+        constant: l.constant && right.constant,
         min: op === '+' ? left.min + right.min : Number.NEGATIVE_INFINITY,
       };
+      return text.length > MAX_TEXT ? this.spill(ex) : ex;
     }
     const l = this.atom(left);
     const r = this.atom(right);
@@ -435,8 +571,12 @@ class FunctionLowering {
     const d = decl === '' ? '' : `let ${v.name}; `;
     const test = `${d}if (${[numberTest(l), numberTest(r)].filter(Boolean).join(' && ')}) ${v.name} = ${fast}; `;
     this.emitSite(
-      `${test}else if ((${v.name} = ${ARITH[op]}(${l.js}, ${r.js})) === $SUSPEND) return `, ';',
-      [...l.vars, ...r.vars], v, 'one', names,
+      `${test}else if ((${v.name} = ${ARITH[op]}(${l.js}, ${r.js})) === $SUSPEND) return `,
+      ';',
+      [...l.vars, ...r.vars],
+      v,
+      'one',
+      names,
     );
     return this.varEx(v);
   }
@@ -444,8 +584,12 @@ class FunctionLowering {
   private compare(op: '<' | '<=' | '>' | '>=', left: Ex, right: Ex): Ex {
     if (left.num && right.num) {
       return {
-        ...base, js: `(${left.js} ${op} ${right.js})`, vars: [...left.vars, ...right.vars], bool: true,
-        notNil: true, atom: false,
+        ...base,
+        js: `(${left.js} ${op} ${right.js})`,
+        vars: [...left.vars, ...right.vars],
+        bool: true,
+        notNil: true,
+        atom: false,
       };
     }
     const l = this.atom(left);
@@ -457,7 +601,10 @@ class FunctionLowering {
     const tests = [numberTest(l), numberTest(r)].filter(Boolean).join(' && ');
     this.emitSite(
       `let ${v.name}; if (${tests}) ${v.name} = ${l.js} ${op} ${r.js}; else if ((${v.name} = ${fn}(${args})) === $SUSPEND) return `,
-      ';', [...l.vars, ...r.vars], v, 'bool',
+      ';',
+      [...l.vars, ...r.vars],
+      v,
+      'bool',
     );
     return { ...this.varEx(v), bool: true, notNil: true };
   }
@@ -466,7 +613,11 @@ class FunctionLowering {
     const vars = [...left.vars, ...right.vars];
     if (left.constant || right.constant || left.num || right.num || left.bool || right.bool) {
       return {
-        ...base, js: `(${left.js} ${negate ? '!==' : '==='} ${right.js})`, vars, bool: true, notNil: true,
+        ...base,
+        js: `(${left.js} ${negate ? '!==' : '==='} ${right.js})`,
+        vars,
+        bool: true,
+        notNil: true,
         atom: false,
       };
     }
@@ -475,7 +626,10 @@ class FunctionLowering {
     const v = this.temp();
     this.emitSite(
       `let ${v.name} = ${l.js} === ${r.js}; if (!${v.name} && typeof ${l.js} === 'object' && (${v.name} = $eq(${l.js}, ${r.js})) === $SUSPEND) return `,
-      ';', vars, v, 'bool',
+      ';',
+      vars,
+      v,
+      'bool',
     );
     const ex = { ...this.varEx(v), bool: true, notNil: true };
     return negate ? { ...ex, js: `!${v.name}`, atom: false } : ex;
@@ -483,6 +637,7 @@ class FunctionLowering {
 
   private concat(parts: readonly Expr[], dst?: Dst): Ex {
     const { line } = this;
+    if (parts.length > MAX_CONCAT) return this.longConcat(parts, dst);
     const values = this.list(parts);
     this.line = line;
     let right = this.atom(values.at(-1)!);
@@ -496,11 +651,35 @@ class FunctionLowering {
         tests === ''
           ? `${decl}${v.name} = ${left.js} + ${right.js}; if (${v.name} === $SUSPEND) return `
           : `${d}if (${tests}) ${v.name} = ${left.js} + ${right.js}; else if ((${v.name} = $concat(${left.js}, ${right.js})) === $SUSPEND) return `;
-      this.emitSite(head, ';', [...left.vars, ...right.vars], v, 'one', [name(parts[i]!), rightName]);
+      this.emitSite(head, ';', [...left.vars, ...right.vars], v, 'one', [
+        name(parts[i]!),
+        rightName,
+      ]);
       right = this.varEx(v);
       rightName = undefined;
     }
     return right;
+  }
+
+  private longConcat(parts: readonly Expr[], dst?: Dst): Ex {
+    const { line } = this;
+    const array = this.temp();
+    this.emitLine(`const ${array.name} = [];`);
+    for (const part of parts) {
+      const value = this.exp(part);
+      this.emitLine(`${array.name}.push(${value.js});`, [array, ...value.vars]);
+    }
+    this.line = line;
+    const { v, decl } = this.target(dst);
+    this.emitSite(
+      `${decl}${v.name} = $concatAll(${array.name}); if (${v.name} === $SUSPEND) return `,
+      ';',
+      [array],
+      v,
+      'one',
+      parts.map(name),
+    );
+    return this.varEx(v);
   }
 
   private unary(e: Extract<Expr, { kind: 'unary' }>, dst?: Dst): Ex {
@@ -523,61 +702,94 @@ class FunctionLowering {
     return this.varEx(v);
   }
 
-  private logical(e: Extract<Expr, { kind: 'and' | 'or' }>, dst?: Dst): Ex {
-    const left = this.exp(e.left);
-    const v = dst !== undefined && !left.vars.includes(dst.v) && dst.declare ? dst.v : this.temp();
+  private logical(e: LogicalExpr, dst?: Dst): Ex {
+    const spine = spineOf(e);
+    let left = this.exp(spine.at(-1)!.left);
+    let v: Var;
+    if (dst?.declare === true && !left.vars.includes(dst.v)) v = this.target(dst).v;
+    else v = this.temp();
     this.emitLine(`let ${v.name} = ${left.js};`, left.vars);
-    const taken = truth({ ...this.varEx(v), bool: left.bool });
-    const cond = e.kind === 'and' ? taken : { ...taken, js: `!${taken.js}` };
-    let right: Ex = NIL;
-    this.emitIf(cond, () => {
-      right = this.exp(e.right);
-      this.emitLine(`${v.name} = ${right.js};`, right.vars);
-    });
-    return {
-      ...this.varEx(v), bool: left.bool && right.bool, num: left.num && right.num,
-      notNil: e.kind === 'or' ? right.notNil : left.notNil && right.notNil,
-    };
+    // What it is when it is true: `x and 1 or 2` is a number.
+    let trueNum = left.num;
+    for (let i = spine.length - 1; i >= 0; i--) {
+      const { kind, right } = spine[i]!;
+      const taken = truth({ ...this.varEx(v), bool: left.bool });
+      const cond = kind === 'and' ? taken : { ...taken, js: `!${taken.js}` };
+      let r: Ex = NIL;
+      this.emitIf(cond, () => {
+        r = this.exp(right);
+        this.emitLine(`${v.name} = ${r.js};`, [v, ...r.vars]);
+      });
+      const num = kind === 'or' ? trueNum && r.num : left.num && r.num;
+      trueNum = kind === 'or' ? trueNum && r.num : r.num;
+      left = {
+        ...this.varEx(v),
+        bool: left.bool && r.bool,
+        num,
+        notNil: kind === 'or' ? r.notNil : left.notNil && r.notNil,
+      };
+    }
+    return left;
   }
 
   /** As a JavaScript condition. */
   private test(e: Expr): Ex {
     this.line = e.line;
     if (e.kind === 'paren') return this.test(e.inner);
-    if (e.kind === 'and' || e.kind === 'or') {
-      const left = this.test(e.left);
-      if (this.isPureTest(e.right)) {
-        const right = this.test(e.right);
-        return {
-          ...base, js: `(${left.js} ${e.kind === 'and' ? '&&' : '||'} ${right.js})`,
-          vars: [...left.vars, ...right.vars], bool: true, atom: false,
+    if (e.kind !== 'and' && e.kind !== 'or') return truth(this.exp(e));
+    const spine = spineOf(e);
+    let left = this.test(spine.at(-1)!.left);
+    for (let i = spine.length - 1; i >= 0; i--) {
+      const { kind, right } = spine[i]!;
+      if (this.isPureTest(right) && left.js.length < MAX_TEXT) {
+        const r = this.test(right);
+        left = {
+          ...base,
+          js: `(${left.js} ${kind === 'and' ? '&&' : '||'} ${r.js})`,
+          vars: [...left.vars, ...r.vars],
+          bool: true,
+          atom: false,
         };
+        continue;
       }
       const v = this.temp();
       this.emitLine(`let ${v.name} = ${left.js};`, left.vars);
-      const cond = { ...this.varEx(v), js: e.kind === 'and' ? v.name : `!${v.name}` };
+      const cond = { ...this.varEx(v), js: kind === 'and' ? v.name : `!${v.name}` };
       this.emitIf(cond, () => {
-        const right = this.test(e.right);
-        this.emitLine(`${v.name} = ${right.js};`, right.vars);
+        const r = this.test(right);
+        this.emitLine(`${v.name} = ${r.js};`, [v, ...r.vars]);
       });
-      return { ...this.varEx(v), bool: true };
+      left = { ...this.varEx(v), bool: true };
     }
-    return truth(this.exp(e));
+    return left;
   }
 
   /** Its test needs no line of its own. */
   private isPureTest(e: Expr): boolean {
     switch (e.kind) {
-      case 'paren': return this.isPureTest(e.inner);
-      case 'and': case 'or': return this.isPureTest(e.left) && this.isPureTest(e.right);
-      case 'unary': return e.op === 'not' && this.isPureTest(e.operand);
+      case 'paren':
+        return this.isPureTest(e.inner);
+      case 'and':
+      case 'or':
+        return this.isPureTest(e.left) && this.isPureTest(e.right);
+      case 'unary':
+        return e.op === 'not' && this.isPureTest(e.operand);
       case 'binary': {
         if (e.op !== '==' && e.op !== '~=') return false;
         const constant = (x: Expr): boolean =>
-          x.kind === 'nil' || x.kind === 'true' || x.kind === 'false' || x.kind === 'number' || x.kind === 'string';
-        return (constant(e.left) || constant(e.right)) && FunctionLowering.isPlain(e.left) && FunctionLowering.isPlain(e.right);
+          x.kind === 'nil' ||
+          x.kind === 'true' ||
+          x.kind === 'false' ||
+          x.kind === 'number' ||
+          x.kind === 'string';
+        return (
+          (constant(e.left) || constant(e.right)) &&
+          FunctionLowering.isPlain(e.left) &&
+          FunctionLowering.isPlain(e.right)
+        );
       }
-      default: return FunctionLowering.isPlain(e);
+      default:
+        return FunctionLowering.isPlain(e);
     }
   }
 
@@ -585,12 +797,13 @@ class FunctionLowering {
 
   private indexGet(e: Extract<Expr, { kind: 'index' }>, dst?: Dst): Ex {
     if (isFieldKey(e.key)) {
-      const obj = this.atom(this.exp(e.obj));
+      const obj = this.object(this.exp(e.obj));
       this.line = e.line;
       return this.fieldGet(obj, e.key.value, [name(e.obj)], dst);
     }
-    const [o, k] = this.operands(e.obj, e.key);
-    const obj = this.atom(o);
+    const o = this.leftOf(this.exp(e.obj), e.key);
+    const k = this.exp(e.key);
+    const obj = this.object(o);
     const key = this.atom(k);
     this.line = e.line;
     const vars = [...obj.vars, ...key.vars];
@@ -602,17 +815,29 @@ class FunctionLowering {
     } else {
       this.emitSite(
         `${d}if (${[...keyTests(key), `(${v.name} = ${obj.js}.arr[${key.js}]) !== undefined`].join(' && ')}); else if (${slow}`,
-        ';', vars, v, 'one', [name(e.obj)],
+        ';',
+        vars,
+        v,
+        'one',
+        [name(e.obj)],
       );
     }
     return this.varEx(v);
   }
 
   private fieldGet(obj: Ex, key: string, names: OpNames, dst?: Dst): Ex {
-    const { v, decl } = this.target(dst !== undefined && !obj.vars.includes(dst.v) ? dst : undefined);
+    const { v, decl } = this.target(
+      dst !== undefined && !obj.vars.includes(dst.v) ? dst : undefined,
+    );
+    const get = `$g${this.field(key)}`;
     this.emitSite(
-      `${decl}${v.name} = ${obj.js}${member(key)}; if (${v.name} === undefined && (${v.name} = $get(${JSON.stringify(key)})(${obj.js})) === $SUSPEND) return `,
-      ';', obj.vars, v, 'one', names,
+      `${decl}${v.name} = ${obj.js}${member(key)}; if (${v.name} === undefined && (${v.name} = ${get}(${obj.js})) === $SUSPEND) return `,
+      ';',
+      obj.vars,
+      v,
+      'one',
+      names,
+      get,
     );
     return this.varEx(v);
   }
@@ -621,9 +846,15 @@ class FunctionLowering {
     const val = this.atom(value);
     const place = `${obj.js}${member(key)}`;
     const test = val.notNil ? '' : ` && ${val.js} !== undefined`;
+    const set = `$s${this.field(key)}`;
     this.emitSite(
-      `if (${place} !== undefined${test}) ${place} = ${val.js}; else if ($set(${JSON.stringify(key)})(${obj.js}, ${val.js}) === $SUSPEND) return `,
-      ';', [...obj.vars, ...val.vars], undefined, 'none', names,
+      `if (${place} !== undefined${test}) ${place} = ${val.js}; else if (${set}(${obj.js}, ${val.js}) === $SUSPEND) return `,
+      ';',
+      [...obj.vars, ...val.vars],
+      undefined,
+      'none',
+      names,
+      set,
     );
   }
 
@@ -640,8 +871,12 @@ class FunctionLowering {
     if (!val.notNil) tests.push(`${val.js} !== undefined`);
     tests.push(`${obj.js}.arr[${k.js}] !== undefined`);
     this.emitSite(
-      `if (${tests.join(' && ')}) ${obj.js}.arr[${k.js}] = ${val.js}; else if (${slow}`, ';',
-      vars, undefined, 'none', names,
+      `if (${tests.join(' && ')}) ${obj.js}.arr[${k.js}] = ${val.js}; else if (${slow}`,
+      ';',
+      vars,
+      undefined,
+      'none',
+      names,
     );
   }
 
@@ -654,13 +889,16 @@ class FunctionLowering {
     const named = items.filter((item) => item.key !== undefined && isFieldKey(item.key)).length;
     const positional = items.filter((item) => item.key === undefined).length;
     const last = items.at(-1);
-    const open = last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
+    const open =
+      last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
     const t = this.temp();
     const maker = named === 0 ? '$LuaTable' : `$T${[2, 4, 8, 16].find((n) => n >= named) ?? 32}`;
     const literal = items.length <= FunctionLowering.LITERAL;
     let array: Var | undefined;
     if (!literal) {
-      this.emitLine(`const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`);
+      this.emitLine(
+        `const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`,
+      );
       if (positional > 0) {
         array = this.temp();
         this.emitLine(`const ${array.name} = [0];`);
@@ -672,17 +910,21 @@ class FunctionLowering {
       if (literal) stores.push({ js, vars, names });
       else this.emitLine(js, [t, ...vars], names);
     };
+    const lastCode = items.findLastIndex(
+      ({ key, value }) =>
+        !FunctionLowering.isPlain(value) || (key !== undefined && !FunctionLowering.isPlain(key)),
+    );
     items.forEach((item, i) => {
       if (item === last && open !== undefined) return;
-      const rest = items.slice(i + 1).some((later) => !FunctionLowering.isPlain(later.value));
-      const keep = (ex: Ex): Ex => (ex.cell !== '' && rest ? this.spill(ex) : ex);
+      const keep = (ex: Ex): Ex => (ex.cell !== '' && i <= lastCode ? this.spill(ex) : ex);
       if (item.key === undefined) {
         const value = keep(this.exp(item.value));
         if (literal) elements.push(value);
         else this.emitLine(`${array!.name}.push(${value.js});`, [array!, ...value.vars]);
       } else if (isFieldKey(item.key)) {
         const value = keep(this.exp(item.value));
-        store(`$property(${JSON.stringify(item.key.value)}); ${t.name}${member(item.key.value)} = ${value.js};`, value.vars);
+        this.field(item.key.value);
+        store(`${t.name}${member(item.key.value)} = ${value.js};`, value.vars);
       } else {
         const key = keep(this.exp(item.key));
         const value = keep(this.exp(item.value));
@@ -694,19 +936,30 @@ class FunctionLowering {
     if (open !== undefined) tail = this.multi(open);
     this.line = line;
     if (literal) {
-      this.emitLine(`const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`);
+      t.decl = this.pos + 1;
+      this.emitLine(
+        `const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`,
+      );
       const vars = [t, ...elements.flatMap((x) => x.vars), ...(tail?.vars ?? NO_VARS)];
       if (tail !== undefined) {
-        this.emitLine(`${t.name}.arr = $trim([0${elements.map((x) => `, ${x.js}`).join('')}, ...${tail.js}]);`, vars);
+        this.emitLine(
+          `${t.name}.arr = $trim([0${elements.map((x) => `, ${x.js}`).join('')}, ...${tail.js}]);`,
+          vars,
+        );
       } else if (elements.length > 0) {
         const text = `[0, ${elements.map((x) => x.js).join(', ')}]`;
-        this.emitLine(`${t.name}.arr = ${elements.at(-1)!.notNil ? text : `$trim(${text})`};`, vars);
+        this.emitLine(
+          `${t.name}.arr = ${elements.at(-1)!.notNil ? text : `$trim(${text})`};`,
+          vars,
+        );
       }
       for (const { js, vars: used, names } of stores) this.emitLine(js, [t, ...used], names);
     } else if (array !== undefined || tail !== undefined) {
-      if (array === undefined) this.emitLine(`${t.name}.arr = $trim([0, ...${tail!.js}]);`, [t, ...tail!.vars]);
+      if (array === undefined)
+        this.emitLine(`${t.name}.arr = $trim([0, ...${tail!.js}]);`, [t, ...tail!.vars]);
       else {
-        if (tail !== undefined) this.emitLine(`$pushAll(${array.name}, ${tail.js});`, [array, ...tail.vars]);
+        if (tail !== undefined)
+          this.emitLine(`$pushAll(${array.name}, ${tail.js});`, [array, ...tail.vars]);
         this.emitLine(`$setArray(${t.name}, ${array.name});`, [t, array]);
       }
     }
@@ -731,7 +984,8 @@ class FunctionLowering {
       return { js: values.map((x) => x.js).join(', '), vars: values.flatMap((x) => x.vars) };
     }
     const values = this.list([...exprs.slice(0, -1), last].slice(0, -1));
-    const kept = last.kind === 'vararg' ? values : values.map((x) => (x.cell !== '' ? this.spill(x) : x));
+    const kept =
+      last.kind === 'vararg' ? values : values.map((x) => (x.cell !== '' ? this.spill(x) : x));
     const tail = this.multi(last);
     return {
       js: [...kept.map((x) => x.js), `...${tail.js}`].join(', '),
@@ -742,19 +996,22 @@ class FunctionLowering {
   /** The function to call and its arguments. */
   private callee(e: CallExpr): { fn: Ex; args: { js: string; vars: Var[] }; names: OpNames } {
     if (e.kind === 'method') {
-      let obj = this.atom(this.exp(e.obj));
+      let obj = this.object(this.exp(e.obj));
       if (obj.cell !== '') obj = this.spill(obj);
       this.line = e.line;
       const fn = this.method(obj, e.name, name(e.obj));
       const args = this.args(e.args);
       return {
-        fn, names: [`method '${e.name}'`],
-        args: { js: args.js === '' ? obj.js : `${obj.js}, ${args.js}`, vars: [...obj.vars, ...args.vars] },
+        fn,
+        names: [`method '${e.name}'`],
+        args: {
+          js: args.js === '' ? obj.js : `${obj.js}, ${args.js}`,
+          vars: [...obj.vars, ...args.vars],
+        },
       };
     }
-    let fn = this.atom(this.exp(e.fn));
+    let fn = this.object(this.exp(e.fn));
     if (fn.cell !== '' && e.args.some((a) => !FunctionLowering.isPlain(a))) fn = this.spill(fn);
-    if (fn.constant) fn = this.spill(fn);
     return { fn, args: this.args(e.args), names: [name(e.fn)] };
   }
 
@@ -763,15 +1020,22 @@ class FunctionLowering {
     const v = this.temp();
     const m = member(key);
     const n = v.name;
+    const get = `$g${this.field(key)}`;
     this.emitSite(
-      `let ${n} = ${obj.js}${m}; if (${n} === undefined && ((${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = $get(${JSON.stringify(key)})(${obj.js})) === $SUSPEND) return `,
-      ';', obj.vars, v, 'one', [objName],
+      `let ${n} = ${obj.js}${m}; if (${n} === undefined && ((${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = ${get}(${obj.js})) === $SUSPEND) return `,
+      ';',
+      obj.vars,
+      v,
+      'one',
+      [objName],
+      get,
     );
     return this.varEx(v);
   }
 
   private callText(fn: Ex, args: string): string {
-    if (this.options.suspendAll) return `$callSuspending(${fn.js}${args === '' ? '' : `, ${args}`})`;
+    if (this.options.suspendAll)
+      return `$callSuspending(${fn.js}${args === '' ? '' : `, ${args}`})`;
     return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $call(${fn.js}${args === '' ? '' : `, ${args}`})`;
   }
 
@@ -785,7 +1049,11 @@ class FunctionLowering {
       const v = this.temp();
       this.emitSite(
         `const ${v.name} = ${text}; if (${v.name} !== $NONE && $isA(${v.name}) && $settle(${v.name}) === $SUSPEND) return `,
-        ';', vars, undefined, 'none', names,
+        ';',
+        vars,
+        undefined,
+        'none',
+        names,
       );
       return undefined;
     }
@@ -793,7 +1061,11 @@ class FunctionLowering {
     const fix = want === 'one' ? '$one' : '$settle';
     this.emitSite(
       `${decl}${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
-      ';', vars, v, want, names,
+      ';',
+      vars,
+      v,
+      want,
+      names,
     );
     return v;
   }
@@ -814,78 +1086,88 @@ class FunctionLowering {
     this.pos++;
     this.use(vars);
     this.push({
-      kind: 'closure', head: `${dst?.keyword ?? 'const '}${target} = `, func: code, tail, seq: this.seq, line: this.line,
+      kind: 'closure',
+      head: `${dst?.keyword ?? 'const '}${target} = `,
+      func: code,
+      tail,
+      seq: this.seq,
+      line: this.line,
     });
     return v === undefined ? NIL : { ...this.varEx(v), notNil: true };
   }
 
   // ── statements ───────────────────────────────────────────────────────────────────────────────
 
-  private block(block: Block): void {
-    if (block.labels === undefined) for (const stat of block.stats) this.stat(stat);
-    else this.labelled(block, block.labels, 0, 0, block.stats.length);
+  /** @param tail  what follows the last statement inside the scopes of all its locals */
+  private block(block: Block, tail?: () => void): void {
+    this.labelled(block, 0, 0, tail);
   }
 
   /**
-   * A block with labels, from statement `from` to `to`, labels from index `l` on. Forward jumps leave
-   * a scope that ends at the label; backward jumps continue a loop that begins at it and runs to the
-   * end of the block. A forward jump from outside such a loop into its middle sets a flag and enters
-   * the loop at its top, where the part before the label is skipped.
+   * Statements of a block from index `from` on, labels from index `l` on. Forward jumps leave a scope
+   * that ends at the label; backward jumps continue a loop that begins at it and runs to the end of the
+   * block. A forward jump over another label sets a flag, and at each label on its way what is before
+   * that label is skipped.
    */
-  private labelled(block: Block, labels: readonly Label[], l: number, from: number, to: number): void {
-    const label = labels[l];
+  private labelled(block: Block, l: number, from: number, tail?: () => void): void {
+    const { stats } = block;
+    const label = block.labels?.[l];
     if (label === undefined) {
-      for (let i = from; i < to; i++) this.stat(block.stats[i]!);
+      for (let i = from; i < stats.length; i++) this.stat(stats[i]!);
+      tail?.();
       return;
     }
-    const isLoop = label.backward.length > 0;
     const target = this.targetOf(label);
-    // Labels further on that are jumped to from before this one: their jumps land in this loop.
-    const later = isLoop
-      ? labels.slice(l + 1).filter((x) => x.forward.some((at) => at < label.at))
-      : [];
-    const skips: string[] = [];
-    for (const x of later) {
-      const t = this.targetOf(x);
-      if (t.flag !== undefined) skips.push(t.flag.name);
-      else {
-        t.flag = this.newVar(`$${++this.temps}`, false);
+    const later = block.labels!.slice(l + 1);
+    const own = label.forward.filter((at) => at >= from);
+    const crossing = later.filter((x) => x.forward.some((at) => at >= from && at < label.at));
+    // Jumps from before `from` that are on their way to this label, or over it.
+    const entered = target.flag !== undefined;
+    const passing = later.filter((x) => this.targetOf(x).flag !== undefined);
+    let at = from;
+    if (own.length > 0 || crossing.length > 0 || entered || passing.length > 0) {
+      for (const x of crossing) {
+        const t = this.targetOf(x);
+        if (t.flag !== undefined) continue;
+        t.flag = this.temp();
         this.emitLine(`let ${t.flag.name} = false;`);
       }
-    }
-    const own = label.forward.filter((at) => at >= from);
-    const { flag } = target;
-    const entered = flag !== undefined || skips.length > 0;
-    let at = from;
-    if (own.length > 0 || later.length > 0 || entered) {
-      const first = Math.min(label.at, ...own, ...later.flatMap((x) => x.forward));
-      if (!entered) for (; at < first; at++) this.stat(block.stats[at]!);
-      const entry = `G${++this.labels}`;
-      target.inner = entry;
-      for (const x of later) this.targetOf(x).outer = entry;
-      this.emitScope(entry, () => {
-        if (flag !== undefined) {
+      if (!entered && passing.length === 0) {
+        const first = Math.min(
+          ...own,
+          ...crossing.flatMap((x) => x.forward.filter((f) => f >= from)),
+        );
+        for (; at < first; at++) this.stat(stats[at]!);
+      }
+      const scope = `G${++this.labels}`;
+      target.inner = scope;
+      for (const x of later) this.targetOf(x).outer = scope;
+      this.emitScope(scope, () => {
+        if (entered) {
+          const flag = target.flag!;
           this.emitIf(this.varEx(flag), () => {
             this.emitLine(`${flag.name} = false;`, [flag]);
-            this.emitJump('break', entry);
+            this.emitJump('break', scope);
           });
         }
-        if (skips.length > 0) {
-          const vars = later.map((x) => this.targetOf(x).flag!);
-          this.emitIf({ ...base, js: `(${skips.join(' || ')})`, vars }, () => this.emitJump('break', entry));
+        if (passing.length > 0) {
+          const vars = passing.map((x) => this.targetOf(x).flag!);
+          const js = `(${vars.map((v) => v.name).join(' || ')})`;
+          this.emitIf({ ...base, js, vars }, () => this.emitJump('break', scope));
         }
-        for (; at < label.at; at++) this.stat(block.stats[at]!);
+        for (; at < label.at; at++) this.stat(stats[at]!);
       });
-    } else for (; at < label.at; at++) this.stat(block.stats[at]!);
-    if (!isLoop) {
-      this.labelled(block, labels, l + 1, label.at, to);
+      target.inner = undefined;
+    } else for (; at < label.at; at++) this.stat(stats[at]!);
+    if (label.backward.length === 0) {
+      this.labelled(block, l + 1, label.at, tail);
       return;
     }
     this.emitLoop((loop) => {
       target.backward = loop;
       // `break` leaves the Lua loop around this one.
       this.loops.at(-1)!.breakLabel = this.loops.at(-2)?.breakLabel ?? '';
-      this.labelled(block, labels, l + 1, label.at, to);
+      this.labelled(block, l + 1, label.at, tail);
       this.emitJump('break', loop.label);
     });
   }
@@ -902,7 +1184,6 @@ class FunctionLowering {
   private goto(stat: Extract<Stat, { kind: 'goto' }>): void {
     const target = this.targetOf(stat.target!);
     if (stat.backward) {
-      target.backward!.hasContinue = true;
       this.emitJump('continue', target.backward!.label);
     } else if (target.inner !== undefined) this.emitJump('break', target.inner);
     else {
@@ -914,13 +1195,17 @@ class FunctionLowering {
   private stat(s: Stat): void {
     this.line = s.line;
     switch (s.kind) {
-      case 'local': return this.localStat(s);
-      case 'localFunction': return this.localFunction(s);
-      case 'assign': return this.assign(s);
+      case 'local':
+        return this.localStat(s);
+      case 'localFunction':
+        return this.localFunction(s);
+      case 'assign':
+        return this.assign(s);
       case 'callStat':
         this.call(s.call, 'none');
         return;
-      case 'do': return this.emitScope('', () => this.block(s.body));
+      case 'do':
+        return this.emitScope('', () => this.block(s.body));
       // while cond do body end   →   for (;;) { if (!cond) break; body }
       case 'while':
         return this.emitLoop((loop) => {
@@ -930,17 +1215,24 @@ class FunctionLowering {
         });
       case 'repeat':
         return this.emitLoop((loop) => {
-          this.block(s.body);
-          const cond = this.test(s.cond);
-          this.line = s.cond.line;
-          this.emitIf(cond, () => this.emitJump('break', loop.label));
+          this.block(s.body, () => {
+            const cond = this.test(s.cond);
+            this.line = s.cond.line;
+            this.emitIf(cond, () => this.emitJump('break', loop.label));
+          });
         });
-      case 'if': return this.ifStat(s, 0);
-      case 'fornum': return this.forNum(s);
-      case 'forin': return this.forIn(s);
-      case 'return': return this.returnStat(s);
-      case 'break': return this.emitJump('break', this.loops.at(-1)!.breakLabel);
-      case 'goto': return this.goto(s);
+      case 'if':
+        return s.clauses.length > MAX_ELSEIF ? this.longIf(s) : this.ifStat(s, 0);
+      case 'fornum':
+        return this.forNum(s);
+      case 'forin':
+        return this.forIn(s);
+      case 'return':
+        return this.returnStat(s);
+      case 'break':
+        return this.emitJump('break', this.loops.at(-1)!.breakLabel);
+      case 'goto':
+        return this.goto(s);
     }
   }
 
@@ -960,12 +1252,28 @@ class FunctionLowering {
     );
   }
 
+  private longIf(s: Extract<Stat, { kind: 'if' }>): void {
+    const label = `I${++this.labels}`;
+    this.emitScope(label, () => {
+      for (const clause of s.clauses) {
+        const cond = this.test(clause.cond);
+        this.line = clause.line;
+        this.emitIf(cond, () => {
+          this.block(clause.body);
+          this.emitJump('break', label);
+        });
+      }
+      if (s.orelse !== undefined) this.block(s.orelse);
+    });
+  }
+
   /** Declare a local with its first value. */
   private bind(local: LocalVar, value: Ex): void {
     const v = this.localVar(local);
-    this.pos++;
-    v.decl = this.pos;
-    const js = v.cell ? `const ${v.name} = {v: ${value.js}};` : `${v.constant ? 'const' : 'let'} ${v.name} = ${value.js};`;
+    v.decl = this.pos + 1;
+    const js = v.cell
+      ? `const ${v.name} = {v: ${value.js}};`
+      : `${v.constant ? 'const' : 'let'} ${v.name} = ${value.js};`;
     this.emitLine(js, value.vars);
   }
 
@@ -975,16 +1283,14 @@ class FunctionLowering {
     if (vars.length === 1 && exprs.length === 1) {
       const local = vars[0]!;
       if (local.captured) {
-        if (only!.kind === 'functionExpr' && !local.assigned) return this.localClosure(local, only as FunctionExpr);
+        if (only!.kind === 'functionExpr' && !local.assigned)
+          return this.localClosure(local, only as FunctionExpr);
         this.bind(local, this.exp(only!));
         return;
       }
       // The value may be computed straight into the variable; it comes into scope afterwards.
-      const v: Var = { name: `${safeName(local.name)}$${local.id}`, decl: this.pos, end: this.pos, cell: false, constant: false };
-      const { length } = this.declared;
+      const v = this.newVar(`${safeName(local.name)}$${local.id}`, false);
       const value = this.exp(only!, { v, declare: true });
-      v.decl = this.pos;
-      this.insertDeclared(v, length);
       this.vars.set(local, v);
       if (value.js !== v.name) {
         v.decl = this.pos + 1;
@@ -994,13 +1300,6 @@ class FunctionLowering {
     }
     const values = this.adjusted(exprs, vars.length);
     vars.forEach((local, i) => this.bind(local, values[i]!));
-  }
-
-  /** Keep `declared` in order of position. */
-  private insertDeclared(v: Var, from: number): void {
-    let at = this.declared.length;
-    while (at > from && this.declared[at - 1]!.decl > v.decl) at--;
-    this.declared.splice(at, 0, v);
   }
 
   private localClosure(local: LocalVar, e: FunctionExpr): void {
@@ -1042,7 +1341,8 @@ class FunctionLowering {
   private spread(e: Expr, count: number): Ex[] {
     const out: Ex[] = [];
     if (e.kind === 'vararg') {
-      for (let i = 0; i < count; i++) out.push(this.spill({ ...base, js: `va$[${i}]`, vars: [this.va!], atom: false }));
+      for (let i = 0; i < count; i++)
+        out.push(this.spill({ ...base, js: `va$[${i}]`, vars: [this.va!], atom: false }));
       return out;
     }
     const raw = this.call(e as CallExpr, 'raw')!;
@@ -1058,7 +1358,8 @@ class FunctionLowering {
 
   private assign(s: Extract<Stat, { kind: 'assign' }>): void {
     const { targets, exprs } = s;
-    if (targets.length === 1 && exprs.length === 1) return this.assignOne(targets[0]!, exprs[0]!, s.line);
+    if (targets.length === 1 && exprs.length === 1)
+      return this.assignOne(targets[0]!, exprs[0]!, s.line);
     // Prefixes and keys first, then the values, then the stores from right to left, as PUC Lua does.
     const places = targets.map((t) => {
       if (t.kind !== 'index') return undefined;
@@ -1074,7 +1375,9 @@ class FunctionLowering {
 
   /** A copy, unless nothing can change it. */
   private hold(e: Ex): Ex {
-    return e.constant || (e.vars.length === 1 && e.js.startsWith('$') && e.atom) ? e : this.spill(e);
+    return e.constant || (e.vars.length === 1 && e.js.startsWith('$') && e.atom)
+      ? e
+      : this.spill(e);
   }
 
   private assignOne(target: Expr, value: Expr, line: number): void {
@@ -1093,8 +1396,9 @@ class FunctionLowering {
       this.store(target, undefined, ex);
       return;
     }
-    let obj = this.atom(this.exp(target.obj));
-    if (obj.cell !== '' || (obj.constant && obj.js === 'undefined')) obj = this.spill(obj);
+    // A local of this function is read when the store runs, an upvalue before the value is evaluated.
+    let obj = this.object(this.exp(target.obj));
+    if (obj.cell === 'upvalue') obj = this.spill(obj);
     if (isFieldKey(target.key)) {
       const ex = this.exp(value);
       this.line = line;
@@ -1102,15 +1406,20 @@ class FunctionLowering {
       return;
     }
     let key = this.atom(this.exp(target.key));
-    if (key.cell !== '') key = this.spill(key);
+    if (key.cell === 'upvalue') key = this.spill(key);
     const ex = this.exp(value);
     this.line = line;
     this.indexSet(obj, key, ex, [name(target.obj)]);
   }
 
-  private store(target: Expr, place: { obj: Ex; key: Ex | undefined } | undefined, value: Ex): void {
+  private store(
+    target: Expr,
+    place: { obj: Ex; key: Ex | undefined } | undefined,
+    value: Ex,
+  ): void {
     switch (target.kind) {
-      case 'local': case 'upvalue': {
+      case 'local':
+      case 'upvalue': {
         const v = this.varOf(target.v);
         this.emitLine(`${v.name}${v.cell ? '.v' : ''} = ${value.js};`, [v, ...value.vars]);
         return;
@@ -1120,10 +1429,13 @@ class FunctionLowering {
         return;
       case 'index':
         if (place!.key === undefined) {
-          this.fieldSet(this.atom(place!.obj), (target.key as { value: string }).value, value, [name(target.obj)]);
+          this.fieldSet(this.atom(place!.obj), (target.key as { value: string }).value, value, [
+            name(target.obj),
+          ]);
         } else this.indexSet(this.atom(place!.obj), place!.key, value, [name(target.obj)]);
         return;
-      default: throw new Error(`cannot assign to ${target.kind}`);
+      default:
+        throw new Error(`cannot assign to ${target.kind}`);
     }
   }
 
@@ -1134,7 +1446,8 @@ class FunctionLowering {
     const exprs = this.list(s.step === undefined ? [s.start, s.limit] : [s.start, s.limit, s.step]);
     const start = this.forControl(exprs[0]!, 'initial', s.line, true);
     const limit = this.forControl(exprs[1]!, 'limit', s.line, false);
-    const step = exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
+    const step =
+      exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
     this.line = s.line;
     const h = start.vars[0]!;
     const up = step === undefined || (step.constant && step.min >= 0);
@@ -1145,7 +1458,7 @@ class FunctionLowering {
         ? `${h.name} <= ${limit.js}`
         : down
           ? `${h.name} >= ${limit.js}`
-          : `(${step!.js} > 0 ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
+          : `(${step!.js} >= 0 ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
       this.exitUnless({ ...base, js: `(${cond})`, vars }, loop);
       const local = s.v;
       if (!local.captured && !local.assigned) {
@@ -1170,7 +1483,9 @@ class FunctionLowering {
     this.line = line;
     if (ex.constant && ex.num && !own) return ex;
     const v = this.temp();
-    const check = ex.num ? '' : ` if (typeof ${v.name} !== 'number') ${v.name} = $forNumber(${v.name}, '${what}');`;
+    const check = ex.num
+      ? ''
+      : ` if (typeof ${v.name} !== 'number') ${v.name} = $forNumber(${v.name}, '${what}');`;
     this.emitLine(`let ${v.name} = ${ex.js};${check}`, ex.vars);
     return { ...this.varEx(v), num: true, min: ex.min };
   }
@@ -1186,7 +1501,10 @@ class FunctionLowering {
     const i = this.temp();
     const c = this.temp();
     const names: OpNames = [undefined];
-    this.emitLine(`let ${c.name} = ${control.js}, ${i.name} = -1; const ${it.name} = $iterate(${f.js}, ${state.js}, ${c.name}); if (${it.name} === 0) ${i.name} = ${c.name};`, [...control.vars, ...f.vars, ...state.vars]);
+    this.emitLine(
+      `let ${c.name} = ${control.js}, ${i.name} = -1; const ${it.name} = $iterate(${f.js}, ${state.js}, ${c.name}); if (${it.name} === 0) ${i.name} = ${c.name};`,
+      [...control.vars, ...f.vars, ...state.vars],
+    );
     const vars = s.vars.map((local) => ({ local, name: '' }));
     this.emitLoop((loop) => {
       const exit = (): void => this.emitJump('break', loop.label);
@@ -1201,7 +1519,11 @@ class FunctionLowering {
           const text = this.callText(f, `${state.js}, ${c.name}`);
           this.emitSite(
             `let ${raw.name} = ${text}; if ($isA(${raw.name}) && (${raw.name} = $settle(${raw.name})) === $SUSPEND) return `,
-            ';', [...f.vars, ...state.vars, c], raw, 'raw', names,
+            ';',
+            [...f.vars, ...state.vars, c],
+            raw,
+            'raw',
+            names,
           );
           this.emitLine(
             `if ($isA(${raw.name})) { ${slots.map((x, n) => `${x.name} = ${raw.name}[${n}];`).join(' ')} } else ${k.name} = ${raw.name};`,
@@ -1216,13 +1538,19 @@ class FunctionLowering {
             () => {
               const value = v ?? this.temp();
               const decl = v === undefined ? 'let ' : '';
-              this.emitLine(`${decl}${value.name} = ${state.js}.arr[++${i.name}]; if (${value.name} === undefined) ${value.name} = $rawget(${state.js}, ${i.name});`, [...state.vars, i, value]);
+              this.emitLine(
+                `${decl}${value.name} = ${state.js}.arr[++${i.name}]; if (${value.name} === undefined) ${value.name} = $rawget(${state.js}, ${i.name});`,
+                [...state.vars, i, value],
+              );
               this.emitIf({ ...base, js: `${value.name} === undefined`, vars: [value] }, exit);
               this.emitLine(`${k.name} = ${i.name};`, [i, k]);
             },
             () => {
               this.emitIf({ ...base, js: `!${it.name}.step()`, vars: [it] }, exit);
-              this.emitLine(`${k.name} = ${it.name}.key;${v === undefined ? '' : ` ${v.name} = ${it.name}.value;`}`, [it, ...slots]);
+              this.emitLine(
+                `${k.name} = ${it.name}.key;${v === undefined ? '' : ` ${v.name} = ${it.name}.value;`}`,
+                [it, ...slots],
+              );
             },
           );
         },
@@ -1238,7 +1566,8 @@ class FunctionLowering {
     const { exprs } = s;
     const [only] = exprs;
     if (only === undefined) return this.emitLine('return $NONE;');
-    if (exprs.length === 1 && (only.kind === 'call' || only.kind === 'method')) return this.tailCall(only);
+    if (exprs.length === 1 && (only.kind === 'call' || only.kind === 'method'))
+      return this.tailCall(only);
     if (exprs.length === 1 && only.kind === 'vararg') {
       return this.emitLine('return va$.length === 1 ? va$[0] : va$;', [this.va!]);
     }
@@ -1258,17 +1587,29 @@ class FunctionLowering {
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
     const more = args.js === '' ? '' : `, ${args.js}`;
-    if (this.options.suspendAll) this.emitLine(`return $callSuspending(${fn.js}${more});`, vars, names);
+    if (this.options.suspendAll)
+      this.emitLine(`return $callSuspending(${fn.js}${more});`, vars, names);
     else {
       this.emitLine(
         `return typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${args.js}) : $tail(${fn.js}${more});`,
-        vars, names,
+        vars,
+        names,
       );
     }
   }
 }
 
-const isMulti = (e: Expr): boolean => e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
+type LogicalExpr = Extract<Expr, { kind: 'and' | 'or' }>;
+
+/** `e` and those `and` and `or` that are its left operand's left operand's …, outermost first. */
+function spineOf(e: LogicalExpr): LogicalExpr[] {
+  const spine = [e];
+  for (let x = e.left; x.kind === 'and' || x.kind === 'or'; x = x.left) spine.push(x);
+  return spine;
+}
+
+const isMulti = (e: Expr): boolean =>
+  e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
 
 const numberTest = (e: Ex): string => (e.num ? '' : `typeof ${e.js} === 'number'`);
 const stringTest = (e: Ex): string =>
@@ -1293,11 +1634,17 @@ function truth(e: Ex): Ex {
 /** How a message names an operand. */
 function name(e: Expr): string | undefined {
   switch (e.kind) {
-    case 'local': return `local '${e.v.name}'`;
-    case 'upvalue': return `upvalue '${e.v.name}'`;
-    case 'global': return `global '${e.name}'`;
-    case 'index': return e.key.kind === 'string' ? `field '${e.key.value}'` : undefined;
-    case 'method': return undefined;
-    default: return undefined;
+    case 'local':
+      return `local '${e.v.name}'`;
+    case 'upvalue':
+      return `upvalue '${e.v.name}'`;
+    case 'global':
+      return `global '${e.name}'`;
+    case 'index':
+      return e.key.kind === 'string' ? `field '${e.key.value}'` : undefined;
+    case 'paren':
+      return name(e.inner);
+    default:
+      return undefined;
   }
 }

@@ -102,6 +102,8 @@ function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean } {
       const script = scripts.get(file)?.deref();
       if (script === undefined) continue;
       const jsLine = site.getLineNumber() ?? 0;
+      // Line 1 has helpers of the emitted text, no Lua code.
+      if (jsLine === 1) continue;
       const name = site.getFunctionName() ?? '';
       const functionIndex = Number(/\$f(\d+)$/.exec(name)?.[1] ?? -1);
       frames.push({ script, jsLine, line: script.lines[jsLine] ?? 0, functionIndex });

@@ -9,10 +9,27 @@ import { type Event, metaField, metamethod } from './metatable.ts';
 import { formatNumber, parseNumber } from './number.ts';
 import { type Frame, known, state, TAIL_BUDGET } from './state.ts';
 import {
-  LuaTable, property, rawGet, rawLength, rawSet, rawSetNumber, tableMaker, TableIterator,
+  LuaTable,
+  property,
+  rawGet,
+  rawLength,
+  rawSet,
+  rawSetNumber,
+  TableIterator,
+  tableMaker,
 } from './table.ts';
 import {
-  type ArithOp, EMPTY, first, isTrue, list, type LuaValue, NONE, type Result, SUSPEND, TAIL, Userdata,
+  type ArithOp,
+  EMPTY,
+  first,
+  isTrue,
+  type LuaValue,
+  list,
+  NONE,
+  type Result,
+  SUSPEND,
+  TAIL,
+  Userdata,
 } from './value.ts';
 
 /** How far `__index` and `__newindex` are followed. */
@@ -88,7 +105,8 @@ export function getter(name: string): Getter {
     property(name);
     const p = propertyText(name);
     get = new Function(
-      'LuaTable', 'index',
+      'LuaTable',
+      'index',
       `const name = ${JSON.stringify(name)};
       return function get(o) {
         for (let i = 0; i < ${MAX_CHAIN}; i++) {
@@ -118,7 +136,8 @@ export function setter(name: string): Setter {
     property(name);
     const p = propertyText(name);
     set = new Function(
-      'LuaTable', 'setIndex',
+      'LuaTable',
+      'setIndex',
       `const name = ${JSON.stringify(name)};
       return function set(o, v) {
         if (o instanceof LuaTable && o.hash === undefined && v !== undefined &&
@@ -139,7 +158,11 @@ export function setter(name: string): Setter {
 function setNamed(o: LuaValue, name: string, v: LuaValue): Result {
   if (!(o instanceof LuaTable)) return setIndex(o, name, v);
   const { meta, hash } = o;
-  if (meta !== undefined && metaField(meta, '__newindex') !== undefined && rawGet(o, name) === undefined) {
+  if (
+    meta !== undefined &&
+    metaField(meta, '__newindex') !== undefined &&
+    rawGet(o, name) === undefined
+  ) {
     return setIndex(o, name, v);
   }
   const p = property(name);
@@ -169,7 +192,8 @@ export function numberMod(a: number, b: number): number {
 
 /** C's pow: unlike JavaScript's, 1^x and (-1)^±inf are 1. */
 export function numberPow(a: number, b: number): number {
-  if (a === 1 || (a === -1 && (b === Number.POSITIVE_INFINITY || b === Number.NEGATIVE_INFINITY))) return 1;
+  if (a === 1 || (a === -1 && (b === Number.POSITIVE_INFINITY || b === Number.NEGATIVE_INFINITY)))
+    return 1;
   return a ** b;
 }
 
@@ -199,7 +223,9 @@ function arith(op: ArithOp): (a: LuaValue, b: LuaValue) => Result {
     const u = a instanceof Userdata ? a : b instanceof Userdata ? b : undefined;
     if (u?.luaType.arith !== undefined) return u.luaType.arith(op, a, b);
     // LuaJIT blames the second operand when the first is a number.
-    throw x !== undefined ? typeError('perform arithmetic on', b, 1) : typeError('perform arithmetic on', a, 0);
+    throw x !== undefined
+      ? typeError('perform arithmetic on', b, 1)
+      : typeError('perform arithmetic on', a, 0);
   };
 }
 
@@ -215,7 +241,8 @@ export const unm = (a: LuaValue): Result => negate(a, a);
 /** The control values of a numeric `for`. */
 export function forNumber(v: LuaValue, what: string): number {
   const n = toNumber(v);
-  if (n === undefined) throw luaError(`'for' ${what === 'initial' ? 'initial value' : what} must be a number`);
+  if (n === undefined)
+    throw luaError(`'for' ${what === 'initial' ? 'initial value' : what} must be a number`);
   return n;
 }
 
@@ -223,6 +250,10 @@ const asText = (v: LuaValue): string | undefined =>
   typeof v === 'string' ? v : typeof v === 'number' ? formatNumber(v) : undefined;
 
 export function concat(a: LuaValue, b: LuaValue): Result {
+  return concatAt(a, b, 0);
+}
+
+function concatAt(a: LuaValue, b: LuaValue, operand: number): Result {
   const x = asText(a);
   const y = asText(b);
   if (x !== undefined && y !== undefined) return x + y;
@@ -230,7 +261,27 @@ export function concat(a: LuaValue, b: LuaValue): Result {
   if (handler !== undefined) return one(call(handler, a, b));
   const u = a instanceof Userdata ? a : b instanceof Userdata ? b : undefined;
   if (u?.luaType.concat !== undefined) return u.luaType.concat(a, b);
-  throw x !== undefined ? typeError('concatenate', b, 1) : typeError('concatenate', a, 0);
+  throw x !== undefined
+    ? typeError('concatenate', b, operand + 1)
+    : typeError('concatenate', a, operand);
+}
+
+/** A long run of `..`, from right to left; error messages count operands from the left. */
+function concatAll(parts: LuaValue[]): Result {
+  let right = parts.pop();
+  while (parts.length > 0) {
+    const left = parts[parts.length - 1];
+    const r = concatAt(left, right, parts.length - 1);
+    parts.pop();
+    if (r === SUSPEND) {
+      return suspendIn((v) => {
+        parts.push(first(v));
+        return concatAll(parts);
+      });
+    }
+    right = r;
+  }
+  return right;
 }
 
 /** `#v`. Tables may have `__len`, as in LuaJIT's 5.2 mode. */
@@ -327,10 +378,14 @@ export function addressOf(v: object): string {
 /** `tostring(v)`: a string, or what `__tostring` returns, or SUSPEND. Lua 5.1 manual §5.1. */
 export function tostring(v: LuaValue): Result {
   switch (typeof v) {
-    case 'string': return v;
-    case 'number': return formatNumber(v);
-    case 'boolean': return v ? 'true' : 'false';
-    case 'undefined': return 'nil';
+    case 'string':
+      return v;
+    case 'number':
+      return formatNumber(v);
+    case 'boolean':
+      return v ? 'true' : 'false';
+    case 'undefined':
+      return 'nil';
     default:
   }
   if (v instanceof LuaTable && v.meta !== undefined) {
@@ -367,7 +422,11 @@ function tail(f: LuaValue, ...args: LuaValue[]): LuaValue[] {
 }
 
 function requireCallable(f: LuaValue): void {
-  if (typeof f !== 'function' && !(f instanceof Userdata) && metamethod(f, '__call') === undefined) {
+  if (
+    typeof f !== 'function' &&
+    !(f instanceof Userdata) &&
+    metamethod(f, '__call') === undefined
+  ) {
     throw typeError('call', f);
   }
 }
@@ -410,13 +469,50 @@ function iterate(f: LuaValue, s: LuaValue, control: LuaValue): TableIterator | 0
 }
 
 const ops = {
-  S: saveFrame, SUSPEND, NONE, isA: Array.isArray, isTrue, R: state, LuaTable,
-  T2: tableMaker(2), T4: tableMaker(4), T8: tableMaker(8), T16: tableMaker(16), T32: tableMaker(32),
-  index, setindex: setIndex, getter, setter, property, rawset: rawSetChecked, rawget: rawGet,
-  trim, setArray, pushAll, list, iterate,
-  call: callOther, callSuspending, settle: (r: Result): Result => (r === TAIL ? runTail() : r), one, tail,
-  add, sub, mul, div, mod, pow, unm, nmod: numberMod, npow: numberPow, concat, len: length,
-  eq: equals, lt: lessThan, le: lessEqual, forNumber,
+  S: saveFrame,
+  SUSPEND,
+  NONE,
+  isA: Array.isArray,
+  isTrue,
+  R: state,
+  LuaTable,
+  T2: tableMaker(2),
+  T4: tableMaker(4),
+  T8: tableMaker(8),
+  T16: tableMaker(16),
+  T32: tableMaker(32),
+  index,
+  setindex: setIndex,
+  getter,
+  setter,
+  rawset: rawSetChecked,
+  rawget: rawGet,
+  trim,
+  setArray,
+  pushAll,
+  list,
+  iterate,
+  call: callOther,
+  callSuspending,
+  settle: (r: Result): Result => (r === TAIL ? runTail() : r),
+  one,
+  tail,
+  add,
+  sub,
+  mul,
+  div,
+  mod,
+  pow,
+  unm,
+  nmod: numberMod,
+  npow: numberPow,
+  concat,
+  concatAll,
+  len: length,
+  eq: equals,
+  lt: lessThan,
+  le: lessEqual,
+  forNumber,
 } as const;
 
 /** The names that emitted code may use, without their `$`. */
@@ -425,6 +521,11 @@ export type OpName = keyof typeof ops;
 export function installOps(): void {
   if (Object.hasOwn(globalThis, '$SUSPEND')) return;
   for (const [name, value] of Object.entries(ops)) {
-    Object.defineProperty(globalThis, `$${name}`, { value, writable: false, configurable: false, enumerable: false });
+    Object.defineProperty(globalThis, `$${name}`, {
+      value,
+      writable: false,
+      configurable: false,
+      enumerable: false,
+    });
   }
 }

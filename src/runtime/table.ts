@@ -10,15 +10,9 @@
  * Emitted code reads `t.$name` and `t.arr[k]` itself and calls in here when it gets undefined.
  * Traversal: array, then fields, then hash; each in a stable order while nothing is inserted.
  */
-import { EMPTY, type LuaValue } from './value.ts';
+import { EMPTY, type HashPart, LuaTable, type LuaValue } from './value.ts';
 
-export class LuaTable {
-  arr: LuaValue[] = EMPTY;
-  hash: Hash | WeakHash | undefined = undefined;
-  meta: LuaTable | undefined = undefined;
-  /** It has, or had, named fields. */
-  named = false;
-}
+export { LuaTable } from './value.ts';
 
 /** A table as seen by code that builds property names. */
 type Fields = Record<string, LuaValue>;
@@ -59,7 +53,7 @@ export function tableBucket(fields: number): number {
 // ── hash part ──────────────────────────────────────────────────────────────────────────────────────
 
 /** Keys and values in two arrays, in insertion order; a Map finds the position of a key. */
-export class Hash {
+export class Hash implements HashPart {
   map = new Map<LuaValue, number>();
   keys: LuaValue[] = [];
   vals: LuaValue[] = [];
@@ -141,12 +135,15 @@ const isCollectable = (v: LuaValue): v is Extract<LuaValue, Collectable> =>
  * been collected. Ephemerons: a WeakMap holds the values of weak keys, so a value that refers to its
  * own key keeps nothing alive. Strings, numbers and booleans are values, not objects: never removed.
  */
-export class WeakHash {
+export class WeakHash implements HashPart {
   readonly weakKeys: boolean;
   readonly weakValues: boolean;
   readonly numbers = 1;
   /** Key (or a WeakRef to it) of each entry, in order. */
-  private entries: { key: LuaValue | WeakRef<Collectable>; strong: LuaValue | WeakRef<Collectable> }[] = [];
+  private entries: {
+    key: LuaValue | WeakRef<Collectable>;
+    strong: LuaValue | WeakRef<Collectable>;
+  }[] = [];
   private plain = new Map<LuaValue, (typeof this.entries)[number]>();
   private objects = new WeakMap<Collectable, (typeof this.entries)[number]>();
   /** Values of weak keys: reachable only through the key. */
@@ -189,7 +186,10 @@ export class WeakHash {
     if (this.entries.length >= this.sweepAt) this.sweep();
     if (key === 0) key = 0;
     const weak = this.weakKeys && isCollectable(key);
-    const entry = { key: weak ? new WeakRef<Collectable>(key as Collectable) : key, strong: undefined };
+    const entry = {
+      key: weak ? new WeakRef<Collectable>(key as Collectable) : key,
+      strong: undefined,
+    };
     if (weak) this.objects.set(key as Collectable, entry);
     else this.plain.set(key, entry);
     this.entries.push(entry);
@@ -422,7 +422,9 @@ export function fromArray(arr: LuaValue[]): LuaTable {
 
 /** The last position in the fields of a table: `next` comes back with the key that it gave. */
 const cursor: { table: LuaTable | undefined; fields: string[]; at: number } = {
-  table: undefined, fields: [], at: 0,
+  table: undefined,
+  fields: [],
+  at: 0,
 };
 
 /**
@@ -433,11 +435,14 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
   const { arr } = t;
   let i = 1;
   if (key !== undefined) {
-    if (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key)) i = key + 1;
+    if (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key))
+      i = key + 1;
     else i = arr.length;
   }
   for (; i < arr.length; i++) if (arr[i] !== undefined) return [i, arr[i]];
-  const inArray = key === undefined || (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key));
+  const inArray =
+    key === undefined ||
+    (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key));
   if (inArray) return nextField(t, fieldsOf(t), 0);
   const { hash } = t;
   if (hash !== undefined) {
@@ -446,13 +451,15 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
   }
   if (typeof key === 'string' && t.named) {
     const p = property(key);
-    if (cursor.table === t && cursor.fields[cursor.at] === p) return nextField(t, cursor.fields, cursor.at + 1);
+    if (cursor.table === t && cursor.fields[cursor.at] === p)
+      return nextField(t, cursor.fields, cursor.at + 1);
     const fields = fieldsOf(t);
     const at = fields.indexOf(p);
     if (at >= 0) return nextField(t, fields, at + 1);
   }
   // A removed last element of the array has left it while the traversal stood on it.
-  if (typeof key === 'number' && key >= 1 && Number.isInteger(key)) return nextField(t, fieldsOf(t), 0);
+  if (typeof key === 'number' && key >= 1 && Number.isInteger(key))
+    return nextField(t, fieldsOf(t), 0);
   throw new RangeError("invalid key to 'next'");
 }
 
@@ -469,7 +476,7 @@ function nextField(t: LuaTable, fields: string[], from: number): [LuaValue, LuaV
   return t.hash === undefined ? undefined : nextHash(t.hash, 0);
 }
 
-function nextHash(hash: Hash | WeakHash, from: number): [LuaValue, LuaValue] | undefined {
+function nextHash(hash: HashPart, from: number): [LuaValue, LuaValue] | undefined {
   const i = hash.nextLive(from);
   return i < 0 ? undefined : [hash.keyAt(i), hash.valueAt(i)];
 }

@@ -9,8 +9,6 @@
  * "the fiber is suspended" (`SUSPEND`) and "a tail call is to be made" (`TAIL`). No Lua value is an
  * array, so `Array.isArray` is the one test that a caller makes. docs/decisions/0002.
  */
-import type { LuaTable } from './table.ts';
-
 export type LuaValue =
   | undefined
   | boolean
@@ -44,6 +42,31 @@ export const NONE: LuaValue[] = [];
  * is, and goes the slow way when it gets undefined. Index 0 is never an element. Never changed.
  */
 export const EMPTY: LuaValue[] = [0];
+
+/** Where a table keeps the keys that are neither elements nor fields: `table.ts` has the two kinds. */
+export interface HashPart {
+  /** Is there, or was there, a number among the keys? */
+  readonly numbers: number;
+  get(key: LuaValue): LuaValue;
+  /** Change the value of a key that is there; false when it isn't. */
+  update(key: LuaValue, value: LuaValue): boolean;
+  /** Add a key that is not there, with a value that is not nil. */
+  insert(key: LuaValue, value: LuaValue): void;
+  /** Traversal: entries have positions. The first live one at or after `i`, or -1. */
+  nextLive(i: number): number;
+  position(key: LuaValue): number;
+  keyAt(i: number): LuaValue;
+  valueAt(i: number): LuaValue;
+}
+
+/** A Lua table: `table.ts` says what is where. */
+export class LuaTable {
+  arr: LuaValue[] = EMPTY;
+  hash: HashPart | undefined = undefined;
+  meta: LuaTable | undefined = undefined;
+  /** It has, or had, named fields. */
+  named = false;
+}
 
 /** Base of all Lua-visible objects of the runtime. */
 export abstract class Userdata {
