@@ -162,6 +162,7 @@ export const EPROTO = 71;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const ECONNABORTED = 103;
+export const EISCONN = 106;
 export const ENOTCONN = 107;
 export const EALREADY = 114;
 export const EINPROGRESS = 115;
