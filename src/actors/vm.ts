@@ -60,6 +60,13 @@ export class Vm {
         else queueMicrotask(run);
       },
       panic: (id, error) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error),
+      cleanupFailed: (fiber) => {
+        host.report(
+          `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n`,
+        );
+        this.exitCode = 1;
+        this.close();
+      },
       bug: (thrown) => {
         this.close();
         host.bug(thrown);
@@ -110,6 +117,7 @@ export class Vm {
   start(file: string, shown = file): void {
     const main = this.modules.start(file, shown);
     this.mainFiber = main;
+    main.isRoot = true;
     this.modules.watch(main, () => {
       if (main.error === undefined) return;
       // The error of a main fiber ends the VM: its other fibers die without cleanup.

@@ -22,6 +22,10 @@ export class Fiber extends Userdata {
   wakeValue: Result = undefined;
   wakeError: unknown = undefined;
   failed = false;
+  /** The root module's: an error of it ends the VM. */
+  isRoot = false;
+  /** How its function ended, while its cleanup handlers run. */
+  outcome: { value: Result; thrown: unknown } | undefined = undefined;
   /** Of a fiber that has ended. */
   result: Result = undefined;
   error: LuaError | undefined = undefined;

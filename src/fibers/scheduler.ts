@@ -2,7 +2,7 @@
  * The fibers of one VM: a ring of those that can run. Each turn of the event loop runs it dry, up to a
  * bound, so that fibers that only yield don't keep the loop from its sockets and timers.
  */
-import { enter } from '../runtime/coroutine.ts';
+import { enter, reviveForCleanup } from '../runtime/coroutine.ts';
 import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
@@ -18,6 +18,8 @@ export interface SchedulerHost {
   schedule(run: () => void, later: boolean): void;
   /** The fiber of this id ended with an error that nobody will join for. */
   panic(id: number, error: LuaError): void;
+  /** A cleanup handler raised: the VM must end at once. */
+  cleanupFailed(fiber: Fiber, error: LuaError): void;
   /** Something was thrown that is no Lua error: a bug of ours. The VM ends. */
   bug(thrown: unknown): void;
 }
@@ -147,11 +149,32 @@ export class Scheduler {
     try {
       v = thread.body !== undefined ? enter(thread, 'start', NONE) : enter(thread, failed ? 'error' : 'value', value);
     } catch (thrown) {
+      if (this.runsCleanup(fiber, { value: undefined, thrown })) return this.switchTo(fiber);
       this.fail(fiber, thrown);
       return;
     }
-    if (v !== SUSPEND) this.end(fiber, v);
-    else if (fiber.state === 'running') fiber.state = 'waiting';
+    if (v !== SUSPEND) {
+      if (this.runsCleanup(fiber, { value: v, thrown: undefined })) return this.switchTo(fiber);
+      const { outcome } = fiber;
+      if (outcome === undefined) this.end(fiber, v);
+      else if (outcome.thrown === undefined) this.end(fiber, outcome.value);
+      else this.fail(fiber, outcome.thrown);
+    } else if (fiber.state === 'running') fiber.state = 'waiting';
+  }
+
+  /** The fiber's function has ended, and has handlers to run first. Not after an error of the main one. */
+  private runsCleanup(fiber: Fiber, outcome: NonNullable<Fiber['outcome']>): boolean {
+    const { thread } = fiber;
+    if (thread.cleanup === undefined || thread.cleanup.length === 0 || this.closed) return false;
+    if (fiber.isRoot && outcome.thrown !== undefined) return false;
+    fiber.outcome ??= outcome;
+    reviveForCleanup(thread);
+    return true;
+  }
+
+  /** A handler raised. */
+  cleanupFailed(error: LuaError): void {
+    this.host.cleanupFailed(this.current!, error);
   }
 
   private end(fiber: Fiber, result: Result): void {

@@ -8,7 +8,7 @@ import { baseFunctions } from './base.ts';
 import { bit } from './bit.ts';
 import { coroutine } from './coroutine.ts';
 import { fill, type LuaModule, luaType } from './define.ts';
-import { spawn, thisFiber } from './fiber.ts';
+import { fiberGlobals } from './fiber.ts';
 import { math } from './math.ts';
 import { string } from './string.ts';
 import { table, unpack } from './table.ts';
@@ -34,7 +34,7 @@ function libraryTable(vm: Vm, module: LuaModule): LuaValue {
 
 export const library: Library = {
   globals(vm: Vm, env: LuaTable): void {
-    const names = fill({ ...baseFunctions(env), spawn, this_fiber: thisFiber, unpack });
+    const names = fill({ ...baseFunctions(env), ...fiberGlobals, unpack });
     for (const [name, value] of Object.entries(names)) if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
     for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
     setField(env, 'require', (id: LuaValue) =>

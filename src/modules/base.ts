@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { displayName, type FunctionWithEnv, loadChunk } from '../actors/load.ts';
 import { currentVm } from '../actors/vm.ts';
+import { enterScope, leaveScope } from '../fibers/scope.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
 import { call, firstThen, suspendIn } from '../runtime/call.ts';
 import {
@@ -44,47 +45,56 @@ function assert(...args: LuaValue[]): Result {
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
 const failWith = (thrown: unknown): Result => [false, toLuaError(thrown).value];
 
+/** What a protected call comes to, once the scope that it opened has been closed. */
 function pcall(...args: LuaValue[]): Result {
   if (args.length === 0) argError(1, 'pcall', 'value expected');
-  suspensionCheck();
+  suspensionPoint(true, false);
+  const outer = enterScope();
   let r: Result;
   try {
     r = (call as (...a: LuaValue[]) => Result)(...args);
   } catch (thrown) {
-    return failWith(thrown);
+    return leaveScope(outer, () => failWith(thrown));
   }
-  return r === SUSPEND ? suspendIn(succeed, failWith) : succeed(r);
+  if (r === SUSPEND) {
+    return suspendIn(
+      (v) => leaveScope(outer, () => succeed(v)),
+      (thrown) => leaveScope(outer, () => failWith(thrown)),
+    );
+  }
+  return leaveScope(outer, () => succeed(r));
 }
 
 function xpcall(f: LuaValue, handler: LuaValue, ...args: LuaValue[]): Result {
   checkFunction(handler, 2, 'xpcall');
-  suspensionCheck();
-  const fail = (thrown: unknown): Result => {
-    const { value } = toLuaError(thrown);
-    const report = (r: Result): Result => [false, ...list(r)];
-    // An error in the handler: LuaJIT's LUA_ERRERR.
-    const broken = (): Result => [false, 'error in error handling'];
-    let r: Result;
-    try {
-      r = call(handler, value);
-    } catch (again) {
-      toLuaError(again);
-      return broken();
-    }
-    return r === SUSPEND ? suspendIn(report, (again) => (toLuaError(again), broken())) : report(r);
-  };
+  suspensionPoint(true, false);
+  const outer = enterScope();
+  const fail = (thrown: unknown): Result => leaveScope(outer, () => handled(handler, thrown));
+  const done = (v: Result): Result => leaveScope(outer, () => succeed(v));
   let r: Result;
   try {
     r = call(f, ...args);
   } catch (thrown) {
     return fail(thrown);
   }
-  return r === SUSPEND ? suspendIn(succeed, fail) : succeed(r);
+  return r === SUSPEND ? suspendIn(done, fail) : done(r);
 }
 
-/** A pending interruption is raised out of `pcall`, not returned by it. */
-function suspensionCheck(): void {
-  suspensionPoint(true, false);
+/** The handler's results; an error in it is LuaJIT's LUA_ERRERR. */
+function handled(handler: LuaValue, thrown: unknown): Result {
+  const { value } = toLuaError(thrown);
+  const report = (r: Result): Result => [false, ...list(r)];
+  const broken = (again: unknown): Result => {
+    toLuaError(again);
+    return [false, 'error in error handling'];
+  };
+  let r: Result;
+  try {
+    r = call(handler, value);
+  } catch (again) {
+    return broken(again);
+  }
+  return r === SUSPEND ? suspendIn(report, broken) : report(r);
 }
 
 // ── tables and metatables ──────────────────────────────────────────────────────────────────────────

@@ -1,16 +1,17 @@
 /** Fibers as Lua sees them: `spawn`, the handle, `this_fiber`. */
 import { Fiber } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
+import { popCleanup, pushCleanup, scope } from '../fibers/scope.ts';
 import { interrupt, suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { checkFunction } from '../runtime/check.ts';
 import { badArgument, codeError, coreError, isInterrupted } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
-import { luaType } from './define.ts';
+import { luaType, type MemberTable } from './define.ts';
 
 // ── spawn and the handle ───────────────────────────────────────────────────────────────────────────
 
-export function spawn(f: LuaValue): Fiber {
+function spawn(f: LuaValue): Fiber {
   return currentFiber().scheduler.spawn(checkFunction(f, 1, 'spawn'));
 }
 
@@ -120,4 +121,13 @@ luaType('this_fiber', ThisFiber, {
   },
 });
 
-export const thisFiber = new ThisFiber();
+const thisFiber = new ThisFiber();
+
+/** `spawn`, `this_fiber` and the scopes: what each module finds among its globals. */
+export const fiberGlobals: MemberTable = {
+  spawn,
+  this_fiber: thisFiber,
+  scope: (f: LuaValue) => scope(checkFunction(f, 1, 'scope')),
+  scope_cleanup_push: pushCleanup,
+  scope_cleanup_pop: popCleanup,
+};

@@ -7,7 +7,14 @@ import { call, nativeSite, runTail, suspendIn } from './call.ts';
 import { LuaError } from './error.ts';
 import { type Frame, type NativeFrame, state } from './state.ts';
 import {
-  EMPTY, type LuaFunction, type LuaValue, NONE, type Result, results, SUSPEND, TAIL,
+  EMPTY,
+  type LuaFunction,
+  type LuaValue,
+  NONE,
+  type Result,
+  results,
+  SUSPEND,
+  TAIL,
 } from './value.ts';
 
 export type ThreadStatus = 'suspended' | 'running' | 'normal' | 'dead';
@@ -28,6 +35,9 @@ export class LuaThread {
   transfer: Result = NONE;
   /** It waits for something outside, and with it whoever resumed it: only that can resume it. */
   parked = false;
+  /** Cleanup handlers, oldest first (fibers/scope.ts); the innermost scope begins at `scopeBase`. */
+  cleanup: LuaFunction[] | undefined = undefined;
+  scopeBase = 0;
   /** A fiber's own thread: `coroutine.yield` is not for it. */
   readonly isRoot: boolean;
   /** For the layers above: the fiber that it belongs to, its cleanup scopes. */
@@ -159,9 +169,9 @@ function resume(
   try {
     v = enter(thread, entry, value);
   } catch (error) {
-    return fail(error);
+    return finish(thread, () => fail(error));
   }
-  if (v !== SUSPEND) return done(v);
+  if (v !== SUSPEND) return finish(thread, () => done(v));
   const { transfer } = thread;
   if (transfer !== NONE) {
     thread.transfer = NONE;
@@ -177,6 +187,23 @@ function resume(
   );
 }
 
+/** A coroutine's own cleanup handlers run in it when its body has ended. */
+function finish(thread: LuaThread, next: () => Result): Result {
+  if (thread.cleanup === undefined || thread.cleanup.length === 0) return next();
+  reviveForCleanup(thread);
+  return resume(thread, 'start', NONE, next, next);
+}
+
+/** Make an ended thread run its handlers. */
+export function reviveForCleanup(thread: LuaThread): void {
+  thread.scopeBase = 0;
+  thread.status = 'suspended';
+  thread.body = () => cleanup.run(thread);
+}
+
+/** Set by fibers/scope.ts, which knows how handlers run. */
+export const cleanup: { run: (thread: LuaThread) => Result } = { run: () => NONE };
+
 /** `coroutine.yield`. */
 export function yieldThread(values: LuaValue[]): Result {
   const thread = state.thread as LuaThread;
@@ -191,9 +218,11 @@ export function currentThread(): LuaThread {
 /** Why a coroutine can't be resumed, or undefined. */
 export function resumeFault(thread: LuaThread): string | undefined {
   switch (thread.status) {
-    case 'suspended': return undefined;
-    case 'dead': return 'cannot resume dead coroutine';
-    default: return 'cannot resume non-suspended coroutine';
+    case 'suspended':
+      return undefined;
+    case 'dead':
+      return 'cannot resume dead coroutine';
+    default:
+      return 'cannot resume non-suspended coroutine';
   }
 }
-
