@@ -66,6 +66,9 @@ export interface TypeSpec<C extends Userdata> {
   concat?: UserdataType['concat'];
 }
 
+/** What each type that Lua can see has by name, for the test that every name is documented. */
+export const luaTypes = new Map<string, ReadonlySet<string>>();
+
 /**
  * Make a class visible to Lua. Every method checks that `self` is of the class (EINVAL{arg=1});
  * an unknown key raises `bad_index`; a write raises EPERM unless there is a setter.
@@ -129,6 +132,10 @@ export function luaType<C extends Userdata>(
     concat: spec.concat,
   };
   Object.defineProperty(cls.prototype, 'luaType', { value: type });
+  luaTypes.set(
+    name,
+    new Set([spec.methods ?? {}, properties, setters].flatMap((members) => Object.keys(members))),
+  );
   return { methods };
 }
 
