@@ -6,10 +6,14 @@ import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { baseFunctions } from './base.ts';
 import { bit } from './bit.ts';
+import { conditionVariable } from './condition_variable.ts';
 import { coroutine } from './coroutine.ts';
 import { fill, type LuaModule, luaType } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
+import { future } from './future.ts';
 import { math } from './math.ts';
+import { mutex } from './mutex.ts';
+import { recursiveMutex } from './recursive_mutex.ts';
 import { string } from './string.ts';
 import { table, unpack } from './table.ts';
 
@@ -17,7 +21,7 @@ import { table, unpack } from './table.ts';
 const libraries: readonly LuaModule[] = [bit, coroutine, math, string, table];
 
 /** Modules for `require`. */
-const core: readonly LuaModule[] = [];
+const core: readonly LuaModule[] = [conditionVariable, future, mutex, recursiveMutex];
 const coreById = new Map(core.map((module) => [module.name, module]));
 
 luaType('filesystem.path', FilePath, { tostring: (self) => self.path });

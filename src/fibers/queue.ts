@@ -1,0 +1,37 @@
+/** Waiters in the order in which they came. Taking one that waits out of the middle is O(n). */
+import type { Waiter } from './fiber.ts';
+
+export class WaitQueue {
+  private items: (Waiter | undefined)[] = [];
+  private head = 0;
+
+  push(waiter: Waiter): void {
+    this.items.push(waiter);
+  }
+
+  /** The oldest, or undefined. */
+  shift(): Waiter | undefined {
+    while (this.head < this.items.length) {
+      const waiter = this.items[this.head];
+      this.items[this.head++] = undefined;
+      if (this.head > 32 && this.head * 2 > this.items.length) {
+        this.items = this.items.slice(this.head);
+        this.head = 0;
+      }
+      if (waiter !== undefined && !waiter.settled) return waiter;
+    }
+    this.items.length = 0;
+    this.head = 0;
+    return undefined;
+  }
+
+  remove(waiter: Waiter): void {
+    const at = this.items.indexOf(waiter, this.head);
+    if (at >= 0) this.items.splice(at, 1);
+  }
+
+  get isEmpty(): boolean {
+    for (let i = this.head; i < this.items.length; i++) if (this.items[i] !== undefined) return false;
+    return true;
+  }
+}

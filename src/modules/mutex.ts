@@ -1,0 +1,26 @@
+/** `require 'mutex'`: queues the fibers of one VM, oldest first; never blocks the thread. */
+import { Mutex } from '../fibers/mutex.ts';
+import { suspend, suspensionPoint } from '../fibers/suspend.ts';
+import { codeError } from '../runtime/error-code.ts';
+import { NONE, type Result } from '../runtime/value.ts';
+import { luaModule, luaType } from './define.ts';
+
+function lock(self: Mutex): Result {
+  suspensionPoint(false);
+  if (self.tryLock()) return NONE; // carry on without a switch
+  // Not an interruption point, so there is no undo.
+  return suspend((waiter) => {
+    waiter.internal = true;
+    self.waiters.push(waiter);
+  }, false);
+}
+
+function unlock(self: Mutex): Result {
+  if (!self.locked) throw codeError('EPERM');
+  self.unlock();
+  return NONE;
+}
+
+luaType('mutex', Mutex, { methods: { lock, try_lock: (self) => self.tryLock(), unlock } });
+
+export const mutex = luaModule('mutex', { new: () => new Mutex() });
