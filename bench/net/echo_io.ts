@@ -1,20 +1,24 @@
 /**
  * Echo server directly over src/io, with callbacks in place of fibers: what the layers above can
- * reach at best.   node bench/net/echo_io.ts [port]   prints the port that it listens on
+ * reach at best.
+ *
+ *   node bench/net/echo_io.ts [port [node]]   prints the port that it listens on; `node`: that backend
  */
 import { parseAddress } from '../../src/io/address.ts';
 import { backend } from '../../src/io/backend.ts';
 import { IoGroup } from '../../src/io/group.ts';
+import { nodeBackend } from '../../src/io/node-backend.ts';
 import { Operation, PENDING } from '../../src/io/operation.ts';
 import type { TcpSocket } from '../../src/io/transport.ts';
 
 const group = new IoGroup();
-const acceptor = backend().tcpAcceptor(group);
+const io = process.argv[3] === 'node' ? nodeBackend : backend();
+const acceptor = io.tcpAcceptor(group);
 acceptor.open(4);
 acceptor.setOption('reuse_address', 1);
 acceptor.bind(parseAddress('127.0.0.1')!, Number(process.argv[2] ?? 0));
 acceptor.listen(4096);
-console.log(acceptor.localEndpoint().port);
+process.stdout.write(`${acceptor.localEndpoint().port}\n`);
 
 class Connection {
   private readonly socket: TcpSocket;
