@@ -1,0 +1,119 @@
+/** CPU-bound Lua programs, unchanged on each engine. */
+import { globSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { installed } from './machine.ts';
+import { type Contender, compare, geometricMean, least, median, type Run } from './measure.ts';
+import {
+  type Goal,
+  goal,
+  mb,
+  ms,
+  type Options,
+  ratio,
+  type Section,
+  table,
+  unmeasured,
+} from './report.ts';
+
+/** The programs that the project's first budget names. */
+const named = ['fib', 'sieve', 'nbody', 'oop', 'string_build', 'coroutines'];
+
+export function engine(options: Options, progress: (line: string) => void): Section {
+  const files = globSync(join(import.meta.dirname, 'engine/*.lua')).sort();
+  const programs = files.map((file) => basename(file, '.lua')).filter((name) => name !== 'empty');
+  const engines = contenders(options);
+  const names = engines.map(({ name }) => name);
+  const peers = names.slice(1);
+
+  /** cpu[engine][program]: the runs */
+  const runs = new Map<string, Map<string, Run[]>>(names.map((name) => [name, new Map()]));
+  for (const program of ['empty', ...programs]) {
+    progress(program);
+    const file = join(import.meta.dirname, 'engine', `${program}.lua`);
+    const each = engines.map(({ name, command }) => ({ name, command: [...command, file] }));
+    for (const [name, results] of compare(each, options.runs))
+      runs.get(name)?.set(program, results);
+  }
+  const get = (name: string, program: string): Run[] => runs.get(name)?.get(program) ?? [];
+  const cpu = (name: string, program: string): number =>
+    least(get(name, program).map((r) => r.cpu));
+  const wall = (name: string, program: string): number =>
+    least(get(name, program).map((r) => r.wall));
+  /** CPU time without what the engine takes to start and end */
+  const inside = (name: string, program: string): number =>
+    Math.max(cpu(name, program) - cpu(name, 'empty'), 0.001);
+
+  const mean = (time: typeof cpu, peer: string, which: string[]): number =>
+    geometricMean(which.map((p) => time('perilune', p) / time(peer, p)));
+
+  const perProgram = table(
+    ['program', ...names.map((n) => `${n}, ms`), ...peers.map((p) => `÷ ${p}`), 'peak, MB'],
+    ['empty', ...programs].map((program) => [
+      named.includes(program) ? `**${program}**` : program,
+      ...names.map((name) => {
+        const times = get(name, program).map((r) => r.cpu);
+        return `${ms(least(times))} (${ms(median(times))})`;
+      }),
+      ...peers.map((peer) => ratio(cpu('perilune', program) / cpu(peer, program))),
+      names.map((name) => mb(least(get(name, program).map((r) => r.peak)))).join(' / '),
+    ]),
+  );
+  const means = table(
+    ['geometric mean of Perilune’s time ÷', ...peers],
+    [
+      ['all programs, CPU time', ...peers.map((p) => ratio(mean(cpu, p, programs)))],
+      ['all programs, wall time', ...peers.map((p) => ratio(mean(wall, p, programs)))],
+      [
+        'all programs, CPU time without start-up',
+        ...peers.map((p) => ratio(mean(inside, p, programs))),
+      ],
+      ['the six in bold, CPU time', ...peers.map((p) => ratio(mean(cpu, p, named)))],
+      ['the six in bold, wall time', ...peers.map((p) => ratio(mean(wall, p, named)))],
+      [
+        'the six in bold, CPU time without start-up',
+        ...peers.map((p) => ratio(mean(inside, p, named))),
+      ],
+    ],
+  );
+
+  const goals: Goal[] = [];
+  const row = (what: string, peer: string, which: string[], limit: number): void => {
+    goals.push(
+      peers.includes(peer)
+        ? goal(
+            what,
+            '≤',
+            limit,
+            mean(cpu, peer, which),
+            ratio,
+            `, ${ratio(mean(inside, peer, which))} without start-up`,
+          )
+        : unmeasured(what, `≤ ${ratio(limit)}`, `no ${peer} here`),
+    );
+  };
+  row('Lua, fib sieve n-body OOP strings coroutines: CPU time ÷ LuaJIT’s', 'luajit', named, 1.2);
+  row('Lua, all programs: CPU time ÷ LuaJIT’s', 'luajit', programs, 0.8);
+  row('Lua, all programs: CPU time ÷ PUC Lua 5.1’s', 'lua5.1', programs, 0.12);
+
+  return {
+    title: 'Engine: CPU-bound Lua',
+    text: [
+      'bench/engine/*.lua, each unchanged on each engine, whole process, CPU time: least (median) of the runs.',
+      '`empty` is an empty program: what it takes to start and end. Ratios are of the least.',
+      'Peak memory in the same order as the engines.\n',
+      perProgram,
+      means,
+    ].join('\n'),
+    goals,
+  };
+}
+
+export function contenders({ perilune }: Options): Contender[] {
+  const all: Contender[] = [{ name: 'perilune', command: [perilune] }];
+  if (installed('luajit')) {
+    all.push({ name: 'luajit', command: ['luajit'] });
+    all.push({ name: 'luajit -joff', command: ['luajit', '-joff'] });
+  }
+  if (installed('lua5.1')) all.push({ name: 'lua5.1', command: ['lua5.1'] });
+  return all;
+}

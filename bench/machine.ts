@@ -1,0 +1,53 @@
+/** Where and with what a benchmark ran: numbers mean nothing without it. */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { root } from './measure.ts';
+
+/** The path of an installed program. */
+export function installed(name: string): string | undefined {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const file = join(folder, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // the next folder
+    }
+  }
+  return undefined;
+}
+
+export function machine(): string[] {
+  const model = cpus()[0]?.model ?? 'unknown CPU';
+  const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GB`;
+  return [
+    `machine: ${availableParallelism()} cores of ${model}, ${memory}, Linux ${release()}`,
+    `perilune: ${firstLine('git', 'describe', '--always', '--dirty')} on Node ${process.version}, V8 ${process.versions.v8}`,
+    `beside it: ${peers().join('; ')}`,
+  ];
+}
+
+function peers(): string[] {
+  const luv = installed('dpkg-query')
+    ? firstLine('dpkg-query', '-W', '-f', 'lua-luv ${Version}', 'lua-luv')
+    : '';
+  return [
+    firstLine('luajit', '-v').replace(/ -- .*/, ''),
+    firstLine('lua5.1', '-v').replace(/ {2}.*/, ''),
+    luv,
+    firstLine('mawk', '-W', 'version').replace(/,.*/, ''),
+    firstLine(process.env['CC'] ?? 'cc', '--version'),
+  ].filter((text) => text !== '');
+}
+
+/** What a program says first, on either output; '' where it isn't installed. */
+function firstLine(command: string, ...args: string[]): string {
+  const run = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (run.error || run.status !== 0) return '';
+  return `${run.stdout}${run.stderr}`.split('\n')[0]?.trim() ?? '';
+}
+
+/** One-minute load average: a busy machine makes wall times worthless, and CPU times worse. */
+export const load = (): string => readFileSync('/proc/loadavg', 'utf8').split(' ')[0] ?? '';
