@@ -123,7 +123,7 @@ export class ModuleLoader {
     const child = this.vm.scheduler.spawn(body, true);
     child.local = fiber.locals;
     return suspend((waiter) => {
-      waiter.internal = true;
+      waiter.waitsFor = child;
       this.onEnd(child, (ended) => {
         // After an error the module stays "in progress".
         if (ended.error !== undefined) waiter.fail(ended.error);

@@ -2,13 +2,13 @@
  * One VM: its globals, module cache, fibers and the IO that it owns. Nothing is shared with others.
  * `cli` hands the table of modules in; panics and the end of the VM are reported to the host.
  */
-import type { Fiber } from '../fibers/fiber.ts';
+import { Fiber } from '../fibers/fiber.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
-import { formatTrace, type LuaError } from '../runtime/error.ts';
-import { tostring } from '../runtime/ops.ts';
+import { formatTrace, type LuaError, type SitePosition } from '../runtime/error.ts';
+import { addressOf, tostring } from '../runtime/ops.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
-import { type LuaValue, SUSPEND } from '../runtime/value.ts';
+import { type LuaValue, SUSPEND, type Userdata } from '../runtime/value.ts';
 import type { ModuleLoader } from './modules.ts';
 
 /** What a VM starts with; made by `modules/all.ts`. */
@@ -136,6 +136,25 @@ export class Vm {
     return this.open;
   }
 
+  /** Nothing can happen any more: say which fibers wait for ever, and end. */
+  closeIdle(): void {
+    if (this.open) this.reportDeadlocks();
+    this.close();
+  }
+
+  /** Where each fiber waits that nobody can wake, and for what. */
+  private reportDeadlocks(): void {
+    let text = '';
+    for (const fiber of this.scheduler.alive) {
+      const target = fiber.waiter?.waitsFor;
+      if (target === undefined || fiber.detached) continue;
+      const name = target instanceof Fiber ? `fiber 0x${target.id.toString(16)}` : plainName(target);
+      text += `\tfiber 0x${fiber.id.toString(16)} waits for ${name}${innermost(fiber)}\n`;
+    }
+    if (text === '') return;
+    this.host.report(`Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`);
+  }
+
   /** End the VM: its fibers die without cleanup, all that it has open is closed. */
   close(): void {
     if (!this.open) return;
@@ -146,6 +165,18 @@ export class Vm {
     this.onExit?.(this.exitCode);
     this.host.ended(this);
   }
+}
+
+const plainName = (object: Userdata): string => `${String(object.luaType.name)} ${addressOf(object)}`;
+
+/** ` at file:line` of the innermost Lua frame of a suspended fiber. */
+function innermost(fiber: Fiber): string {
+  const { stack } = fiber.thread;
+  for (let i = stack.length - 1; i >= 0; i--) {
+    const { position } = stack[i]![0] as { position?: SitePosition };
+    if (position !== undefined) return ` at ${position.script.chunkName}:${position.line}`;
+  }
+  return '';
 }
 
 const owners = new WeakMap<Scheduler, Vm>();

@@ -63,7 +63,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     collect: () => (globalThis as { gc?: () => void }).gc?.(),
   };
   process.on('uncaughtException', host.bug);
-  process.on('beforeExit', () => vm?.close());
+  process.on('beforeExit', () => vm?.closeIdle());
   vm = new Vm(library, host);
   vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
   try {

@@ -79,8 +79,8 @@ export class Waiter {
   /** Cancels the operation: it then completes, with its error, by `fail`, or never does. */
   undo: Undo = undefined;
   readonly interruptible: boolean;
-  /** Only another fiber of the VM can wake it: no timer, no descriptor. */
-  internal = false;
+  /** What only another fiber of the VM can give it; undefined where a timer or the kernel wakes it. */
+  waitsFor: Userdata | undefined = undefined;
   settled = false;
   parked = false;
   /** The undo was called because the fiber was interrupted. */

@@ -63,7 +63,7 @@ export class Scheduler {
   /** No fiber is ready, and none waits for something that can still be undone or happen. */
   get isIdle(): boolean {
     if (this.count > 0 || this.current !== undefined) return false;
-    for (const fiber of this.alive) if (fiber.waiter?.internal === false) return false;
+    for (const fiber of this.alive) if (fiber.waiter !== undefined && fiber.waiter.waitsFor === undefined) return false;
     return true;
   }
 

@@ -26,7 +26,7 @@ function relock(mutex: Mutex, next: () => Result): Result {
 function suspendLocked(mutex: Mutex): Result {
   return suspend(
     (waiter) => {
-      waiter.internal = true;
+      waiter.waitsFor = mutex;
       mutex.waiters.push(waiter);
     },
     false,
@@ -42,7 +42,7 @@ function wait(self: ConditionVariable, mutex: LuaValue): Result {
       throw error;
     });
   const r = suspend((waiter: Waiter) => {
-    waiter.internal = true;
+    waiter.waitsFor = self;
     self.waiters.push(waiter);
     mutex.unlock();
     return () => self.waiters.remove(waiter);

@@ -22,7 +22,7 @@ function join(self: Fiber): Result {
   self.joinable = false;
   if (self.ended) return joined(self);
   const r = suspend((waiter) => {
-    waiter.internal = true;
+    waiter.waitsFor = self;
     self.joiner = waiter;
     return () => {
       // The joiner is interrupted: somebody may join later.

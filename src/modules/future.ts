@@ -59,7 +59,7 @@ function get(self: Future): Result {
     return outcome.value;
   }
   return suspend((waiter) => {
-    waiter.internal = true;
+    waiter.waitsFor = self;
     shared.waiters.push(waiter);
     return () => shared.waiters.remove(waiter);
   });

@@ -10,7 +10,7 @@ function lock(self: Mutex): Result {
   if (self.tryLock()) return NONE; // carry on without a switch
   // Not an interruption point, so there is no undo.
   return suspend((waiter) => {
-    waiter.internal = true;
+    waiter.waitsFor = self;
     self.waiters.push(waiter);
   }, false);
 }

@@ -28,7 +28,7 @@ function lock(self: RecursiveMutex): Result {
   const fiber = suspensionPoint(false);
   if (take(self, fiber)) return NONE;
   return suspend((waiter) => {
-    waiter.internal = true;
+    waiter.waitsFor = self;
     self.waiters.push(waiter);
   }, false);
 }

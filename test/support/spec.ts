@@ -88,7 +88,7 @@ export async function runFile(file: string, shown: string, options: RunOptions =
       });
       // The loop of the test runner never empties: ask the VM whether it has anything to wait for.
       const watch = setInterval(() => {
-        if (vm.isOpen && vm.isIdle) vm.close();
+        if (vm.isOpen && vm.isIdle) vm.closeIdle();
       }, 1);
       vm.modules = new ModuleLoader(vm, options.context ?? 'main', []);
       try {
