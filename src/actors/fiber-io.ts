@@ -1,0 +1,181 @@
+/**
+ * Operations of io/ as a fiber sees them: it waits for the ones that pend, and gets a value or an
+ * error of Lua.
+ *
+ *   read_some(self, buffer) {
+ *     const op = begin();                                          // the checks of a suspension point
+ *     return end(op, self.io.read(op, bytes, offset, length), readCount);
+ *   }
+ *
+ * An operation that completes at once costs its system call and nothing else: no closure, no object.
+ * That is also a way to keep everybody else waiting, so it is stopped here, for all operations. A fiber
+ * goes to the end of the ring after a streak of them; and once the fibers together have done enough for
+ * a turn of the event loop, the next to complete waits for that turn, which brings sockets and timers
+ * that others wait for.
+ */
+import { type Fiber, type Undo, Waiter } from '../fibers/fiber.ts';
+import { park, suspensionPoint } from '../fibers/suspend.ts';
+import { Operation, PENDING } from '../io/operation.ts';
+import type { ByteSink, ByteSource } from '../io/transport.ts';
+import { endOfFile } from '../runtime/asio-error.ts';
+import { ByteSpan } from '../runtime/byte-span.ts';
+import { suspendIn } from '../runtime/call.ts';
+import { badArgument, coreError, systemError } from '../runtime/error-code.ts';
+import { NONE, type Result } from '../runtime/value.ts';
+
+const ECANCELED = 125;
+/** Beside the results of io/: cancelled since the fiber was interrupted. */
+const INTERRUPTED = PENDING - 1;
+
+/** Operations of one fiber that may complete at once, one after the other. */
+const STREAK = 64;
+/** What all fibers may do in a turn of the event loop: an operation, or 16 KB of one, is 1. */
+const WORK_PER_TURN = 512;
+
+/** Makes the result that Lua gets, or throws. @param value  `Operation.value` */
+export type Convert = (result: number, value: unknown) => Result;
+
+export class FiberOperation extends Operation {
+  fiber: Fiber | undefined = undefined;
+  waiter: IoWaiter | undefined = undefined;
+  convert: Convert = nothing;
+  result = 0;
+  readonly undo: Undo = () => this.cancel();
+
+  constructor() {
+    super((result) => {
+      work = 0; // the event loop has been around
+      complete(this, result);
+    });
+  }
+}
+
+class IoWaiter extends Waiter {
+  private readonly op: FiberOperation;
+  constructor(fiber: Fiber, op: FiberOperation) {
+    super(fiber, true);
+    this.op = op;
+  }
+
+  /** From `interrupt`, after the undo. One that can't be cancelled any more will complete. */
+  override fail(error: unknown): void {
+    if (!this.op.pending) super.fail(error);
+  }
+}
+
+/** Operations that nobody uses. */
+const spare: FiberOperation[] = [];
+const MOST_SPARE = 256;
+
+let lastFiber: Fiber | undefined;
+let streak = 0;
+let work = 0;
+/** Completed operations whose fibers wait for a turn of the event loop. */
+let deferred: FiberOperation[] = [];
+
+/** An operation for the current fiber, which may be interrupted here. */
+export function begin(): FiberOperation {
+  const fiber = suspensionPoint();
+  const op = spare.pop() ?? new FiberOperation();
+  op.fiber = fiber;
+  return op;
+}
+
+/**
+ * What the operation's start has come to.
+ * @param result  ≥ 0, -errno or PENDING
+ */
+export function end(op: FiberOperation, result: number, convert: Convert): Result {
+  const fiber = op.fiber!;
+  if (result !== PENDING) {
+    if (fiber !== lastFiber) {
+      lastFiber = fiber;
+      streak = 0;
+    }
+    work += 1 + (result > 0 ? result >> 14 : 0);
+    if (++streak < STREAK && work < WORK_PER_TURN) {
+      const { value } = op;
+      release(op);
+      return convert(result, value);
+    }
+  }
+  lastFiber = undefined;
+  op.convert = convert;
+  const waiter = new IoWaiter(fiber, op);
+  op.waiter = waiter;
+  park(waiter);
+  if (result === PENDING) waiter.undo = op.undo;
+  else if (work < WORK_PER_TURN) complete(op, result);
+  else {
+    op.result = result;
+    if (deferred.push(op) === 1) setImmediate(goOn);
+  }
+  return suspendIn(finish);
+}
+
+/** The event loop has had its turn. */
+function goOn(): void {
+  const ops = deferred;
+  deferred = [];
+  work = 0;
+  for (const op of ops) complete(op, op.result);
+}
+
+function complete(op: FiberOperation, result: number): void {
+  const waiter = op.waiter!;
+  op.waiter = undefined;
+  op.result = result === -ECANCELED && waiter.interrupted ? INTERRUPTED : result;
+  waiter.wake(op);
+}
+
+/** In the fiber, once it runs again. */
+function finish(op: FiberOperation): Result {
+  const { result, value, convert } = op;
+  release(op);
+  return convert(result, value);
+}
+
+function release(op: FiberOperation): void {
+  op.fiber = undefined;
+  op.value = undefined;
+  if (spare.length < MOST_SPARE) spare.push(op);
+}
+
+// ── results ────────────────────────────────────────────────────────────────────────────────────────
+
+/** Throw what a negative result means. */
+export function raise(result: number): never {
+  throw result === INTERRUPTED ? coreError('interrupted') : systemError(-result);
+}
+
+/** Bytes read: none is the end. */
+export const readCount: Convert = (result) => {
+  if (result > 0) return result;
+  if (result === 0) throw endOfFile();
+  return raise(result);
+};
+
+export const writeCount: Convert = (result) => (result >= 0 ? result : raise(result));
+
+export function nothing(result: number): Result {
+  return result >= 0 ? NONE : raise(result);
+}
+
+// ── bytes ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** `read_some` of anything that has bytes. */
+export function readSome(source: ByteSource, buffer: unknown): Result {
+  if (!(buffer instanceof ByteSpan)) throw badArgument(2);
+  const { bytes, offset, length } = buffer;
+  const op = begin();
+  const result = source.read(op, bytes, offset, length);
+  return end(op, result, length > 0 ? readCount : writeCount);
+}
+
+/** `write_some` of anything that takes bytes. */
+export function writeSome(sink: ByteSink, buffer: unknown): Result {
+  if (!(buffer instanceof ByteSpan)) throw badArgument(2);
+  const { bytes, offset, length } = buffer;
+  const op = begin();
+  return end(op, sink.write(op, bytes, offset, length), writeCount);
+}

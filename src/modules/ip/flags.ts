@@ -1,0 +1,36 @@
+/** Flags of calls: integers, as up to Emilua 0.7, or lists of names, as since. */
+import { AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_PASSIVE, AI_V4MAPPED } from '../../io/resolver.ts';
+import { badArgument } from '../../runtime/error-code.ts';
+import { LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
+import type { LuaValue } from '../../runtime/value.ts';
+import { MSG_DONTROUTE, MSG_EOR, MSG_OOB, MSG_PEEK } from '../../sys/socket.ts';
+
+export type Flags = Readonly<Record<string, number>>;
+
+export const MESSAGE_FLAGS = {
+  do_not_route: MSG_DONTROUTE,
+  end_of_record: MSG_EOR,
+  out_of_band: MSG_OOB,
+  peek: MSG_PEEK,
+} as const;
+
+export const ADDRESS_INFO_FLAGS = {
+  address_configured: AI_ADDRCONFIG,
+  all_matching: AI_ALL,
+  canonical_name: AI_CANONNAME,
+  passive: AI_PASSIVE,
+  v4_mapped: AI_V4MAPPED,
+} as const;
+
+/** @returns undefined for what is neither a number nor a table; EINVAL{arg} for an unknown name */
+export function readFlags(v: LuaValue, names: Flags, position: number): number | undefined {
+  if (typeof v === 'number') return v | 0;
+  if (!(v instanceof LuaTable)) return undefined;
+  let flags = 0;
+  for (let i = 1; i <= rawLength(v); i++) {
+    const name = rawGet(v, i);
+    if (typeof name !== 'string' || !Object.hasOwn(names, name)) throw badArgument(position);
+    flags |= names[name]!;
+  }
+  return flags;
+}

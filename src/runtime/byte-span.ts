@@ -1,0 +1,74 @@
+/**
+ * `byte_span`: a view of some bytes, with room behind them. The class is here, and not in its module,
+ * since streams, sockets and files work on it, too.
+ */
+import { decodeBytes, encodeBytes } from './bytes.ts';
+import { type LuaValue, Userdata } from './value.ts';
+
+/** Offsets and lengths are int32 in system calls. */
+export const MAX_SPAN = 0x7fffffff;
+
+export class ByteSpan extends Userdata {
+  /** The memory, which other spans may share; `offset` in it is this span's first byte. */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly length: number;
+  /** Bytes of the memory from `offset` on that are this span's to use, ≥ length. */
+  readonly capacity: number;
+
+  constructor(bytes: Uint8Array, offset: number, length: number, capacity: number) {
+    super();
+    this.bytes = bytes;
+    this.offset = offset;
+    this.length = length;
+    this.capacity = capacity;
+  }
+
+  /** The part from byte `start` (from 0) up to `end` (≤ capacity); shares the memory. */
+  part(start: number, end: number): ByteSpan {
+    return new ByteSpan(this.bytes, this.offset + start, end - start, this.capacity - start);
+  }
+
+  /** The bytes themselves, as an array over the same memory. */
+  view(): Uint8Array {
+    return this.bytes.subarray(this.offset, this.offset + this.length);
+  }
+
+  override toString(): string {
+    return decodeBytes(this.bytes, this.offset, this.offset + this.length);
+  }
+}
+
+/** A span over all of an array. */
+export function spanOf(bytes: Uint8Array): ByteSpan {
+  return new ByteSpan(bytes, 0, bytes.length, bytes.length);
+}
+
+/** Memory that small strings are written to on their way to a stream; never used twice. */
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+const SLAB = 8192;
+
+/** A new span with the bytes of a string, and no room behind them. */
+export function spanOfString(text: string): ByteSpan {
+  const { length } = text;
+  if (length > SLAB / 4) {
+    const bytes = new Uint8Array(length);
+    encodeBytes(text, bytes, 0);
+    return spanOf(bytes);
+  }
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB);
+    slabUsed = 0;
+  }
+  const at = slabUsed;
+  slabUsed += length;
+  encodeBytes(text, slab, at);
+  return new ByteSpan(slab, at, length, length);
+}
+
+/** The bytes of a string or span, not to be changed; undefined for anything else. */
+export function bytesOf(v: LuaValue): Uint8Array | undefined {
+  if (v instanceof ByteSpan) return v.view();
+  return typeof v === 'string' ? spanOfString(v).view() : undefined;
+}
