@@ -65,8 +65,6 @@ function parseReport(report: string): Cost & { code: number } {
 
 /** A program that runs beside others: servers, and clients that hold connections. */
 export class Background {
-  /** of the program itself, not of what measures it */
-  pid = 0;
   private readonly lines: AsyncIterator<string>;
   private readonly child;
   private readonly report: Promise<string>;

@@ -10,13 +10,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
+import { fibers } from './fibers.ts';
 import { load, machine } from './machine.ts';
 import { root } from './measure.ts';
+import { net } from './net.ts';
 import { type Goal, goalTable, type Options, type Section } from './report.ts';
+import { scanner } from './scanner.ts';
+import { startup } from './startup.ts';
 
 type Measure = (options: Options, progress: (line: string) => void) => Section | Promise<Section>;
 
-const sections: Record<string, Measure> = { engine };
+const sections: Record<string, Measure> = { startup, engine, fibers, net, scanner };
 
 const { values } = parseArgs({
   options: {
