@@ -7,9 +7,8 @@
  * the connection may show only at the next operation; connections are accepted before they are asked
  * for; and a new acceptor may share its address with one that was closed a moment ago.
  */
-import net from 'node:net';
+import type net from 'node:net';
 import type { Readable } from 'node:stream';
-import { isatty } from 'node:tty';
 import {
   EALREADY,
   EBADF,
@@ -38,6 +37,9 @@ import {
   type TcpEndpoint,
   type TcpSocket,
 } from './transport.ts';
+
+/** Loaded when needed: most processes start without this backend. */
+const nodeNet = () => process.getBuiltinModule('node:net');
 
 /** Numbers of Windows differ, names don't. */
 function errnoOf(error: unknown): number {
@@ -215,7 +217,7 @@ class NodeTcpSocket extends NodeTcpEndpoint implements TcpSocket, Canceller {
     if (this.connecting !== undefined) return -EALREADY;
     if (this.socket !== undefined) return -EISCONN;
     if (!this.isOpen) this.open(address.family);
-    const socket = net.connect({
+    const socket = nodeNet().connect({
       host: formatAddress(address),
       port,
       ...(this.bound && {
@@ -397,16 +399,14 @@ class NodeTcpSocket extends NodeTcpEndpoint implements TcpSocket, Canceller {
   }
 }
 
-/** What `net` has beside its documentation: bind(2) and getsockname(2) at once. */
+/** What node:net has beside its documentation: bind(2) and getsockname(2) at once. */
 interface ServerHandle {
   getsockname(out: { address?: string; port?: number }): number;
   close(): void;
 }
-const createServerHandle = (
-  net as unknown as {
-    _createServerHandle(host: string, port: number, family: Family): ServerHandle | number;
-  }
-)._createServerHandle;
+interface NetInternals {
+  _createServerHandle(host: string, port: number, family: Family): ServerHandle | number;
+}
 
 class NodeTcpAcceptor extends NodeTcpEndpoint implements TcpAcceptor {
   protected readonly known = TCP_ACCEPTOR_OPTIONS;
@@ -420,7 +420,9 @@ class NodeTcpAcceptor extends NodeTcpEndpoint implements TcpAcceptor {
   bind(address: IpAddress, port: number): void {
     this.mustBeOpen('bind');
     if (this.handle !== undefined) raise('bind', EINVAL);
-    const handle = createServerHandle(formatAddress(address), port, address.family);
+    const internals = nodeNet() as unknown as NetInternals;
+    const host = formatAddress(address);
+    const handle = internals._createServerHandle(host, port, address.family);
     if (typeof handle === 'number') return raise('bind', uvErrno(handle));
     const name: { address?: string; port?: number } = {};
     const result = handle.getsockname(name); // libuv reports EADDRINUSE as late as here
@@ -437,7 +439,7 @@ class NodeTcpAcceptor extends NodeTcpEndpoint implements TcpAcceptor {
     if (this.server !== undefined) return;
     const { family } = this;
     if (this.handle === undefined) this.bind(parseAddress(family === 4 ? '0.0.0.0' : '::')!, 0);
-    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    const server = nodeNet().createServer({ pauseOnConnect: true, allowHalfOpen: true });
     this.server = server;
     server.on('connection', (socket) => {
       socket.on('error', () => {}); // until it has an owner
@@ -581,7 +583,7 @@ class NodeStandardStream implements StandardStream {
   }
 
   get isatty(): boolean {
-    return isatty(this.fd);
+    return process.getBuiltinModule('node:tty').isatty(this.fd);
   }
 
   dup(): Fd {

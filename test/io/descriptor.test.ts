@@ -484,12 +484,13 @@ ioTest('a worker has a reactor of its own, and may be ended while it waits', asy
   `;
   for (const politely of [true, false]) {
     const worker = new Worker(program, { eval: true });
+    const exited = new Promise((resolve) => worker.once('exit', resolve));
     const message = () => new Promise((resolve) => worker.once('message', resolve));
     assert.equal(await message(), 5);
     worker.postMessage('end');
     assert.equal(await message(), 'closed');
-    if (politely) await new Promise((resolve) => worker.once('exit', resolve));
-    else await worker.terminate();
+    if (!politely) await worker.terminate();
+    await exited;
   }
 });
 
