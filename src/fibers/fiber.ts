@@ -55,6 +55,22 @@ export class Fiber extends Userdata {
     if (isModule) this.uninterruptible = 1;
   }
 
+  private endCallbacks: Set<() => void> | undefined = undefined;
+
+  /** Call `done` when the fiber has ended. @returns how to forget it */
+  onEnd(done: () => void): () => void {
+    this.endCallbacks ??= new Set();
+    this.endCallbacks.add(done);
+    return () => this.endCallbacks?.delete(done);
+  }
+
+  /** For the scheduler. */
+  announceEnd(): void {
+    const callbacks = this.endCallbacks;
+    this.endCallbacks = undefined;
+    if (callbacks !== undefined) for (const done of callbacks) done();
+  }
+
   /** Fiber-local storage, made on first use. */
   get locals(): LuaTable {
     this.local ??= new LuaTable();
@@ -83,6 +99,8 @@ export class Waiter {
   waitsFor: Userdata | undefined = undefined;
   settled = false;
   parked = false;
+  /** An interruption calls the undo, but the wait goes on until it is woken. */
+  deferred = false;
   /** The undo was called because the fiber was interrupted. */
   interrupted = false;
   value: Result = undefined;

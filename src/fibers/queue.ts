@@ -1,16 +1,17 @@
 /** Waiters in the order in which they came. Taking one that waits out of the middle is O(n). */
 import type { Waiter } from './fiber.ts';
+import type { Receiver } from './waitable.ts';
 
-export class WaitQueue {
-  private items: (Waiter | undefined)[] = [];
+export class WaitQueue<T extends Receiver = Waiter> {
+  private items: (T | undefined)[] = [];
   private head = 0;
 
-  push(waiter: Waiter): void {
+  push(waiter: T): void {
     this.items.push(waiter);
   }
 
   /** The oldest, or undefined. */
-  shift(): Waiter | undefined {
+  shift(): T | undefined {
     while (this.head < this.items.length) {
       const waiter = this.items[this.head];
       this.items[this.head++] = undefined;
@@ -25,13 +26,17 @@ export class WaitQueue {
     return undefined;
   }
 
-  remove(waiter: Waiter): void {
+  remove(waiter: T): void {
     const at = this.items.indexOf(waiter, this.head);
     if (at >= 0) this.items.splice(at, 1);
   }
 
+  /** Nobody that can still be woken. */
   get isEmpty(): boolean {
-    for (let i = this.head; i < this.items.length; i++) if (this.items[i] !== undefined) return false;
+    for (let i = this.head; i < this.items.length; i++) {
+      const waiter = this.items[i];
+      if (waiter !== undefined && !waiter.settled) return false;
+    }
     return true;
   }
 }

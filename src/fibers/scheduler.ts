@@ -210,6 +210,7 @@ export class Scheduler {
   /** For the owner of a module's fiber. */
   onEnd: ((fiber: Fiber) => void) | undefined = undefined;
   private ended(fiber: Fiber): void {
+    fiber.announceEnd();
     this.onEnd?.(fiber);
   }
 

@@ -35,6 +35,19 @@ export function suspend(start: (waiter: Waiter) => Undo | void, interruptible = 
   return park(waiter);
 }
 
+/**
+ * As `suspend`, for waits that must not end early: an interruption calls the undo, which makes what is
+ * awaited end sooner, and is itself seen at the next suspension point.
+ */
+export function suspendToEnd(start: (waiter: Waiter) => Undo): Result {
+  const fiber = suspensionPoint(false);
+  const waiter = new Waiter(fiber, true);
+  waiter.deferred = true;
+  waiter.undo = start(waiter);
+  if (fiber.interruptRequested && fiber.uninterruptible === 0) waiter.undo?.();
+  return park(waiter);
+}
+
 /** The second half of `suspend`: for operations that hold a waiter of their own. */
 export function park(waiter: Waiter): Result {
   if (waiter.settled) {
@@ -62,6 +75,7 @@ export function interrupt(fiber: Fiber): void {
   if (waiter.undo === undefined) return;
   waiter.interrupted = true;
   waiter.undo();
+  if (waiter.deferred) return;
   if (!waiter.settled) waiter.fail(coreError('interrupted'));
   else if (waiter.failed && waiter.error instanceof LuaError && isAborted(waiter.error)) {
     fiber.wakeError = coreError('interrupted');

@@ -4,24 +4,42 @@ import type { Library, Vm } from '../actors/vm.ts';
 import { checkString } from '../runtime/check.ts';
 import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
+import { asioError } from './asio_error.ts';
+import { barrier } from './barrier.ts';
 import { baseFunctions } from './base.ts';
 import { bit } from './bit.ts';
+import { byteSpan } from './byte_span.ts';
+import { channel } from './channel.ts';
 import { conditionVariable } from './condition_variable.ts';
 import { coroutine } from './coroutine.ts';
 import { fill, type LuaModule, luaType } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
+import { fiberGroup } from './fiber_group.ts';
 import { future } from './future.ts';
+import { genericError } from './generic_error.ts';
+import { ip } from './ip.ts';
 import { math } from './math.ts';
 import { mutex } from './mutex.ts';
+import { rateLimiter } from './rate_limiter.ts';
 import { recursiveMutex } from './recursive_mutex.ts';
+import { select } from './select.ts';
+import { semaphore } from './semaphore.ts';
+import { stream } from './stream.ts';
 import { string } from './string.ts';
+import { system } from './system.ts';
 import { table, unpack } from './table.ts';
+import { time } from './time.ts';
+import { timeout } from './timeout.ts';
+import { waitGroup } from './wait_group.ts';
 
 /** Tables that every module finds among its globals; one of each per VM. */
 const libraries: readonly LuaModule[] = [bit, coroutine, math, string, table];
 
 /** Modules for `require`. */
-const core: readonly LuaModule[] = [conditionVariable, future, mutex, recursiveMutex];
+const core: readonly LuaModule[] = [
+  asioError, barrier, byteSpan, channel, conditionVariable, fiberGroup, future, genericError, ip, mutex,
+  rateLimiter, recursiveMutex, select, semaphore, stream, system, time, timeout, waitGroup,
+];
 const coreById = new Map(core.map((module) => [module.name, module]));
 
 luaType('filesystem.path', FilePath, { tostring: (self) => self.path });
@@ -41,6 +59,7 @@ export const library: Library = {
     const names = fill({ ...baseFunctions(env), ...fiberGlobals, unpack });
     for (const [name, value] of Object.entries(names)) if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
     for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
+    setField(env, 'byte_span', vm.core('byte_span'));
     setField(env, 'require', (id: LuaValue) =>
       vm.modules.require(checkString(id, 1, 'require'), rawGetString(env, '_FILE')),
     );

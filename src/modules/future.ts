@@ -3,7 +3,8 @@
  * while it is unset breaks it, so the two halves share a state that doesn't refer to the promise.
  */
 import { WaitQueue } from '../fibers/queue.ts';
-import { suspend, suspensionPoint } from '../fibers/suspend.ts';
+import { suspend } from '../fibers/suspend.ts';
+import { type Receiver, Waitable } from '../fibers/waitable.ts';
 import { LuaError } from '../runtime/error.ts';
 import { badArgument, coreError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
@@ -12,7 +13,7 @@ import { luaModule, luaType } from './define.ts';
 class SharedState {
   /** Set once. */
   outcome: { value: LuaValue; error: unknown } | undefined = undefined;
-  readonly waiters = new WaitQueue();
+  readonly waiters = new WaitQueue<Receiver>();
 
   settle(value: LuaValue, error: unknown): void {
     this.outcome = { value, error };
@@ -31,11 +32,25 @@ class Promise extends Userdata {
   }
 }
 
-class Future extends Userdata {
+class Future extends Waitable {
   readonly shared: SharedState;
   constructor(shared: SharedState) {
     super();
     this.shared = shared;
+  }
+
+  poll(receiver: Receiver): boolean {
+    const { outcome } = this.shared;
+    if (outcome === undefined) return false;
+    if (outcome.error === undefined) receiver.wake(outcome.value);
+    else receiver.fail(outcome.error);
+    return true;
+  }
+
+  subscribe(receiver: Receiver): () => void {
+    const { waiters } = this.shared;
+    waiters.push(receiver);
+    return () => waiters.remove(receiver);
   }
 }
 
@@ -50,20 +65,11 @@ function create(): Result {
   return [promise, new Future(shared)];
 }
 
-function get(self: Future): Result {
-  suspensionPoint();
-  const { shared } = self;
-  const { outcome } = shared;
-  if (outcome !== undefined) {
-    if (outcome.error !== undefined) throw outcome.error;
-    return outcome.value;
-  }
-  return suspend((waiter) => {
+const get = (self: Future): Result =>
+  suspend((waiter) => {
     waiter.waitsFor = self;
-    shared.waiters.push(waiter);
-    return () => shared.waiters.remove(waiter);
+    return self.poll(waiter) ? undefined : self.subscribe(waiter);
   });
-}
 
 function set(self: Promise, value: LuaValue, error: unknown): Result {
   const { shared } = self;
