@@ -61,7 +61,7 @@ class LoadedChunk {
       functions: this.compiled.functions,
     };
     this.scripts.push(script);
-    const name = registerScript(script); if (process.env.DUMP) console.log(name, emitted.js);
+    const name = registerScript(script);
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     const factory = (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;

@@ -18,7 +18,7 @@ class Printer {
   readonly names = new Map<number, OpNames>();
   private readonly accessors = new Set<string>();
   /** Loops of which one iteration is being peeled off: their labels → those that stand for them. */
-  private readonly peeled = new Map<string, { leave: string; next: string }>();
+  private peeled = new Map<string, { leave: string; next: string }>();
 
   private line(js: string, lua: number, names?: OpNames): void {
     // A line of output may hold one operation only: names are found by line.
@@ -78,7 +78,11 @@ class Printer {
 
   func(func: FunctionCode, head: string, tail: string, line: number): void {
     this.line(`${head}function ${func.jsName}(${func.params.join(', ')}) {`, line);
+    // Labels are the function's own.
+    const { peeled } = this;
+    this.peeled = new Map();
     this.seq(func.body);
+    this.peeled = peeled;
     this.line(`}${tail}`, line);
   }
 

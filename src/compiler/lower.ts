@@ -289,6 +289,8 @@ class FunctionLowering {
   ): void {
     this.pos++;
     this.use(used);
+    // A store to a variable that nobody reads needs it, too.
+    if (dst !== undefined) this.use([dst]);
     const site: Site = {
       kind: 'site',
       head,
@@ -1100,25 +1102,39 @@ class FunctionLowering {
 
   /** @param tail  what follows the last statement inside the scopes of all its locals */
   private block(block: Block, tail?: () => void): void {
-    this.labelled(block, 0, 0, tail);
+    const { stats, labels } = block;
+    if (labels === undefined) return this.labelled(block, [], 0, 0, tail);
+    // A jump to the end of a block may leave the scope of any local: nothing follows that could see it.
+    const atEnd = tail === undefined ? labels.filter((label) => label.at === stats.length) : [];
+    const rest = labels.filter((label) => !atEnd.includes(label));
+    if (atEnd.length === 0) return this.labelled(block, rest, 0, 0, tail);
+    const scope = `G${++this.labels}`;
+    for (const label of atEnd) this.targetOf(label).inner = scope;
+    this.emitScope(scope, () => this.labelled(block, rest, 0, 0));
   }
 
   /**
    * Statements of a block from index `from` on, labels from index `l` on. Forward jumps leave a scope
    * that ends at the label; backward jumps continue a loop that begins at it and runs to the end of the
    * block. A forward jump over another label sets a flag, and at each label on its way what is before
-   * that label is skipped.
+   * that label is skipped. No local is declared on the way: Lua doesn't let jumps enter its scope.
    */
-  private labelled(block: Block, l: number, from: number, tail?: () => void): void {
+  private labelled(
+    block: Block,
+    labels: readonly Label[],
+    l: number,
+    from: number,
+    tail?: () => void,
+  ): void {
     const { stats } = block;
-    const label = block.labels?.[l];
+    const label = labels[l];
     if (label === undefined) {
       for (let i = from; i < stats.length; i++) this.stat(stats[i]!);
       tail?.();
       return;
     }
     const target = this.targetOf(label);
-    const later = block.labels!.slice(l + 1);
+    const later = labels.slice(l + 1);
     const own = label.forward.filter((at) => at >= from);
     const crossing = later.filter((x) => x.forward.some((at) => at >= from && at < label.at));
     // Jumps from before `from` that are on their way to this label, or over it.
@@ -1160,14 +1176,14 @@ class FunctionLowering {
       target.inner = undefined;
     } else for (; at < label.at; at++) this.stat(stats[at]!);
     if (label.backward.length === 0) {
-      this.labelled(block, l + 1, label.at, tail);
+      this.labelled(block, labels, l + 1, label.at, tail);
       return;
     }
     this.emitLoop((loop) => {
       target.backward = loop;
       // `break` leaves the Lua loop around this one.
       this.loops.at(-1)!.breakLabel = this.loops.at(-2)?.breakLabel ?? '';
-      this.labelled(block, l + 1, label.at, tail);
+      this.labelled(block, labels, l + 1, label.at, tail);
       this.emitJump('break', loop.label);
     });
   }

@@ -1,0 +1,28 @@
+/** Random programs print the same straight through and suspending at every call. `npm run fuzz` goes on. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type Outcome, runLua } from '../support/spec.ts';
+import { generate } from './generate.ts';
+
+const SEEDS = 150;
+
+/** What must be the same: of a panic report the message, not the VM's number and the traceback. */
+const printed = ({ stdout, stderr, code }: Outcome): unknown => [
+  stdout,
+  code,
+  /'.*'/.exec(stderr)?.[0],
+];
+
+test(`${SEEDS} random programs print the same when every call suspends`, async () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const program = generate(seed);
+    const straight = printed(await runLua(program));
+    const suspended = printed(await runLua(program, { suspendAll: true }));
+    assert.deepEqual(suspended, straight, `seed ${seed}: node scripts/fuzz.ts --seed ${seed}`);
+  }
+});
+
+test('a seed gives the same program each time', () => {
+  assert.equal(generate(7), generate(7));
+  assert.notEqual(generate(7), generate(8));
+});
