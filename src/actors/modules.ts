@@ -5,14 +5,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Fiber } from '../fibers/fiber.ts';
-import { currentFiber } from '../fibers/scheduler.ts';
+import { currentFiber, type Scheduler } from '../fibers/scheduler.ts';
 import { suspend } from '../fibers/suspend.ts';
 import { LuaError } from '../runtime/error.ts';
 import { coreError } from '../runtime/error-code.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { displayName, loadChunk } from './load.ts';
-import type { Vm } from './vm.ts';
+
 
 /** `_FILE`: a path as Lua sees it. */
 export class FilePath extends Userdata {
@@ -21,6 +21,15 @@ export class FilePath extends Userdata {
     super();
     this.path = path;
   }
+}
+
+/** What the loader needs of its VM. */
+export interface ModuleHost {
+  readonly scheduler: Scheduler;
+  /** A core module, or undefined. */
+  core(id: string): LuaValue;
+  /** A fresh table of globals. */
+  newGlobals(): LuaTable;
 }
 
 /** A module of a VM. */
@@ -42,12 +51,12 @@ const sources = new Map<string, string>();
 export type Context = 'main' | 'test' | 'worker' | '';
 
 export class ModuleLoader {
-  private readonly vm: Vm;
+  private readonly vm: ModuleHost;
   private readonly context: Context;
   private readonly byFile = new Map<string, Module>();
   private readonly searchPath: readonly string[];
 
-  constructor(vm: Vm, context: Context, searchPath: readonly string[]) {
+  constructor(vm: ModuleHost, context: Context, searchPath: readonly string[]) {
     this.vm = vm;
     this.context = context;
     this.searchPath = searchPath;

@@ -2,7 +2,7 @@
  * One VM: its globals, module cache, fibers and the IO that it owns. Nothing is shared with others.
  * `cli` hands the table of modules in; panics and the end of the VM are reported to the host.
  */
-import { Fiber } from '../fibers/fiber.ts';
+import { Fiber, type FiberScheduler } from '../fibers/fiber.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
 import { formatTrace, type LuaError, type SitePosition } from '../runtime/error.ts';
@@ -30,6 +30,8 @@ export interface VmHost {
   bug(thrown: unknown): void;
   /** Write to the standard output, in order with what came before. Bytes as code units. */
   print(text: string): void;
+  /** What `print` has gathered is written before this returns. */
+  flush(): void;
   /** Run the garbage collector, where the engine lets us. */
   collect(): void;
 }
@@ -179,7 +181,7 @@ function innermost(fiber: Fiber): string {
   return '';
 }
 
-const owners = new WeakMap<Scheduler, Vm>();
+const owners = new WeakMap<FiberScheduler, Vm>();
 
 /** The VM whose code runs. */
 export function currentVm(): Vm {

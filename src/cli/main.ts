@@ -60,6 +60,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
       finish(EX_SOFTWARE);
     },
     print: (text) => output.write(text),
+    flush: () => output.flush(),
     collect: () => (globalThis as { gc?: () => void }).gc?.(),
   };
   process.on('uncaughtException', host.bug);

@@ -6,12 +6,32 @@ import type { LuaError } from '../runtime/error.ts';
 import { LuaThread } from '../runtime/coroutine.ts';
 import { LuaTable } from '../runtime/table.ts';
 import { type LuaFunction, type Result, Userdata } from '../runtime/value.ts';
-import type { Failure, Scheduler } from './scheduler.ts';
+
+/** What a fiber and its holders ask of the scheduler that runs it. */
+export interface FiberScheduler {
+  spawn(body: LuaFunction, isModule?: boolean): Fiber;
+  /** The waiter has been settled: its fiber can run. */
+  resumeLater(waiter: Waiter): void;
+  /** Let the others run first. */
+  yield(fiber: Fiber): Result;
+  /** The fiber's error has been taken by a join. */
+  forgetFailure(fiber: Fiber): void;
+  /** The error of a fiber that nobody will join. */
+  report(id: number, error: LuaError): void;
+  /** A cleanup handler raised: the VM ends. */
+  cleanupFailed(error: LuaError): void;
+}
+
+/** A fiber that has failed and may still be joined. */
+export interface Failure {
+  error: LuaError;
+  id: number;
+}
 
 export type FiberState = 'ready' | 'running' | 'waiting' | 'done' | 'failed';
 
 export class Fiber extends Userdata {
-  readonly scheduler: Scheduler;
+  readonly scheduler: FiberScheduler;
   readonly thread: LuaThread;
   readonly id: number;
   /** A module's fiber: may `require`, is never interrupted. */
@@ -45,7 +65,7 @@ export class Fiber extends Userdata {
   suspendForbidden = 0;
   local: LuaTable | undefined = undefined;
 
-  constructor(scheduler: Scheduler, body: LuaFunction, id: number, isModule: boolean) {
+  constructor(scheduler: FiberScheduler, body: LuaFunction, id: number, isModule: boolean) {
     super();
     this.scheduler = scheduler;
     this.thread = new LuaThread(body, true);

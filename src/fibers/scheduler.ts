@@ -8,7 +8,7 @@ import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import type { LuaTable } from '../runtime/table.ts';
 import { type LuaFunction, NONE, type Result, SUSPEND } from '../runtime/value.ts';
-import { Fiber, type Waiter } from './fiber.ts';
+import { type Failure, Fiber, type FiberScheduler, type Waiter } from './fiber.ts';
 
 /** Switches before the event loop gets its turn. */
 const SWITCHES_PER_TURN = 4096;
@@ -33,14 +33,7 @@ export function currentFiber(): Fiber {
   return fiber;
 }
 
-/** A fiber that has failed and may still be joined. */
-export interface Failure {
-  scheduler: Scheduler;
-  error: LuaError;
-  id: number;
-}
-
-export class Scheduler {
+export class Scheduler implements FiberScheduler {
   current: Fiber | undefined = undefined;
   /** Of the VM: what strings are indexed by while its fibers run. */
   stringMeta: LuaTable | undefined = undefined;
@@ -199,9 +192,9 @@ export class Scheduler {
     if (fiber.joiner !== undefined) fiber.joiner.wake();
     else if (fiber.detached) this.report(fiber.id, error);
     else if (!fiber.isModule) {
-      const failure = { scheduler: this, error, id: fiber.id };
+      const failure = { error, id: fiber.id };
       this.failures.add(failure);
-      unjoined.register(fiber, failure, fiber);
+      unjoined.register(fiber, { scheduler: this, failure }, fiber);
       fiber.failure = failure;
     }
     this.ended(fiber);
@@ -254,4 +247,6 @@ export class Scheduler {
 }
 
 /** Failed fibers whose handle has been collected without a join. */
-const unjoined = new FinalizationRegistry<Failure>((failure) => failure.scheduler.reportFailure(failure));
+const unjoined = new FinalizationRegistry<{ scheduler: Scheduler; failure: Failure }>(
+  ({ scheduler, failure }) => scheduler.reportFailure(failure),
+);

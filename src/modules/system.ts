@@ -52,7 +52,7 @@ luaType('system.in_', StandardInput, {
 
 /** One after the other: what `print` has gathered comes before what is written now. */
 function writeStandard(fd: 1 | 2, buffer: LuaValue): Result {
-  currentVm().host.report('');
+  currentVm().host.flush();
   return writeSome(backend().standardStream(fd), buffer);
 }
 
@@ -84,7 +84,7 @@ function exit(codeArg: LuaValue, options: LuaValue): Result {
     case 1:
       throw codeError('ENOTSUP');
     case 2:
-      vm.host.report(''); // what `print` has gathered
+      vm.host.flush();
       process.exit(code);
       break;
     case 'abort':

@@ -84,6 +84,7 @@ export async function runFile(file: string, shown: string, options: RunOptions =
         print: (text) => {
           outcome.stdout += text;
         },
+        flush: () => {},
         collect: () => (globalThis as { gc?: () => void }).gc?.(),
       });
       // The loop of the test runner never empties: ask the VM whether it has anything to wait for.
