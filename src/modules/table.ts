@@ -87,18 +87,25 @@ function concat(t: LuaValue, separator: LuaValue, from: LuaValue, to: LuaValue):
   const glue = optString(separator, 2, 'concat', '');
   const start = optInteger(from, 3, 'concat', 1);
   const end = to === undefined ? rawLength(table) : checkInteger(to, 4, 'concat');
-  const { arr } = table;
-  let text = '';
-  for (let i = start; i <= end; i++) {
-    const v = i > 0 && i < arr.length ? arr[i] : rawGet(table, i);
-    if (i > start) text += glue;
-    if (typeof v === 'string') text += v;
-    else if (typeof v === 'number') text += formatNumber(v);
-    else {
-      throw luaError(`invalid value (${typeName(v)}) at index ${i} in table for 'concat'`);
-    }
+  if (end - start < FEW_PIECES) {
+    let text = '';
+    for (let i = start; i <= end; i++) text += i > start ? glue + piece(table, i) : piece(table, i);
+    return text;
   }
-  return text;
+  const pieces: string[] = [];
+  for (let i = start; i <= end; i++) pieces.push(piece(table, i));
+  return pieces.join(glue);
+}
+
+/** Up to so many V8 adds faster than it joins. */
+const FEW_PIECES = 16;
+
+function piece(table: LuaTable, i: number): string {
+  const { arr } = table;
+  const v = i > 0 && i < arr.length ? arr[i] : rawGet(table, i);
+  if (typeof v === 'string') return v;
+  if (typeof v === 'number') return formatNumber(v);
+  throw luaError(`invalid value (${typeName(v)}) at index ${i} in table for 'concat'`);
 }
 
 /** `a2[t], … = a1[f], …, a1[e]`, with metamethods. Lua 5.3 manual §6.6. */

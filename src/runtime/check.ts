@@ -9,9 +9,9 @@ export function argError(position: number, fn: string, message: string): never {
   throw luaError(`bad argument #${position} to '${fn}' (${message})`);
 }
 
-/** `… (number expected, got nil)`. */
+/** `… (number expected, got nil)`. A missing argument, too, is called nil: nobody counts them. */
 export function argTypeError(v: LuaValue, position: number, fn: string, expected: string): never {
-  argError(position, fn, `${expected} expected, got ${v === undefined ? 'no value' : typeName(v)}`);
+  argError(position, fn, `${expected} expected, got ${typeName(v)}`);
 }
 
 /** A number, or a string that reads as one. */

@@ -24,7 +24,7 @@ const lengths = new Int32Array(MAX_CAPTURES);
 export const found = { start: 0, end: 0 };
 
 /**
- * Find the first match at or after `from`; with `anchored`, at `from` only.
+ * Find the first match, which starts with one of `firstBytes`, at or after `from`; with `anchored`, at `from` only.
  * @throws LuaError where the pattern has a mistake that matching comes to
  */
 export function backtrack(
@@ -32,11 +32,13 @@ export function backtrack(
   subject: string,
   from: number,
   anchored: boolean,
+  firstBytes: ByteSet | undefined,
 ): boolean {
   items = pattern;
   text = subject;
   const last = anchored ? from : subject.length;
   for (let i = from; i <= last; i++) {
+    if (firstBytes !== undefined && firstBytes[subject.charCodeAt(i)] !== 1) continue;
     depth = 0;
     level = 0;
     const end = match(i, 0);

@@ -93,6 +93,15 @@ export function parsePattern(pattern: string, from: number): Item[] {
   return items;
 }
 
+/** What a match must start with, if it can't be empty; undefined when that isn't simple to say. */
+export function firstBytes(items: readonly Item[]): ByteSet | undefined {
+  let at = 0;
+  while (at < 8 && items[at]?.kind === 'open') at++;
+  const item = items[at];
+  if (item?.kind !== 'single') return undefined;
+  return item.repeat === 'once' || item.repeat === 'atLeastOnce' ? item.set : undefined;
+}
+
 const REPEATS: Record<string, Repeat | undefined> = {
   __proto__: null as never,
   '?': 'optional',

@@ -4,7 +4,7 @@
  */
 import { luaError } from './error.ts';
 import { backtrack, captureCount, captured, found } from './pattern-backtrack.ts';
-import { type Item, parsePattern } from './pattern-parse.ts';
+import { type ByteSet, firstBytes, type Item, parsePattern } from './pattern-parse.ts';
 import { regexpSource } from './pattern-regexp.ts';
 import type { LuaValue, Result } from './value.ts';
 
@@ -30,6 +30,8 @@ export class Pattern {
   private readonly regexp: RegExp | undefined;
   private readonly items: Item[];
   private readonly captures: number;
+  /** A match starts with one of these bytes: only for those without `regexp`. */
+  private readonly firstBytes: ByteSet | undefined;
 
   constructor(text: string, mayAnchor: boolean) {
     this.isPlain = !/[$^*+?.([%-]/.test(text);
@@ -38,6 +40,7 @@ export class Pattern {
     this.captures = this.items.filter((item) => item.kind === 'open').length;
     const source = regexpSource(this.items);
     this.regexp = source === undefined ? undefined : new RegExp(source, this.anchored ? 'y' : 'g');
+    this.firstBytes = firstBytes(this.items);
   }
 
   /**
@@ -47,7 +50,7 @@ export class Pattern {
   find(text: string, from: number): boolean {
     const { regexp } = this;
     if (regexp === undefined) {
-      if (!backtrack(this.items, text, from, this.anchored)) return false;
+      if (!backtrack(this.items, text, from, this.anchored, this.firstBytes)) return false;
       this.start = found.start;
       this.end = found.end;
       return true;
@@ -72,18 +75,16 @@ export class Pattern {
       return this.regexp === undefined ? captured(index) : groups![index + 1]!;
     }
     if (index > 0) throw luaError('invalid capture index');
-    return text.slice(this.start, this.end);
+    return this.regexp === undefined ? text.slice(this.start, this.end) : groups![0];
   }
 
   /** All captures, or the whole match when there are none, as a call returns them. */
   result(text: string): Result {
-    const { count } = this;
-    if (count <= 1) return this.capture(text, 0);
-    return this.append([], text);
+    return this.count <= 1 ? this.capture(text, 0) : this.append([]);
   }
 
   /** Add the captures to a list. */
-  append(list: LuaValue[], text: string): LuaValue[] {
+  append(list: LuaValue[]): LuaValue[] {
     const { count } = this;
     if (this.regexp === undefined) for (let i = 0; i < count; i++) list.push(captured(i));
     else for (let i = 1; i <= count; i++) list.push(groups![i]);

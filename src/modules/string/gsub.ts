@@ -13,6 +13,7 @@ import {
   type Result,
   SUSPEND,
 } from '../../runtime/value.ts';
+import { TextBuilder } from './text-builder.ts';
 
 export function gsub(s: LuaValue, pattern: LuaValue, by: LuaValue, limit: LuaValue): Result {
   const text = checkString(s, 1, 'gsub');
@@ -40,7 +41,7 @@ function replaceByCall(text: string, pattern: Pattern, f: LuaFunction): Replace 
   return () => {
     const { count } = pattern;
     if (count <= 1) return call(f, pattern.capture(text, 0));
-    return call(f, ...pattern.append([], text));
+    return call(f, ...pattern.append([]));
   };
 }
 
@@ -88,7 +89,7 @@ class Substitution {
   private readonly max: number;
   private readonly replace: Replace;
   /** The result, for what stands before `copied`. */
-  private result = '';
+  private readonly result = new TextBuilder();
   private copied = 0;
   /** Where the next match is looked for. */
   private from = 0;
@@ -117,21 +118,25 @@ class Substitution {
       }
       this.put(start, end, r);
     }
-    return [this.result + text.slice(this.copied), this.count];
+    if (this.count === 0) return [text, 0];
+    this.result.add(text, this.copied, text.length);
+    return [this.result.toString(), this.count];
   }
 
   /** What stands at [start, end) becomes this value; nil and false leave it as it is. */
   private put(start: number, end: number, replacement: Result): void {
+    const { text, result } = this;
+    result.add(text, this.copied, start);
     let v = replacement;
     if (typeof v !== 'string') {
       v = first(v);
-      if (v === undefined || v === false) v = this.text.slice(start, end);
-      else if (typeof v === 'number') v = formatNumber(v);
+      if (typeof v === 'number') v = formatNumber(v);
+      else if (v === undefined || v === false) v = text.slice(start, end);
       else if (typeof v !== 'string') {
         throw luaError(`invalid replacement value (a ${typeName(v)})`);
       }
     }
-    this.result += this.text.slice(this.copied, start) + v;
+    result.add(v, 0, v.length);
     this.copied = end;
   }
 }
