@@ -93,6 +93,7 @@ class ScannerState {
   separator: TextMatcher | ByteMatcher = new TextMatcher('\n');
   trimText = '';
   trimSet: Uint8Array = WHITESPACE_SET;
+  readonly line = new LineSplitter();
 
   constructor(span: ByteSpan, length: number) {
     this.bytes = span.bytes;
@@ -205,6 +206,15 @@ function getLine(self: LuaValue): Result {
 function findRecord(t: ScannerTable, s: ScannerState): Result {
   const separator = separatorOf(t, s);
   const max = maxRecordSize(t);
+  if (s.scanned === s.start && s.line.plan(t, separator)) {
+    const end = s.line.split(s.bytes, s.start, s.end);
+    if (end >= 0 && end - s.start <= max) {
+      s.recordEnd = end;
+      s.next = end + 1;
+      count(t, (separator as TextMatcher).text);
+      return s.line.fields(s.bytes);
+    }
+  }
   for (;;) {
     const at = separator.find(s.bytes, s.scanned, s.end, true);
     if (at >= 0) {
@@ -271,15 +281,7 @@ function deliver(
         ? ''
         : separator.text
       : new ByteSpan(bytes, recordEnd, size, size);
-  if (t.hash === undefined) {
-    const number = t.$record_number;
-    t.$record_number = typeof number === 'number' ? number + 1 : 1;
-    t.$record_terminator = terminator;
-  } else {
-    const number = rawGetString(t, 'record_number');
-    setField(t, 'record_number', typeof number === 'number' ? number + 1 : 1);
-    setField(t, 'record_terminator', terminator);
-  }
+  count(t, terminator);
   let from = s.start;
   let to = recordEnd;
   const trim = t.$trim_record ?? hashed(t, 'trim_record');
@@ -293,6 +295,19 @@ function deliver(
   const pattern = t.$field_pattern ?? hashed(t, 'field_pattern');
   if (pattern !== undefined) return matches(bytes, from, to, pattern);
   return spanOver(bytes, from, to);
+}
+
+/** One record more, which ended so. */
+function count(t: ScannerTable, terminator: LuaValue): void {
+  if (t.hash === undefined) {
+    const number = t.$record_number;
+    t.$record_number = typeof number === 'number' ? number + 1 : 1;
+    t.$record_terminator = terminator;
+  } else {
+    const number = rawGetString(t, 'record_number');
+    setField(t, 'record_number', typeof number === 'number' ? number + 1 : 1);
+    setField(t, 'record_terminator', terminator);
+  }
 }
 
 /** Without room behind it: appending to it must not write over what follows in the buffer. */
@@ -372,6 +387,149 @@ function matches(bytes: Uint8Array, from: number, to: number, pattern: LuaValue)
     start = pattern.matchEnd;
   }
 }
+
+/** What a byte is to a `LineSplitter`. */
+const ORDINARY = 0;
+const BETWEEN_FIELDS = 1;
+const ENDS_LINE = 2;
+
+/** Fields that a `LineSplitter` takes; records with more are split the slow way. */
+const MOST_FIELDS = 512;
+/** Where the fields of the last line begin and end, in turns. */
+const bounds = new Int32Array(2 * MOST_FIELDS);
+
+/**
+ * The two cases that are nearly all there are, a byte between records and either a byte between fields
+ * or awk's whitespace: one pass over the bytes finds the end of the record and all its fields.
+ */
+class LineSplitter {
+  private separator: unknown = undefined;
+  private fieldSeparator: LuaValue = undefined;
+  private trim: LuaValue = undefined;
+  private planned = false;
+  /** Runs of separators count as one, and are trimmed off. */
+  private runs = false;
+  private readonly kinds = new Uint8Array(256);
+  private ends = 0;
+
+  /** Are the options such that we can do it? */
+  plan(t: ScannerTable, separator: TextMatcher | ByteMatcher): boolean {
+    const fieldSeparator = t.$field_separator;
+    const trim = t.$trim_record;
+    if (
+      fieldSeparator !== this.fieldSeparator ||
+      trim !== this.trim ||
+      separator !== this.separator
+    ) {
+      this.fieldSeparator = fieldSeparator;
+      this.trim = trim;
+      this.separator = separator;
+      this.planned = this.prepare(separator, fieldSeparator, trim);
+    }
+    return this.planned && t.hash === undefined;
+  }
+
+  private prepare(separator: unknown, fields: LuaValue, trim: LuaValue): boolean {
+    const { kinds } = this;
+    kinds.fill(ORDINARY);
+    if (!(separator instanceof TextMatcher) || separator.byte < 0) return false;
+    if (typeof fields === 'string') {
+      if (fields.length !== 1 || (trim !== undefined && trim !== false)) return false;
+      this.runs = false;
+      kinds[fields.charCodeAt(0)] = BETWEEN_FIELDS;
+    } else {
+      if (fields !== whitespaceRuns || trim !== true) return false;
+      this.runs = true;
+      kinds.set(WHITESPACE_SET);
+    }
+    kinds[separator.byte] = ENDS_LINE;
+    return true;
+  }
+
+  /** @returns where the line ends; -1: not in [from, end), or it has too many fields */
+  split(bytes: Uint8Array, from: number, end: number): number {
+    return this.runs ? this.splitRuns(bytes, from, end) : this.splitEach(bytes, from, end);
+  }
+
+  private splitEach(bytes: Uint8Array, from: number, end: number): number {
+    const { kinds } = this;
+    let n = 0;
+    let start = from;
+    for (let i = from; i < end; i++) {
+      const kind = kinds[bytes[i]!]!;
+      if (kind === ORDINARY) continue;
+      if (n === bounds.length) return -1;
+      bounds[n++] = start;
+      bounds[n++] = i;
+      start = i + 1;
+      if (kind === ENDS_LINE) {
+        this.ends = i === from ? 0 : n;
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  private splitRuns(bytes: Uint8Array, from: number, end: number): number {
+    const { kinds } = this;
+    let n = 0;
+    let start = -1;
+    for (let i = from; i < end; i++) {
+      const kind = kinds[bytes[i]!]!;
+      if (kind === ORDINARY) {
+        if (start < 0) start = i;
+        continue;
+      }
+      if (start >= 0) {
+        if (n === bounds.length) return -1;
+        bounds[n++] = start;
+        bounds[n++] = i;
+        start = -1;
+      }
+      if (kind === ENDS_LINE) {
+        this.ends = n;
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /** The fields of the line that was split last. An array of the right size at once is half the cost. */
+  fields(bytes: Uint8Array): LuaTable {
+    const { ends } = this;
+    let fields: LuaValue[];
+    switch (ends) {
+      case 0:
+        return new LuaTable();
+      case 2:
+        fields = [0, field(bytes, 0)];
+        break;
+      case 4:
+        fields = [0, field(bytes, 0), field(bytes, 2)];
+        break;
+      case 6:
+        fields = [0, field(bytes, 0), field(bytes, 2), field(bytes, 4)];
+        break;
+      case 8:
+        fields = [0, field(bytes, 0), field(bytes, 2), field(bytes, 4), field(bytes, 6)];
+        break;
+      default:
+        fields = [
+          0,
+          field(bytes, 0),
+          field(bytes, 2),
+          field(bytes, 4),
+          field(bytes, 6),
+          field(bytes, 8),
+        ];
+        for (let i = 10; i < ends; i += 2) fields.push(field(bytes, i));
+    }
+    return fromArray(fields);
+  }
+}
+
+const field = (bytes: Uint8Array, i: number): ByteSpan =>
+  spanOver(bytes, bounds[i]!, bounds[i + 1]!);
 
 // ── the other methods ──────────────────────────────────────────────────────────────────────────────
 
