@@ -2,13 +2,14 @@
  * One VM: its globals, module cache, fibers and the IO that it owns. Nothing is shared with others.
  * `cli` hands the table of modules in; panics and the end of the VM are reported to the host.
  */
-import { Fiber, type FiberScheduler } from '../fibers/fiber.ts';
+import type { Fiber, FiberScheduler, Origin } from '../fibers/fiber.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
-import { formatTrace, type LuaError, type SitePosition } from '../runtime/error.ts';
-import { addressOf, tostring } from '../runtime/ops.ts';
+import { formatTrace, type LuaError } from '../runtime/error.ts';
+import { tostring } from '../runtime/ops.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
-import { type LuaValue, SUSPEND, type Userdata } from '../runtime/value.ts';
+import { type LuaValue, SUSPEND } from '../runtime/value.ts';
+import { describeOrigin, describeWait, positionsOf } from './fiber-dump.ts';
 import type { ModuleLoader } from './modules.ts';
 
 /** What a VM starts with; made by `modules/all.ts`. */
@@ -61,7 +62,7 @@ export class Vm {
         if (later) setImmediate(run);
         else queueMicrotask(run);
       },
-      panic: (id, error) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error),
+      panic: (id, error, origin) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error, origin),
       cleanupFailed: (fiber) => {
         host.report(
           `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n`,
@@ -95,7 +96,7 @@ export class Vm {
     return env;
   }
 
-  reportPanic(who: string, error: LuaError): void {
+  reportPanic(who: string, error: LuaError, origin?: Origin): void {
     let message: LuaValue = '';
     const { value } = error;
     if (typeof value === 'string' || typeof value === 'number') message = String(value);
@@ -104,7 +105,7 @@ export class Vm {
       message = text !== SUSPEND && typeof text === 'string' ? text : '';
     }
     const trace = error.trace === undefined ? '' : `\n${formatTrace(error.trace)}`;
-    this.host.report(`${who} panicked: '${message}'${trace}\n`);
+    this.host.report(`${who} panicked: '${message}'${trace}${describeOrigin(origin)}\n`);
   }
 
   print(text: string): void {
@@ -148,10 +149,10 @@ export class Vm {
   private reportDeadlocks(): void {
     let text = '';
     for (const fiber of this.scheduler.alive) {
-      const target = fiber.waiter?.waitsFor;
-      if (target === undefined || fiber.detached) continue;
-      const name = target instanceof Fiber ? `fiber 0x${target.id.toString(16)}` : plainName(target);
-      text += `\tfiber 0x${fiber.id.toString(16)} waits for ${name}${innermost(fiber)}\n`;
+      if (fiber.waiter?.waitsFor === undefined || fiber.detached) continue;
+      const [position] = positionsOf(fiber.thread);
+      const where = position === undefined ? '' : ` at ${position.script.chunkName}:${position.line}`;
+      text += `\tfiber 0x${fiber.id.toString(16)} ${describeWait(fiber)}${where}\n`;
     }
     if (text === '') return;
     this.host.report(`Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`);
@@ -167,18 +168,6 @@ export class Vm {
     this.onExit?.(this.exitCode);
     this.host.ended(this);
   }
-}
-
-const plainName = (object: Userdata): string => `${String(object.luaType.name)} ${addressOf(object)}`;
-
-/** ` at file:line` of the innermost Lua frame of a suspended fiber. */
-function innermost(fiber: Fiber): string {
-  const { stack } = fiber.thread;
-  for (let i = stack.length - 1; i >= 0; i--) {
-    const { position } = stack[i]![0] as { position?: SitePosition };
-    if (position !== undefined) return ` at ${position.script.chunkName}:${position.line}`;
-  }
-  return '';
 }
 
 const owners = new WeakMap<FiberScheduler, Vm>();

@@ -11,6 +11,10 @@ Runs the Lua program FILE (a directory stands for its init.lua).
                            1 or safe (default)
   --compile FILE           print the JavaScript that FILE becomes, and exit
   --suspend-every-call     debugging aid: every Lua call suspends and resumes once
+  --test-schedule SEED     for tests: run ready fibers in an order that depends on SEED, with
+                           timers on a virtual clock
+  --fiber-dump             on Ctrl-C, or when fibers are left at the end: print them all (SIGUSR1
+                           does so at any time)
 
 Environment: PERILUNE_PATH, EMILUA_PATH: where external packages are looked for.
 `;
@@ -26,6 +30,8 @@ export type Invocation =
       context: 'main' | 'test';
       concurrencyHint: '1' | 'safe';
       suspendAll: boolean;
+      testSchedule: number | undefined;
+      fiberDump: boolean;
     };
 
 const fail = (message: string): Invocation => ({ do: 'fail', message });
@@ -36,6 +42,8 @@ export function parseArguments(argv: readonly string[]): Invocation {
   let context: 'main' | 'test' = 'main';
   let concurrencyHint: '1' | 'safe' = 'safe';
   let suspendAll = false;
+  let testSchedule: number | undefined;
+  let fiberDump = false;
   for (let i = 0; i < argv.length; i++) {
     const arg = argv[i]!;
     if (arg === '--') {
@@ -46,7 +54,12 @@ export function parseArguments(argv: readonly string[]): Invocation {
     if (arg === '--version') return { do: 'version' };
     if (arg === '--test') context = 'test';
     else if (arg === '--suspend-every-call') suspendAll = true;
-    else if (arg === '--compile') {
+    else if (arg === '--fiber-dump') fiberDump = true;
+    else if (arg === '--test-schedule' || arg.startsWith('--test-schedule=')) {
+      const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
+      if (value === undefined || !/^\d{1,9}$/.test(value)) return fail('--test-schedule needs a number');
+      testSchedule = Number(value);
+    } else if (arg === '--compile') {
       const target = argv[i + 1];
       return target === undefined ? fail('--compile needs a file') : { do: 'compile', file: target };
     } else if (arg.startsWith('--main-context-concurrency-hint')) {
@@ -59,5 +72,5 @@ export function parseArguments(argv: readonly string[]): Invocation {
     else return fail(`unexpected argument '${arg}' (program arguments come after --)`);
   }
   if (file === undefined) return fail('no program given (try --help)');
-  return { do: 'run', file, args, context, concurrencyHint, suspendAll };
+  return { do: 'run', file, args, context, concurrencyHint, suspendAll, testSchedule, fiberDump };
 }

@@ -2,7 +2,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { showCompiled } from '../actors/load.ts';
+import { describeFibers } from '../actors/fiber-dump.ts';
 import { ModuleLoader } from '../actors/modules.ts';
+import { useTestSchedule } from '../actors/test-schedule.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { library } from '../modules/all.ts';
 import { LuaError, toLuaError } from '../runtime/error.ts';
@@ -64,9 +66,11 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     collect: () => (globalThis as { gc?: () => void }).gc?.(),
   };
   process.on('uncaughtException', host.bug);
-  process.on('beforeExit', () => vm?.closeIdle());
   vm = new Vm(library, host);
   vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
+  if (invocation.testSchedule !== undefined) useTestSchedule(vm, invocation.testSchedule);
+  installFiberDump(vm, invocation.fiberDump, host);
+  process.on('beforeExit', () => vm?.closeIdle());
   try {
     vm.start(rootFile(invocation.file));
   } catch (thrown) {
@@ -74,6 +78,24 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     process.exitCode = 1;
     vm = undefined;
   }
+}
+
+/** Installing a signal handler costs a program that is over at once more than it can gain. */
+const SIGNALS_AFTER = 50;
+
+/** SIGUSR1 prints all fibers; with `--fiber-dump` so does Ctrl-C, and an end that leaves some. */
+function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
+  const dump = (): void => host.report(describeFibers(vm.id, vm.scheduler));
+  if (always) {
+    process.on('SIGINT', () => {
+      dump();
+      process.exit(130);
+    });
+    process.on('beforeExit', () => {
+      if (vm.scheduler.alive.size > 0) dump();
+    });
+  }
+  setTimeout(() => process.on('SIGUSR1', dump), always ? 0 : SIGNALS_AFTER).unref();
 }
 
 function messageOf(error: LuaError): string {

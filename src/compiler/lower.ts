@@ -1047,6 +1047,8 @@ class FunctionLowering {
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
     const text = this.callText(fn, args.js);
+    // Reports tell where a fiber was made; asking the stack would cost more than making it.
+    if (names[0]?.endsWith("'spawn'")) this.emitLine(`$R.spawnSite = $K[${this.chunk.sites.length}];`);
     if (want === 'none') {
       const v = this.temp();
       this.emitSite(

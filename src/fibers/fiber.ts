@@ -2,7 +2,7 @@
  * A fiber: a Lua thread of its own with an id, its interruption state and somebody who may wait for it.
  * It is also the handle that Lua holds. One record, its `Waiter`, says what it is waiting for.
  */
-import type { LuaError } from '../runtime/error.ts';
+import type { LuaError, SitePosition } from '../runtime/error.ts';
 import { LuaThread } from '../runtime/coroutine.ts';
 import { LuaTable } from '../runtime/table.ts';
 import { type LuaFunction, type Result, Userdata } from '../runtime/value.ts';
@@ -17,7 +17,7 @@ export interface FiberScheduler {
   /** The fiber's error has been taken by a join. */
   forgetFailure(fiber: Fiber): void;
   /** The error of a fiber that nobody will join. */
-  report(id: number, error: LuaError): void;
+  report(id: number, error: LuaError, origin?: Origin): void;
   /** A cleanup handler raised: the VM ends. */
   cleanupFailed(error: LuaError): void;
 }
@@ -26,6 +26,15 @@ export interface FiberScheduler {
 export interface Failure {
   error: LuaError;
   id: number;
+  origin: Origin | undefined;
+}
+
+/** Where a fiber was made, and by whom, as far back as is kept. */
+export interface Origin {
+  readonly at: SitePosition | undefined;
+  readonly by: number;
+  readonly before: Origin | undefined;
+  readonly depth: number;
 }
 
 export type FiberState = 'ready' | 'running' | 'waiting' | 'done' | 'failed';
@@ -37,6 +46,7 @@ export class Fiber extends Userdata {
   /** A module's fiber: may `require`, is never interrupted. */
   readonly isModule: boolean;
   state: FiberState = 'ready';
+  origin: Origin | undefined = undefined;
   waiter: Waiter | undefined = undefined;
   /** What it resumes with. */
   wakeValue: Result = undefined;

@@ -8,7 +8,7 @@ import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import type { LuaTable } from '../runtime/table.ts';
 import { type LuaFunction, NONE, type Result, SUSPEND } from '../runtime/value.ts';
-import { type Failure, Fiber, type FiberScheduler, type Waiter } from './fiber.ts';
+import { type Failure, Fiber, type FiberScheduler, type Origin, type Waiter } from './fiber.ts';
 
 /** Switches before the event loop gets its turn. */
 const SWITCHES_PER_TURN = 4096;
@@ -17,7 +17,7 @@ export interface SchedulerHost {
   /** Call `run` soon: at the end of the current job, or (`later`) after a turn of the event loop. */
   schedule(run: () => void, later: boolean): void;
   /** The fiber of this id ended with an error that nobody will join for. */
-  panic(id: number, error: LuaError): void;
+  panic(id: number, error: LuaError, origin: Origin | undefined): void;
   /** A cleanup handler raised: the VM must end at once. */
   cleanupFailed(fiber: Fiber, error: LuaError): void;
   /** Something was thrown that is no Lua error: a bug of ours. The VM ends. */
@@ -59,6 +59,14 @@ export class Scheduler implements FiberScheduler {
     for (const fiber of this.alive) if (fiber.waiter !== undefined && fiber.waiter.waitsFor === undefined) return false;
     return true;
   }
+
+  /** Nothing is ready: only timers, descriptors or other VMs can change that. */
+  get isQuiet(): boolean {
+    return this.count === 0 && this.current === undefined;
+  }
+
+  /** For tests: which of the fibers that can run comes next, of this many. Unset: the oldest. */
+  choose: ((count: number) => number) | undefined = undefined;
 
   /** A new fiber at the end of the ring. */
   spawn(body: LuaFunction, isModule = false): Fiber {
@@ -113,6 +121,7 @@ export class Scheduler implements FiberScheduler {
     let budget = SWITCHES_PER_TURN;
     try {
       while (this.count > 0 && budget-- > 0 && !this.closed) {
+        if (this.choose !== undefined) this.bringForward(this.choose(this.count));
         const fiber = this.ring[this.head]!;
         this.ring[this.head] = undefined;
         this.head = (this.head + 1) & (this.ring.length - 1);
@@ -128,6 +137,15 @@ export class Scheduler implements FiberScheduler {
       this.scheduled = true;
       this.host.schedule(this.turn, true);
     }
+  }
+
+  /** Exchange the head of the ring with a later one. */
+  private bringForward(by: number): void {
+    const { ring, head } = this;
+    const at = (head + by) & (ring.length - 1);
+    const fiber = ring[at];
+    ring[at] = ring[head];
+    ring[head] = fiber;
   }
 
   private switchTo(fiber: Fiber): void {
@@ -190,9 +208,9 @@ export class Scheduler implements FiberScheduler {
     fiber.error = error;
     this.alive.delete(fiber);
     if (fiber.joiner !== undefined) fiber.joiner.wake();
-    else if (fiber.detached) this.report(fiber.id, error);
+    else if (fiber.detached) this.report(fiber.id, error, fiber.origin);
     else if (!fiber.isModule) {
-      const failure = { error, id: fiber.id };
+      const failure = { error, id: fiber.id, origin: fiber.origin };
       this.failures.add(failure);
       unjoined.register(fiber, { scheduler: this, failure }, fiber);
       fiber.failure = failure;
@@ -208,8 +226,8 @@ export class Scheduler implements FiberScheduler {
   }
 
   /** The error of a fiber that nobody joins. */
-  report(id: number, error: LuaError): void {
-    if (!isInterrupted(error.value)) this.host.panic(id, error);
+  report(id: number, error: LuaError, origin?: Origin): void {
+    if (!isInterrupted(error.value)) this.host.panic(id, error, origin);
   }
 
   private readonly failures = new Set<Failure>();
@@ -223,7 +241,7 @@ export class Scheduler implements FiberScheduler {
   }
 
   reportFailure(failure: Failure): void {
-    if (this.failures.delete(failure)) this.report(failure.id, failure.error);
+    if (this.failures.delete(failure)) this.report(failure.id, failure.error, failure.origin);
   }
 
   /** The VM ends: nobody will join any more. */

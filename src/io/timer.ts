@@ -10,11 +10,14 @@ import { reportUncaught } from './operation.ts';
 /** Above this Node's setTimeout takes a delay for 1 ms: longer ones are chained. */
 const LONGEST = 2 ** 31 - 1;
 
+let virtual: VirtualClock | undefined;
+
 /** Milliseconds of CLOCK_MONOTONIC since the thread started, with fractions. For delays. */
-export const monotonicMs = (): number => performance.now();
+export const monotonicMs = (): number => virtual?.now() ?? performance.now();
 
 /** Nanoseconds of CLOCK_MONOTONIC, the same for all threads and processes. clock_gettime(2) */
-export const monotonicNs = (): bigint => process.hrtime.bigint();
+export const monotonicNs = (): bigint =>
+  virtual === undefined ? process.hrtime.bigint() : BigInt(Math.round(virtual.now() * 1e6));
 
 /** What runs a queue: a clock and one alarm. Tests bring their own. */
 export interface Clock {
@@ -43,7 +46,7 @@ export class Timer {
 }
 
 export class TimerQueue {
-  private readonly clock: Clock;
+  private clock: Clock;
   private readonly heap: Timer[] = [];
   private deadlines = new Float64Array(16);
   private sequence = 0;
@@ -56,6 +59,14 @@ export class TimerQueue {
 
   get size(): number {
     return this.heap.length;
+  }
+
+  /** Go by another clock. @throws Error while timers are running */
+  useClock(clock: Clock): void {
+    if (this.heap.length > 0) throw new Error('timers are running');
+    this.clock.disarm();
+    this.clock = clock;
+    this.armedFor = Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -218,8 +229,61 @@ class NodeClock implements Clock {
   }
 }
 
+/**
+ * Time that passes only when nothing else can happen: then it jumps to the next deadline. For tests of
+ * programs with timers, which so are quick and always the same.
+ */
+export class VirtualClock implements Clock {
+  private time = 0;
+  private target = Number.POSITIVE_INFINITY;
+  private ticking = false;
+  private readonly isIdle: () => boolean;
+
+  /** @param isIdle  nothing can run, and nothing is awaited but timers */
+  constructor(isIdle: () => boolean) {
+    this.isIdle = isIdle;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  arm(delay: number): void {
+    this.target = this.time + delay;
+    this.tick();
+  }
+
+  disarm(): void {
+    this.target = Number.POSITIVE_INFINITY;
+  }
+
+  private tick(): void {
+    if (this.ticking) return;
+    this.ticking = true;
+    setImmediate(() => {
+      this.ticking = false;
+      if (this.target === Number.POSITIVE_INFINITY) return;
+      if (!this.isIdle()) {
+        this.tick();
+        return;
+      }
+      this.time = Math.max(this.time, this.target);
+      this.target = Number.POSITIVE_INFINITY;
+      timers.run();
+    });
+  }
+}
+
+const realClock = new NodeClock(() => timers.run());
+
 /** All timers of this thread. */
-export const timers: TimerQueue = new TimerQueue(new NodeClock(() => timers.run()));
+export const timers: TimerQueue = new TimerQueue(realClock);
+
+/** Let time be virtual, or real again. @throws Error while timers are running */
+export function useVirtualTime(clock: VirtualClock | undefined): void {
+  timers.useClock(clock ?? realClock);
+  virtual = clock;
+}
 
 /**
  * Call `done` once, no earlier than `delay` from now.

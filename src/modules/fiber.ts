@@ -5,14 +5,27 @@ import { popCleanup, pushCleanup, scope } from '../fibers/scope.ts';
 import { interrupt, suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { checkFunction } from '../runtime/check.ts';
+import type { SitePosition } from '../runtime/error.ts';
 import { badArgument, codeError, coreError, isInterrupted } from '../runtime/error-code.ts';
+import { state } from '../runtime/state.ts';
 import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
 import { luaType, type MemberTable } from './define.ts';
 
 // ── spawn and the handle ───────────────────────────────────────────────────────────────────────────
 
+/** Generations of spawners that a report tells of. */
+const MAX_ORIGINS = 16;
+
 function spawn(f: LuaValue): Fiber {
-  return currentFiber().scheduler.spawn(checkFunction(f, 1, 'spawn'));
+  const parent = currentFiber();
+  const fiber = parent.scheduler.spawn(checkFunction(f, 1, 'spawn'));
+  const site = state.spawnSite as { position: SitePosition } | undefined;
+  state.spawnSite = undefined;
+  const { origin } = parent;
+  const depth = (origin?.depth ?? 0) + 1;
+  const before = depth < MAX_ORIGINS ? origin : undefined;
+  fiber.origin = { at: site?.position, by: parent.id, before, depth: before === undefined ? 1 : depth };
+  return fiber;
 }
 
 function join(self: Fiber): Result {
@@ -52,7 +65,7 @@ function detach(self: Fiber): Result {
   self.joinable = false;
   self.detached = true;
   self.scheduler.forgetFailure(self);
-  if (self.error !== undefined) self.scheduler.report(self.id, self.error);
+  if (self.error !== undefined) self.scheduler.report(self.id, self.error, self.origin);
   return NONE;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Waiter } from '../fibers/fiber.ts';
 import { suspend } from '../fibers/suspend.ts';
-import { Timer, timers } from '../io/timer.ts';
+import { monotonicNs, Timer, timers } from '../io/timer.ts';
 import { badArgument, codeError, systemError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
 import { ECANCELED } from '../sys/errno.ts';
@@ -108,7 +108,7 @@ pointType('time.high_resolution_clock.time_point', HighResolutionPoint, false);
 // ── clocks ─────────────────────────────────────────────────────────────────────────────────────────
 
 /** CLOCK_MONOTONIC. */
-const steadyNow = (): bigint => process.hrtime.bigint();
+const steadyNow = monotonicNs;
 
 let systemOffset = 0;
 
@@ -136,22 +136,12 @@ function clock(cls: PointClass, now: () => bigint) {
 /** A clock is looked at again at least this often: somebody may have set it. */
 const LONGEST_SYSTEM_WAIT = 1000;
 
-/** Call `waiter` back once the clock has reached `expiry`. @returns cancel */
-function startWait(done: () => void, remaining: () => number, longest: number): () => void {
-  const timer = new Timer(() => {
-    const ms = remaining();
-    if (ms > 0) timers.start(timer, Math.min(ms, longest));
-    else done();
-  });
-  timers.start(timer, Math.min(Math.max(remaining(), 0), longest));
-  return () => timers.cancel(timer);
-}
-
-/** What a timer of this module is, on either clock. */
+/** What a timer of this module is, on either clock: one alarm for all that wait. */
 abstract class ClockTimer extends Userdata {
   expiry = 0n;
-  /** Waits that are pending, with what stops their timer. */
-  readonly waits = new Map<Waiter, () => void>();
+  /** Oldest first. */
+  private readonly waits = new Set<Waiter>();
+  private readonly alarm = new Timer(() => this.ring());
 
   abstract now(): bigint;
   abstract point(ticks: bigint): TimePoint;
@@ -163,30 +153,36 @@ abstract class ClockTimer extends Userdata {
         waiter.wake(NONE);
         return undefined;
       }
-      const stop = startWait(
-        () => {
-          this.waits.delete(waiter);
-          waiter.wake(NONE);
-        },
-        () => Math.ceil(Number(this.expiry - this.now()) / 1e3) / 1e3,
-        this.longest,
-      );
-      this.waits.set(waiter, stop);
+      this.waits.add(waiter);
+      if (this.waits.size === 1) this.arm();
       return () => {
-        stop();
         this.waits.delete(waiter);
+        if (this.waits.size === 0) timers.cancel(this.alarm);
       };
     });
+  }
+
+  private arm(): void {
+    const ms = Math.ceil(Number(this.expiry - this.now()) / 1e3) / 1e3;
+    timers.start(this.alarm, Math.min(Math.max(ms, 0), this.longest));
+  }
+
+  private ring(): void {
+    if (this.expiry > this.now()) {
+      this.arm();
+      return;
+    }
+    const waits = [...this.waits];
+    this.waits.clear();
+    for (const waiter of waits) waiter.wake(NONE);
   }
 
   /** @returns how many waits there were */
   cancel(): number {
     const waits = [...this.waits];
     this.waits.clear();
-    for (const [waiter, stop] of waits) {
-      stop();
-      waiter.fail(systemError(ECANCELED));
-    }
+    timers.cancel(this.alarm);
+    for (const waiter of waits) waiter.fail(systemError(ECANCELED));
     return waits.length;
   }
 

@@ -31,6 +31,8 @@ export class LuaThread {
   body: LuaFunction | undefined;
   /** The thread that resumed it. */
   resumer: LuaThread | undefined = undefined;
+  /** The coroutine that it has resumed and waits with: `parked` there. */
+  inner: LuaThread | undefined = undefined;
   /** What `coroutine.yield` was given, on the way to the resumer; NONE for other suspensions. */
   transfer: Result = NONE;
   /** It waits for something outside, and with it whoever resumed it: only that can resume it. */
@@ -119,7 +121,10 @@ function unwind(stack: Frame[], error: unknown): Result {
 export function enter(thread: LuaThread, entry: Entry, v: Result): Result {
   const resumer = state.thread as LuaThread | undefined;
   thread.resumer = resumer;
-  thread.parked = false;
+  if (thread.parked) {
+    thread.parked = false;
+    if (resumer !== undefined) resumer.inner = undefined;
+  }
   if (resumer !== undefined) resumer.status = 'normal';
   thread.status = 'running';
   state.thread = thread;
@@ -181,6 +186,7 @@ function resume(
   // It waits for something outside: so does whoever resumed it.
   thread.status = 'normal';
   thread.parked = true;
+  (state.thread as LuaThread).inner = thread;
   return suspendIn(
     (r) => resume(thread, 'value', r, done, fail),
     (error) => resume(thread, 'error', error, done, fail),

@@ -111,7 +111,11 @@ function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean } {
     }
     const name = site.getFunctionName();
     if (name === 'callFromNative') frames.push(NATIVE);
-    else if (name === 'runThread') return { frames, complete: true };
+    else if (name === 'runThread') {
+      // It calls the thread's function as anything of the runtime would: no frame of the program's.
+      if (frames.at(-1) === NATIVE) frames.pop();
+      return { frames, complete: true };
+    }
   }
   return { frames, complete: false };
 }

@@ -28,6 +28,8 @@ export const state = {
   immediate: false,
   /** Every call suspends and resumes once. */
   suspendAll: false,
+  /** Set by emitted code before it calls something named `spawn`: where that is. */
+  spawnSite: undefined as FrameSite | undefined,
   /** Of the VM that runs: what strings are indexed by. */
   stringMeta: undefined as LuaTable | undefined,
   /** The Lua thread that runs. */

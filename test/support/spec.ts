@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ModuleLoader } from '../../src/actors/modules.ts';
+import { useTestSchedule } from '../../src/actors/test-schedule.ts';
 import { Vm } from '../../src/actors/vm.ts';
 import { library } from '../../src/modules/all.ts';
 import { toLuaError } from '../../src/runtime/error.ts';
@@ -29,6 +30,8 @@ export interface RunOptions {
   /** Other modules: path beside the program → text. */
   files?: Record<string, string>;
   context?: 'main' | 'test' | 'worker';
+  /** Seed of another order of fibers, with timers on a virtual clock. */
+  schedule?: number;
 }
 
 export interface SpecOptions extends RunOptions {
@@ -69,6 +72,7 @@ export function runLua(source: string, options: RunOptions = {}): Promise<Outcom
 export async function runFile(file: string, shown: string, options: RunOptions = {}): Promise<Outcome> {
   const outcome: Outcome = { stdout: '', stderr: '', code: 0 };
   const saved = state.suspendAll;
+  let endSchedule: (() => void) | undefined;
   state.suspendAll = options.suspendAll ?? false;
   try {
     await new Promise<void>((done, broken) => {
@@ -92,6 +96,7 @@ export async function runFile(file: string, shown: string, options: RunOptions =
         if (vm.isOpen && vm.isIdle) vm.closeIdle();
       }, 1);
       vm.modules = new ModuleLoader(vm, options.context ?? 'main', []);
+      if (options.schedule !== undefined) endSchedule = useTestSchedule(vm, options.schedule);
       try {
         vm.start(file, shown);
       } catch (thrown) {
@@ -108,6 +113,7 @@ export async function runFile(file: string, shown: string, options: RunOptions =
     });
   } finally {
     state.suspendAll = saved;
+    endSchedule?.();
   }
   return outcome;
 }
