@@ -15,6 +15,7 @@ import { coroutine } from './coroutine.ts';
 import { fill, type LuaModule, luaType } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts';
+import { format } from './format.ts';
 import { future } from './future.ts';
 import { genericError } from './generic_error.ts';
 import { ip } from './ip.ts';
@@ -56,7 +57,7 @@ function libraryTable(vm: Vm, module: LuaModule): LuaValue {
 
 export const library: Library = {
   globals(vm: Vm, env: LuaTable): void {
-    const names = fill({ ...baseFunctions(env), ...fiberGlobals, unpack });
+    const names = fill({ ...baseFunctions(env), ...fiberGlobals, format, unpack });
     for (const [name, value] of Object.entries(names)) if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
     for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
     setField(env, 'byte_span', vm.core('byte_span'));
