@@ -62,10 +62,12 @@ export function describeFibers(id: number, scheduler: Scheduler): string {
     ].filter((flag) => flag !== '');
     text += `fiber 0x${fiber.id.toString(16)}${flags.length > 0 ? ` (${flags.join(', ')})` : ''} ${describeWait(fiber)}\n`;
     const positions = positionsOf(fiber.thread);
-    for (const position of positions.slice(0, MAX_FRAMES)) text += `\t${describePosition(position)}\n`;
+    for (const position of positions.slice(0, MAX_FRAMES))
+      text += `\t${describePosition(position)}\n`;
     if (positions.length > MAX_FRAMES) text += `\t... ${positions.length - MAX_FRAMES} more\n`;
     const { origin } = fiber;
-    if (origin?.at !== undefined) text += `\tspawned at ${describePosition(origin.at)}, by fiber 0x${origin.by.toString(16)}\n`;
+    if (origin?.at !== undefined)
+      text += `\tspawned at ${describePosition(origin.at)}, by fiber 0x${origin.by.toString(16)}\n`;
   }
   return text;
 }

@@ -151,11 +151,14 @@ export class Vm {
     for (const fiber of this.scheduler.alive) {
       if (fiber.waiter?.waitsFor === undefined || fiber.detached) continue;
       const [position] = positionsOf(fiber.thread);
-      const where = position === undefined ? '' : ` at ${position.script.chunkName}:${position.line}`;
+      const where =
+        position === undefined ? '' : ` at ${position.script.chunkName}:${position.line}`;
       text += `\tfiber 0x${fiber.id.toString(16)} ${describeWait(fiber)}${where}\n`;
     }
     if (text === '') return;
-    this.host.report(`Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`);
+    this.host.report(
+      `Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`,
+    );
   }
 
   /** End the VM: its fibers die without cleanup, all that it has open is closed. */

@@ -57,14 +57,18 @@ export function parseArguments(argv: readonly string[]): Invocation {
     else if (arg === '--fiber-dump') fiberDump = true;
     else if (arg === '--test-schedule' || arg.startsWith('--test-schedule=')) {
       const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
-      if (value === undefined || !/^\d{1,9}$/.test(value)) return fail('--test-schedule needs a number');
+      if (value === undefined || !/^\d{1,9}$/.test(value))
+        return fail('--test-schedule needs a number');
       testSchedule = Number(value);
     } else if (arg === '--compile') {
       const target = argv[i + 1];
-      return target === undefined ? fail('--compile needs a file') : { do: 'compile', file: target };
+      return target === undefined
+        ? fail('--compile needs a file')
+        : { do: 'compile', file: target };
     } else if (arg.startsWith('--main-context-concurrency-hint')) {
       const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
-      if (value !== '1' && value !== 'safe') return fail(`invalid concurrency hint '${value ?? ''}'`);
+      if (value !== '1' && value !== 'safe')
+        return fail(`invalid concurrency hint '${value ?? ''}'`);
       concurrencyHint = value;
     } else if (arg === '-') return fail('reading the program from standard input is not supported');
     else if (arg.startsWith('-')) return fail(`unknown option '${arg}'`);

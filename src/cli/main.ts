@@ -1,13 +1,13 @@
 /** `perilune`: options in, exit code out. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { showCompiled } from '../actors/load.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
+import { showCompiled } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { library } from '../modules/all.ts';
-import { LuaError, toLuaError } from '../runtime/error.ts';
+import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
 import { type Invocation, parseArguments, USAGE } from './arguments.ts';
@@ -25,7 +25,9 @@ function main(argv: readonly string[]): void {
       process.stdout.write(USAGE);
       return;
     case 'version':
-      process.stdout.write(`Perilune ${typeof PERILUNE_VERSION === 'string' ? PERILUNE_VERSION : 'development'}\nLua 5.1 (LuaJIT 2.1 dialect)\nNode ${process.version}, V8 ${process.versions.v8}\n`);
+      process.stdout.write(
+        `Perilune ${typeof PERILUNE_VERSION === 'string' ? PERILUNE_VERSION : 'development'}\nLua 5.1 (LuaJIT 2.1 dialect)\nNode ${process.version}, V8 ${process.versions.v8}\n`,
+      );
       return;
     case 'fail':
       writeError(`perilune: ${invocation.message}\n`);

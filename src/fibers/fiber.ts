@@ -2,8 +2,9 @@
  * A fiber: a Lua thread of its own with an id, its interruption state and somebody who may wait for it.
  * It is also the handle that Lua holds. One record, its `Waiter`, says what it is waiting for.
  */
-import type { LuaError, SitePosition } from '../runtime/error.ts';
+
 import { LuaThread } from '../runtime/coroutine.ts';
+import type { LuaError, SitePosition } from '../runtime/error.ts';
 import { LuaTable } from '../runtime/table.ts';
 import { type LuaFunction, type Result, Userdata } from '../runtime/value.ts';
 

@@ -3,8 +3,8 @@
  * The first one that fails interrupts the others, and its error is the group's.
  */
 import { suspendIn } from '../runtime/call.ts';
-import { isInterrupted } from '../runtime/error-code.ts';
 import type { LuaError } from '../runtime/error.ts';
+import { isInterrupted } from '../runtime/error-code.ts';
 import { type LuaFunction, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
 import type { Fiber, Waiter } from './fiber.ts';
 import { currentFiber } from './scheduler.ts';

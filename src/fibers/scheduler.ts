@@ -56,7 +56,8 @@ export class Scheduler implements FiberScheduler {
   /** No fiber is ready, and none waits for something that can still be undone or happen. */
   get isIdle(): boolean {
     if (this.count > 0 || this.current !== undefined) return false;
-    for (const fiber of this.alive) if (fiber.waiter !== undefined && fiber.waiter.waitsFor === undefined) return false;
+    for (const fiber of this.alive)
+      if (fiber.waiter !== undefined && fiber.waiter.waitsFor === undefined) return false;
     return true;
   }
 
@@ -158,7 +159,10 @@ export class Scheduler implements FiberScheduler {
     fiber.failed = false;
     let v: Result;
     try {
-      v = thread.body !== undefined ? enter(thread, 'start', NONE) : enter(thread, failed ? 'error' : 'value', value);
+      v =
+        thread.body !== undefined
+          ? enter(thread, 'start', NONE)
+          : enter(thread, failed ? 'error' : 'value', value);
     } catch (thrown) {
       if (this.runsCleanup(fiber, { value: undefined, thrown })) return this.switchTo(fiber);
       this.fail(fiber, thrown);

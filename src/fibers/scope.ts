@@ -5,8 +5,8 @@
  */
 import { call, suspendIn } from '../runtime/call.ts';
 import { cleanup, currentThread, type LuaThread } from '../runtime/coroutine.ts';
-import { codeError, coreError } from '../runtime/error-code.ts';
 import { toLuaError } from '../runtime/error.ts';
+import { codeError, coreError } from '../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
 import { currentFiber } from './scheduler.ts';
 

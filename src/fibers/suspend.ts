@@ -1,6 +1,7 @@
 /** Suspending the fiber that runs: start an operation, say how to undo it, be woken by it. */
-import { coreError, isError, systemCategory } from '../runtime/error-code.ts';
+
 import { LuaError } from '../runtime/error.ts';
+import { coreError, isError, systemCategory } from '../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, type Result, SUSPEND } from '../runtime/value.ts';
 import { type Fiber, type Undo, Waiter } from './fiber.ts';
 import { currentFiber } from './scheduler.ts';
@@ -61,7 +62,6 @@ export function park(waiter: Waiter): Result {
 
 /** A Lua function whose body starts an operation: `suspending((waiter, ...args) => undo)`. */
 export function suspending(
-  // biome-ignore lint/suspicious/noExplicitAny: arguments are checked by the body
   start: (waiter: Waiter, ...args: any[]) => Undo | void,
 ): LuaFunction {
   return (...args: LuaValue[]) => suspend((waiter) => start(waiter, ...args));
@@ -71,7 +71,8 @@ export function suspending(
 export function interrupt(fiber: Fiber): void {
   fiber.interruptRequested = true;
   const { waiter } = fiber;
-  if (fiber.uninterruptible > 0 || waiter === undefined || waiter.settled || !waiter.interruptible) return;
+  if (fiber.uninterruptible > 0 || waiter === undefined || waiter.settled || !waiter.interruptible)
+    return;
   if (waiter.undo === undefined) return;
   waiter.interrupted = true;
   waiter.undo();

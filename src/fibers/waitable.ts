@@ -2,7 +2,7 @@
  * What `select` can wait for: something that is ready now, or tells a receiver when it is. A receiver
  * gets one value of one waitable; until it is settled nothing has been taken out of any of them.
  */
-import { Userdata, type Result } from '../runtime/value.ts';
+import { type Result, Userdata } from '../runtime/value.ts';
 
 /** A `Waiter`, or one case of a `select`. */
 export interface Receiver {

@@ -38,8 +38,25 @@ const libraries: readonly LuaModule[] = [bit, coroutine, math, string, table];
 
 /** Modules for `require`. */
 const core: readonly LuaModule[] = [
-  asioError, barrier, byteSpan, channel, conditionVariable, fiberGroup, future, genericError, ip, mutex,
-  rateLimiter, recursiveMutex, select, semaphore, stream, system, time, timeout, waitGroup,
+  asioError,
+  barrier,
+  byteSpan,
+  channel,
+  conditionVariable,
+  fiberGroup,
+  future,
+  genericError,
+  ip,
+  mutex,
+  rateLimiter,
+  recursiveMutex,
+  select,
+  semaphore,
+  stream,
+  system,
+  time,
+  timeout,
+  waitGroup,
 ];
 const coreById = new Map(core.map((module) => [module.name, module]));
 
@@ -58,7 +75,8 @@ function libraryTable(vm: Vm, module: LuaModule): LuaValue {
 export const library: Library = {
   globals(vm: Vm, env: LuaTable): void {
     const names = fill({ ...baseFunctions(env), ...fiberGlobals, format, unpack });
-    for (const [name, value] of Object.entries(names)) if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
+    for (const [name, value] of Object.entries(names))
+      if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
     for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
     setField(env, 'byte_span', vm.core('byte_span'));
     setField(env, 'require', (id: LuaValue) =>

@@ -53,23 +53,24 @@ const BASIC = {
 type Codes = readonly (readonly [name: string, code: number, ...unknown[]])[];
 
 /** An object whose members are errors of one category. */
-function errorsOf(category: ErrorCategory, codes: Codes): Userdata {
+function errorsOf(name: string, category: ErrorCategory, codes: Codes): Userdata {
   class Errors extends Userdata {}
   const properties: Record<string, () => LuaValue> = {};
-  for (const [name, code] of codes) properties[name] = () => errorObject(category, code);
-  luaType('asio_error', Errors, { properties });
+  for (const [error, code] of codes) properties[error] = () => errorObject(category, code);
+  luaType(`asio_error.${name}`, Errors, { properties });
   return new Errors();
 }
 
 class AsioError extends Userdata {}
 
 const basic = errorsOf(
+  'basic',
   systemCategory,
   Object.entries(BASIC).map(([name, errno]) => [name, errnoNumber(errno)!] as const),
 );
-const netdb = errorsOf(netdbCategory, NETDB);
-const addrinfo = errorsOf(addrinfoCategory, ADDRINFO);
-const misc = errorsOf(miscCategory, MISC);
+const netdb = errorsOf('netdb', netdbCategory, NETDB);
+const addrinfo = errorsOf('addrinfo', addrinfoCategory, ADDRINFO);
+const misc = errorsOf('misc', miscCategory, MISC);
 
 luaType('asio_error', AsioError, {
   properties: {

@@ -6,7 +6,14 @@ import { enterScope, leaveScope } from '../fibers/scope.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
 import { call, firstThen, suspendIn } from '../runtime/call.ts';
 import {
-  argError, argTypeError, checkFunction, checkInteger, checkNumber, checkString, checkTable, optInteger,
+  argError,
+  argTypeError,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkString,
+  checkTable,
+  optInteger,
 } from '../runtime/check.ts';
 import { LuaError, luaError, luaStack, toLuaError, typeName, where } from '../runtime/error.ts';
 import { metaField, metamethod, metatableOf, setMetatable } from '../runtime/metatable.ts';
@@ -15,7 +22,15 @@ import { rawSetChecked, tostring } from '../runtime/ops.ts';
 import { known } from '../runtime/state.ts';
 import { LuaTable, nextEntry, rawGet, rawLength } from '../runtime/table.ts';
 import {
-  first, isTrue, list, type LuaFunction, type LuaValue, NONE, type Result, SUSPEND, Userdata,
+  first,
+  isTrue,
+  type LuaFunction,
+  type LuaValue,
+  list,
+  NONE,
+  type Result,
+  SUSPEND,
+  Userdata,
 } from '../runtime/value.ts';
 import type { MemberTable } from './define.ts';
 
@@ -27,8 +42,14 @@ function error(message: LuaValue, level: LuaValue): never {
   if (typeof message === 'string' || typeof message === 'number') {
     if (at > 0) {
       const frame = trace[at - 1];
-      const position = frame?.script === undefined ? '' : `${frame.script.chunkName}:${frame.line}: `;
-      throw new LuaError(at === 1 || frame !== undefined ? position + tostring(message) : where(at) + tostring(message), trace);
+      const position =
+        frame?.script === undefined ? '' : `${frame.script.chunkName}:${frame.line}: `;
+      throw new LuaError(
+        at === 1 || frame !== undefined
+          ? position + tostring(message)
+          : where(at) + tostring(message),
+        trace,
+      );
     }
   }
   throw new LuaError(message, trace);
@@ -112,7 +133,8 @@ function setmetatable(t: LuaValue, meta: LuaValue, ...rest: LuaValue[]): LuaValu
     argTypeError(meta, 2, 'setmetatable', 'nil or table');
   }
   void rest;
-  if (metamethod(table, '__metatable') !== undefined) throw luaError('cannot change a protected metatable');
+  if (metamethod(table, '__metatable') !== undefined)
+    throw luaError('cannot change a protected metatable');
   setMetatable(table, meta);
   return table;
 }
@@ -175,9 +197,13 @@ function tonumber(...args: LuaValue[]): LuaValue {
 }
 
 function parseInBase(text: string, base: number): number | undefined {
-  const m = /^[ \t\n\v\f\r]*(-?)(?:0[xX](?=[\da-fA-F]))?([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(
-    base === 16 ? text : text.replace(/^(\s*-?)0[xX]/, '$1!'),
-  ) ?? (base === 34 || base > 33 ? /^[ \t\n\v\f\r]*(-?)([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(text) : null);
+  const m =
+    /^[ \t\n\v\f\r]*(-?)(?:0[xX](?=[\da-fA-F]))?([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(
+      base === 16 ? text : text.replace(/^(\s*-?)0[xX]/, '$1!'),
+    ) ??
+    (base === 34 || base > 33
+      ? /^[ \t\n\v\f\r]*(-?)([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(text)
+      : null);
   if (m === null) return undefined;
   let n = 0;
   for (const c of m[2]!.toLowerCase()) {
@@ -234,7 +260,10 @@ function compileText(text: string, name: string, mode: LuaValue, env: LuaTable):
   const wanted = mode === undefined ? 'bt' : checkString(mode, 3, 'load');
   if (text.startsWith('\x1b') ? !wanted.includes('b') : !wanted.includes('t')) {
     const kind = text.startsWith('\x1b') ? 'binary' : 'text';
-    return [undefined, `attempt to load chunk with wrong mode`.replace('chunk', kind === 'text' ? 'chunk' : 'chunk')];
+    return [
+      undefined,
+      `attempt to load chunk with wrong mode`.replace('chunk', kind === 'text' ? 'chunk' : 'chunk'),
+    ];
   }
   try {
     return loadChunk(text, displayName(name), env);
@@ -249,7 +278,12 @@ function load(env: LuaTable): LuaFunction {
     const [name, mode] = rest;
     const globals = rest.length >= 3 ? (rest[2] as LuaTable) : env;
     if (typeof chunk === 'string') {
-      return compileText(chunk, name === undefined ? chunk : checkString(name, 2, 'load'), mode, globals);
+      return compileText(
+        chunk,
+        name === undefined ? chunk : checkString(name, 2, 'load'),
+        mode,
+        globals,
+      );
     }
     if (typeof chunk !== 'function') argTypeError(chunk, 1, 'load', 'function');
     const title = name === undefined ? '=(load)' : checkString(name, 2, 'load');
@@ -268,7 +302,8 @@ function load(env: LuaTable): LuaFunction {
       }
     };
     const take = (piece: LuaValue): Result => {
-      if (piece === undefined || piece === '') return compileText(pieces.join(''), title, mode, globals);
+      if (piece === undefined || piece === '')
+        return compileText(pieces.join(''), title, mode, globals);
       if (typeof piece !== 'string') return [undefined, 'reader function must return a string'];
       pieces.push(piece);
       return undefined;
@@ -280,7 +315,12 @@ function load(env: LuaTable): LuaFunction {
 function loadstring(env: LuaTable): LuaFunction {
   return (text, name) => {
     const source = checkString(text, 1, 'loadstring');
-    return compileText(source, name === undefined ? source : checkString(name, 2, 'loadstring'), undefined, env);
+    return compileText(
+      source,
+      name === undefined ? source : checkString(name, 2, 'loadstring'),
+      undefined,
+      env,
+    );
   };
 }
 
@@ -289,7 +329,13 @@ function readChunk(file: LuaValue, fn: string): { text: string; name: string } {
   try {
     return { text: readFileSync(Buffer.from(path, 'latin1'), 'latin1'), name: `@${path}` };
   } catch (fault) {
-    const reason = /ENOENT/.test(String(fault)) ? 'No such file or directory' : /EISDIR/.test(String(fault)) ? 'Is a directory' : /EACCES/.test(String(fault)) ? 'Permission denied' : 'read error';
+    const reason = /ENOENT/.test(String(fault))
+      ? 'No such file or directory'
+      : /EISDIR/.test(String(fault))
+        ? 'Is a directory'
+        : /EACCES/.test(String(fault))
+          ? 'Permission denied'
+          : 'read error';
     throw new LuaError(`cannot open ${path}: ${reason}`);
   }
 }
@@ -323,7 +369,11 @@ function setfenv(env: LuaTable): LuaFunction {
     }
     const level = checkNumber(f, 1, 'setfenv');
     void env;
-    throw luaError(level === 0 ? "'setfenv' cannot change environment of given object" : 'setfenv by level is not supported: pass the function');
+    throw luaError(
+      level === 0
+        ? "'setfenv' cannot change environment of given object"
+        : 'setfenv by level is not supported: pass the function',
+    );
   };
 }
 
@@ -344,14 +394,22 @@ function collectgarbage(option: LuaValue, argument: LuaValue): Result {
   const what = option === undefined ? 'collect' : checkString(option, 1, 'collectgarbage');
   void argument;
   switch (what) {
-    case 'collect': case 'step':
+    case 'collect':
+    case 'step':
       currentVm().collect();
       return what === 'step' ? true : 0;
-    case 'count': return process.memoryUsage().heapUsed / 1024;
-    case 'stop': case 'restart': return 0;
-    case 'setpause': case 'setstepmul': return 200;
-    case 'isrunning': return true;
-    default: return argError(1, 'collectgarbage', `invalid option '${what}'`);
+    case 'count':
+      return process.memoryUsage().heapUsed / 1024;
+    case 'stop':
+    case 'restart':
+      return 0;
+    case 'setpause':
+    case 'setstepmul':
+      return 200;
+    case 'isrunning':
+      return true;
+    default:
+      return argError(1, 'collectgarbage', `invalid option '${what}'`);
   }
 }
 
@@ -371,8 +429,9 @@ Object.defineProperty(Proxy.prototype, 'luaType', {
 
 function proxyType(proxy: Proxy): Userdata['luaType'] {
   const { meta } = proxy;
-  const handler = (event: '__index' | '__newindex' | '__call' | '__len' | '__tostring'): LuaValue =>
-    meta === undefined ? undefined : metaField(meta, event);
+  const handler = (
+    event: '__index' | '__newindex' | '__call' | '__len' | '__tostring',
+  ): LuaValue => (meta === undefined ? undefined : metaField(meta, event));
   return {
     name: meta === undefined ? undefined : (metaField(meta, '__metatable') ?? meta),
     index(self, key) {
@@ -386,9 +445,18 @@ function proxyType(proxy: Proxy): Userdata['luaType'] {
       if (typeof h === 'function') return call(h, self, key, value);
       throw luaError('attempt to index a userdata value');
     },
-    length: handler('__len') === undefined ? undefined : (self) => firstThen(call(handler('__len'), self), (v) => v),
-    tostring: handler('__tostring') === undefined ? undefined : (self) => firstThen(call(handler('__tostring'), self), (v) => v),
-    call: handler('__call') === undefined ? undefined : (self, ...args) => call(handler('__call'), self, ...args),
+    length:
+      handler('__len') === undefined
+        ? undefined
+        : (self) => firstThen(call(handler('__len'), self), (v) => v),
+    tostring:
+      handler('__tostring') === undefined
+        ? undefined
+        : (self) => firstThen(call(handler('__tostring'), self), (v) => v),
+    call:
+      handler('__call') === undefined
+        ? undefined
+        : (self, ...args) => call(handler('__call'), self, ...args),
   };
 }
 
@@ -404,13 +472,30 @@ function newproxy(v: LuaValue): Result {
 /** The base functions of one module, whose globals are `env`. */
 export function baseFunctions(env: LuaTable): MemberTable {
   return {
-    assert, collectgarbage, dofile: dofile(env), error, getfenv: getfenv(env), getmetatable, ipairs,
-    load: load(env), loadfile: loadfile(env), loadstring: loadstring(env), newproxy, next, pairs, pcall,
-    print, rawequal: (a: LuaValue, b: LuaValue) => a === b,
+    assert,
+    collectgarbage,
+    dofile: dofile(env),
+    error,
+    getfenv: getfenv(env),
+    getmetatable,
+    ipairs,
+    load: load(env),
+    loadfile: loadfile(env),
+    loadstring: loadstring(env),
+    newproxy,
+    next,
+    pairs,
+    pcall,
+    print,
+    rawequal: (a: LuaValue, b: LuaValue) => a === b,
     rawget: (t: LuaValue, k: LuaValue) => rawGet(checkTable(t, 1, 'rawget'), k),
     rawlen: (v: LuaValue) =>
       typeof v === 'string' ? v.length : rawLength(checkTable(v, 1, 'rawlen')),
-    rawset, select, setfenv: setfenv(env), setmetatable, tonumber,
+    rawset,
+    select,
+    setfenv: setfenv(env),
+    setmetatable,
+    tonumber,
     tostring: (...args: LuaValue[]) =>
       args.length === 0 ? argError(1, 'tostring', 'value expected') : tostring(args[0]),
     type: (...args: LuaValue[]) =>
@@ -419,4 +504,3 @@ export function baseFunctions(env: LuaTable): MemberTable {
     _VERSION: 'Lua 5.1',
   };
 }
-

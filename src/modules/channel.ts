@@ -2,8 +2,8 @@
 import { Channel, Receiving, Sending } from '../fibers/channel.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { optInteger } from '../runtime/check.ts';
-import { badArgument, coreCategory, coreCode, isError } from '../runtime/error-code.ts';
 import { LuaError } from '../runtime/error.ts';
+import { badArgument, coreCategory, coreCode, isError } from '../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { luaModule, luaType } from './define.ts';
 

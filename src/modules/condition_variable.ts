@@ -24,13 +24,10 @@ function relock(mutex: Mutex, next: () => Result): Result {
 
 /** Wait in the mutex's queue; neither interruptible nor checked on entry. */
 function suspendLocked(mutex: Mutex): Result {
-  return suspend(
-    (waiter) => {
-      waiter.waitsFor = mutex;
-      mutex.waiters.push(waiter);
-    },
-    false,
-  );
+  return suspend((waiter) => {
+    waiter.waitsFor = mutex;
+    mutex.waiters.push(waiter);
+  }, false);
 }
 
 function wait(self: ConditionVariable, mutex: LuaValue): Result {
@@ -47,7 +44,9 @@ function wait(self: ConditionVariable, mutex: LuaValue): Result {
     mutex.unlock();
     return () => self.waiters.remove(waiter);
   });
-  return r === SUSPEND ? suspendIn(() => relock(mutex, () => NONE), fail) : relock(mutex, () => NONE);
+  return r === SUSPEND
+    ? suspendIn(() => relock(mutex, () => NONE), fail)
+    : relock(mutex, () => NONE);
 }
 
 function notifyOne(self: ConditionVariable): Result {
@@ -64,4 +63,6 @@ luaType('condition_variable', ConditionVariable, {
   methods: { wait, notify_one: notifyOne, notify_all: notifyAll },
 });
 
-export const conditionVariable = luaModule('condition_variable', { new: () => new ConditionVariable() });
+export const conditionVariable = luaModule('condition_variable', {
+  new: () => new ConditionVariable(),
+});

@@ -1,9 +1,15 @@
 /** `coroutine`. Lua 5.1 manual §5.2; a coroutine may suspend its fiber, and goes on in the same resume. */
 import { suspensionPoint } from '../fibers/suspend.ts';
 import { argTypeError, checkFunction } from '../runtime/check.ts';
-import { currentThread, LuaThread, resumeFault, resumeWith, yieldThread } from '../runtime/coroutine.ts';
-import { codeError, coreError } from '../runtime/error-code.ts';
+import {
+  currentThread,
+  LuaThread,
+  resumeFault,
+  resumeWith,
+  yieldThread,
+} from '../runtime/coroutine.ts';
 import { luaError, toLuaError } from '../runtime/error.ts';
+import { codeError, coreError } from '../runtime/error-code.ts';
 import type { LuaFunction, LuaValue, Result } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
 

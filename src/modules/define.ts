@@ -3,9 +3,15 @@
  * with its methods and properties. Kernel errors become Lua errors here and nowhere else.
  */
 import { setErrorTranslator } from '../runtime/error.ts';
-import { badArgument, badIndex, codeError, setPosixErrors, systemError } from '../runtime/error-code.ts';
+import {
+  badArgument,
+  badIndex,
+  codeError,
+  setPosixErrors,
+  systemError,
+} from '../runtime/error-code.ts';
 import { LuaTable, property, setField } from '../runtime/table.ts';
-import { type LuaFunction, type LuaValue, type Result, Userdata, type UserdataType } from '../runtime/value.ts';
+import type { LuaFunction, LuaValue, Result, Userdata, UserdataType } from '../runtime/value.ts';
 import { errnoMessage, errnoNumber, SysError } from '../sys/errno.ts';
 
 /** A module as `require` and the table of globals know it; every VM gets tables of its own. */
@@ -45,7 +51,6 @@ function memberValue(member: MemberTable[string]): LuaValue {
   return member as LuaValue;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: `self` is checked before the method runs
 type Method<C> = (self: C, ...args: any[]) => Result;
 
 export interface TypeSpec<C extends Userdata> {
@@ -75,14 +80,14 @@ export const luaTypes = new Map<string, ReadonlySet<string>>();
  */
 export function luaType<C extends Userdata>(
   name: string,
-  // biome-ignore lint/suspicious/noExplicitAny: any constructor
   cls: abstract new (...args: any[]) => C,
   spec: TypeSpec<C>,
 ): { readonly methods: ReadonlyMap<string, LuaFunction> } {
   const methods = new Map<string, LuaFunction>();
   const { properties = {}, setters = {} } = spec;
   const write = (self: C, key: LuaValue, value: LuaValue): void => {
-    const setter = typeof key === 'string' && Object.hasOwn(setters, key) ? setters[key] : undefined;
+    const setter =
+      typeof key === 'string' && Object.hasOwn(setters, key) ? setters[key] : undefined;
     if (setter !== undefined) setter(self, value);
     else if (spec.setIndex !== undefined) spec.setIndex(self, key, value);
     else throw codeError('EPERM');
@@ -140,4 +145,6 @@ export function luaType<C extends Userdata>(
 }
 
 setPosixErrors({ number: errnoNumber, message: errnoMessage });
-setErrorTranslator((thrown) => (thrown instanceof SysError ? systemError(thrown.errno) : undefined));
+setErrorTranslator((thrown) =>
+  thrown instanceof SysError ? systemError(thrown.errno) : undefined,
+);

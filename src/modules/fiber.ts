@@ -24,7 +24,12 @@ function spawn(f: LuaValue): Fiber {
   const { origin } = parent;
   const depth = (origin?.depth ?? 0) + 1;
   const before = depth < MAX_ORIGINS ? origin : undefined;
-  fiber.origin = { at: site?.position, by: parent.id, before, depth: before === undefined ? 1 : depth };
+  fiber.origin = {
+    at: site?.position,
+    by: parent.id,
+    before,
+    depth: before === undefined ? 1 : depth,
+  };
   return fiber;
 }
 
@@ -114,7 +119,8 @@ function disableInterruption(): Result {
 }
 function restoreInterruption(): Result {
   const fiber = currentFiber();
-  if (fiber.uninterruptible === (fiber.isModule ? 1 : 0)) throw coreError('interruption_already_allowed');
+  if (fiber.uninterruptible === (fiber.isModule ? 1 : 0))
+    throw coreError('interruption_already_allowed');
   fiber.uninterruptible--;
   return NONE;
 }

@@ -12,7 +12,7 @@ import { startTimer } from '../io/timer.ts';
 import { checkTable } from '../runtime/check.ts';
 import { badArgument } from '../runtime/error-code.ts';
 import { rawGet, rawLength } from '../runtime/table.ts';
-import { list, type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
+import { type LuaValue, list, NONE, type Result, type Userdata } from '../runtime/value.ts';
 import type { LuaModule } from './define.ts';
 
 /** What all cases of one `select` complete. */

@@ -8,7 +8,15 @@
 import { typeError } from './error.ts';
 import { metamethod } from './metatable.ts';
 import { type FrameSite, type NativeFrame, state, TAIL_BUDGET } from './state.ts';
-import { first, type LuaFunction, type LuaValue, type Result, SUSPEND, TAIL, Userdata } from './value.ts';
+import {
+  first,
+  type LuaFunction,
+  type LuaValue,
+  type Result,
+  SUSPEND,
+  TAIL,
+  Userdata,
+} from './value.ts';
 
 /** The site of every frame that belongs to the runtime. */
 export const nativeSite: FrameSite = {
@@ -37,6 +45,7 @@ function callFromNative(f: LuaValue, ...args: LuaValue[]): Result {
   }
   return invoke(f, args);
 }
+
 export { callFromNative as call };
 
 function invoke(f: LuaValue, args: LuaValue[]): Result {
@@ -70,7 +79,9 @@ export function runTail(): Result {
     state.tailArgs = [];
     state.tailBudget = TAIL_BUDGET;
     const r =
-      typeof tailFn === 'function' ? (tailFn as LuaFunction)(...tailArgs) : callValue(tailFn, tailArgs);
+      typeof tailFn === 'function'
+        ? (tailFn as LuaFunction)(...tailArgs)
+        : callValue(tailFn, tailArgs);
     if (r !== TAIL) return r;
   }
 }

@@ -43,7 +43,6 @@ export class LuaThread {
   /** A fiber's own thread: `coroutine.yield` is not for it. */
   readonly isRoot: boolean;
   /** For the layers above: the fiber that it belongs to, its cleanup scopes. */
-  // biome-ignore lint/suspicious/noExplicitAny: owned by fibers/
   owner: any = undefined;
 
   constructor(body: LuaFunction, isRoot = false) {

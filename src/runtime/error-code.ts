@@ -98,7 +98,9 @@ export function readError(v: LuaValue): { category: ErrorCategory; code: number 
   if (!(v instanceof LuaTable) || v.meta !== errorMeta) return undefined;
   const category = rawGetString(v, 'category');
   const code = rawGetString(v, 'code');
-  return category instanceof ErrorCategory && typeof code === 'number' ? { category, code } : undefined;
+  return category instanceof ErrorCategory && typeof code === 'number'
+    ? { category, code }
+    : undefined;
 }
 
 const raise = (object: LuaTable): LuaError => new LuaError(object, luaStack(24));
@@ -137,7 +139,8 @@ export function isError(v: LuaValue, category: ErrorCategory, code: number): boo
   return e !== undefined && e.category === category && e.code === code;
 }
 
-export const isInterrupted = (v: LuaValue): boolean => isError(v, coreCategory, coreCode('interrupted'));
+export const isInterrupted = (v: LuaValue): boolean =>
+  isError(v, coreCategory, coreCode('interrupted'));
 
 // ── what Lua can do with an error object ───────────────────────────────────────────────────────────
 
@@ -162,6 +165,8 @@ setField(errorMeta, '__eq', ((a: LuaValue, b: LuaValue) => {
   return x !== undefined && y !== undefined && x.category === y.category && x.code === y.code;
 }) as LuaFunction);
 setField(errorMeta, '__index', ((_self: LuaValue, key: LuaValue) =>
-  typeof key === 'string' && Object.hasOwn(members, key) ? members[key] : undefined) as LuaFunction);
+  typeof key === 'string' && Object.hasOwn(members, key)
+    ? members[key]
+    : undefined) as LuaFunction);
 property('code');
 property('category');

@@ -159,11 +159,16 @@ export function luaError(message: string, level = 1): LuaError {
 /** `a nil value` → `nil`; tables may name their type with a string `__name`? LuaJIT: no. */
 export function typeName(v: LuaValue): string {
   switch (typeof v) {
-    case 'undefined': return 'nil';
-    case 'boolean': return 'boolean';
-    case 'number': return 'number';
-    case 'string': return 'string';
-    case 'function': return 'function';
+    case 'undefined':
+      return 'nil';
+    case 'boolean':
+      return 'boolean';
+    case 'number':
+      return 'number';
+    case 'string':
+      return 'string';
+    case 'function':
+      return 'function';
     default:
       if (v instanceof LuaTable) return 'table';
       return v instanceof Userdata ? 'userdata' : 'thread';
@@ -176,7 +181,12 @@ export function typeError(action: string, v: LuaValue, operand = 0): LuaError {
   return new LuaError(typeMessage(action, v, operand, trace[0]), trace);
 }
 
-function typeMessage(action: string, v: LuaValue, operand: number, frame: LogicalFrame | undefined): string {
+function typeMessage(
+  action: string,
+  v: LuaValue,
+  operand: number,
+  frame: LogicalFrame | undefined,
+): string {
   const name = frame?.script?.ops.get(frame.jsLine)?.names[operand];
   const what = name === undefined ? `a ${typeName(v)} value` : `${name} (a ${typeName(v)} value)`;
   return `${positionOf(frame)}attempt to ${action} ${what}`;
@@ -185,7 +195,9 @@ function typeMessage(action: string, v: LuaValue, operand: number, frame: Logica
 export function compareError(a: LuaValue, b: LuaValue): LuaError {
   const x = typeName(a);
   const y = typeName(b);
-  return luaError(x === y ? `attempt to compare two ${x} values` : `attempt to compare ${x} with ${y}`);
+  return luaError(
+    x === y ? `attempt to compare two ${x} values` : `attempt to compare ${x} with ${y}`,
+  );
 }
 
 let translate: (thrown: unknown) => LuaError | undefined = () => undefined;
@@ -212,7 +224,10 @@ export function toLuaError(thrown: unknown): LuaError {
       return new LuaError(typeMessage('index', undefined, 0, frames[0]), frames);
     }
   }
-  if (thrown instanceof RangeError && /string length|array length|Invalid array/.test(thrown.message)) {
+  if (
+    thrown instanceof RangeError &&
+    /string length|array length|Invalid array/.test(thrown.message)
+  ) {
     return luaError('not enough memory');
   }
   const translated = translate(thrown);

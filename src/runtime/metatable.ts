@@ -4,11 +4,47 @@ import { LuaTable, property, rawGetString, setWeakness } from './table.ts';
 import type { LuaValue } from './value.ts';
 
 export type Event =
-  | '__index' | '__newindex' | '__call' | '__add' | '__sub' | '__mul' | '__div' | '__mod' | '__pow'
-  | '__unm' | '__concat' | '__len' | '__eq' | '__lt' | '__le' | '__tostring' | '__metatable'
-  | '__mode' | '__gc' | '__pairs' | '__ipairs' | '__name' | '__tojson';
+  | '__index'
+  | '__newindex'
+  | '__call'
+  | '__add'
+  | '__sub'
+  | '__mul'
+  | '__div'
+  | '__mod'
+  | '__pow'
+  | '__unm'
+  | '__concat'
+  | '__len'
+  | '__eq'
+  | '__lt'
+  | '__le'
+  | '__tostring'
+  | '__metatable'
+  | '__mode'
+  | '__gc'
+  | '__pairs'
+  | '__ipairs'
+  | '__name'
+  | '__tojson';
 
-for (const event of ['__index', '__newindex', '__call', '__eq', '__lt', '__le', '__concat', '__len', '__unm', '__add', '__sub', '__mul', '__div', '__mod', '__pow']) {
+for (const event of [
+  '__index',
+  '__newindex',
+  '__call',
+  '__eq',
+  '__lt',
+  '__le',
+  '__concat',
+  '__len',
+  '__unm',
+  '__add',
+  '__sub',
+  '__mul',
+  '__div',
+  '__mod',
+  '__pow',
+]) {
   property(event);
 }
 

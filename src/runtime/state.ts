@@ -33,7 +33,6 @@ export const state = {
   /** Of the VM that runs: what strings are indexed by. */
   stringMeta: undefined as LuaTable | undefined,
   /** The Lua thread that runs. */
-  // biome-ignore lint/suspicious/noExplicitAny: coroutine.ts owns the class and casts
   thread: undefined as any,
 };
 

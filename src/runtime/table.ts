@@ -59,8 +59,10 @@ export class Hash implements HashPart {
   vals: LuaValue[] = [];
   /** Entries whose value is not nil. */
   live = 0;
-  /** Number keys ever inserted since the last compaction. */
+  /** Keys inserted since the last compaction that could be elements of an array. */
   numbers = 0;
+  /** When there are so many, see whether an array can hold them. */
+  private checkAt = 4;
 
   get(key: LuaValue): LuaValue {
     const i = this.map.get(key);
@@ -82,7 +84,7 @@ export class Hash implements HashPart {
   /** Add a key that is not there, with a value that is not nil. */
   insert(key: LuaValue, value: LuaValue): void {
     if (this.keys.length > 2 * this.live + 16) this.compact();
-    if (typeof key === 'number') this.numbers++;
+    if (isElement(key)) this.numbers++;
     this.map.set(key, this.keys.length);
     this.keys.push(key === 0 ? 0 : key); // -0 is the key 0
     this.vals.push(value);
@@ -97,7 +99,7 @@ export class Hash implements HashPart {
     let numbers = 0;
     for (let i = 0; i < keys.length; i++) {
       if (vals[i] === undefined) continue;
-      if (typeof keys[i] === 'number') numbers++;
+      if (isElement(keys[i])) numbers++;
       map.set(keys[i], newKeys.length);
       newKeys.push(keys[i]);
       newVals.push(vals[i]);
@@ -107,6 +109,48 @@ export class Hash implements HashPart {
     this.vals = newVals;
     this.numbers = numbers;
     this.live = newKeys.length;
+  }
+
+  /**
+   * The largest n such that more than half of 1..n would be used if they were elements: Lua's rule for
+   * the size of an array (ltable.c, computesizes). 0 when it is not time to ask, or nothing would move.
+   * @param used  elements that the array has already, from 1 on without a gap
+   */
+  arraySize(used: number): number {
+    if (this.numbers < this.checkAt) return 0;
+    this.checkAt = this.numbers * 2;
+    // slots[i]: keys k with 2^(i-1) < k <= 2^i.
+    const slots = new Array<number>(32).fill(0);
+    const { keys, vals } = this;
+    let candidates = 0;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      if (vals[i] === undefined || !isElement(key) || key > 0x7fffffff) continue;
+      candidates++;
+      slots[32 - Math.clz32(key - 1)]!++;
+    }
+    if (candidates === 0) return 0;
+    let size = 0;
+    let below = 0;
+    for (let i = 0; i < 31; i++) {
+      below += slots[i]!;
+      const n = 2 ** i;
+      if (below + Math.min(used, n) > n / 2) size = n;
+    }
+    return size > used ? size : 0;
+  }
+
+  /** The values of the keys from `first` to `last`, which go; where there is none, undefined. */
+  takeElements(first: number, last: number): LuaValue[] {
+    const taken: LuaValue[] = [];
+    for (let key = first; key <= last; key++) {
+      const value = this.get(key);
+      taken.push(value);
+      if (value !== undefined) this.update(key, undefined);
+    }
+    this.compact();
+    this.checkAt = Math.max(4, this.numbers * 2);
+    return taken;
   }
 
   /** Position of the first live entry at or after `i`, or -1. */
@@ -125,6 +169,10 @@ export class Hash implements HashPart {
     return this.vals[i];
   }
 }
+
+/** A positive integer. */
+const isElement = (key: LuaValue): key is number =>
+  typeof key === 'number' && key > 0 && Number.isInteger(key);
 
 type Collectable = object;
 const isCollectable = (v: LuaValue): v is Extract<LuaValue, Collectable> =>
@@ -311,10 +359,31 @@ export function rawSetNumber(t: LuaTable, key: number, value: LuaValue): void {
     return;
   }
   const { hash } = t;
-  if (hash !== undefined && hash.numbers > 0 && hash.update(key, value)) return;
+  if (key === arr.length && (hash === undefined || hash.numbers === 0)) {
+    if (value !== undefined) append(t, arr, value);
+    return;
+  }
+  if (hash?.update(key, value)) return;
   if (value === undefined) return;
   if (key === arr.length && !(hash instanceof WeakHash)) append(t, arr, value);
-  else insert(t, key, value);
+  else {
+    insert(t, key, value);
+    if (t.hash instanceof Hash) moveToArray(t, t.hash);
+  }
+}
+
+/** Elements that came out of order are in the hash: when there are enough of them, they move. */
+function moveToArray(t: LuaTable, hash: Hash): void {
+  const used = t.arr.length - 1;
+  const size = hash.arraySize(used);
+  if (size === 0) return;
+  const taken = hash.takeElements(used + 1, size);
+  while (taken.length > 0 && taken[taken.length - 1] === undefined) taken.pop();
+  if (taken.length === 0) return;
+  const arr = used === 0 ? startArray(taken[0]) : t.arr;
+  for (let i = used === 0 ? 1 : 0; i < taken.length; i++) arr.push(taken[i]);
+  t.arr = arr;
+  takeFollowing(t, arr);
 }
 
 function removeLast(t: LuaTable, arr: LuaValue[]): void {
@@ -323,11 +392,26 @@ function removeLast(t: LuaTable, arr: LuaValue[]): void {
   if (arr.length === 1) t.arr = EMPTY;
 }
 
+const integers: LuaValue[] = [0, 0];
+const doubles: LuaValue[] = [0.5, 0.5];
+const others: LuaValue[] = [0, undefined];
+
+/**
+ * An array part of one element. V8 remembers for each literal of the source what its arrays came to
+ * hold, and an array of doubles that comes from a literal which has held tables is an array of boxed
+ * doubles. Copies remember nothing and are of the kind of what they are copied from.
+ */
+function startArray(value: LuaValue): LuaValue[] {
+  const kind = typeof value !== 'number' ? others : (value | 0) === value ? integers : doubles;
+  const arr = kind.slice();
+  arr[1] = value;
+  return arr;
+}
+
 /** Add element `#t + 1`, which is not in the hash, and what follows it there. */
 function append(t: LuaTable, arr: LuaValue[], value: LuaValue): void {
-  if (arr === EMPTY) {
-    t.arr = arr = [0, value];
-  } else {
+  if (arr === EMPTY) t.arr = arr = startArray(value);
+  else {
     // A queue leaves nils behind at its front: when most of the array is nil, it becomes a hash.
     if ((arr.length & (arr.length - 1)) === 0 && arr.length >= 64 && mostlyNil(arr)) {
       moveToHash(t, arr);
@@ -336,14 +420,18 @@ function append(t: LuaTable, arr: LuaValue[], value: LuaValue): void {
     }
     arr.push(value);
   }
+  takeFollowing(t, arr);
+}
+
+/** What follows the last element may be in the hash. */
+function takeFollowing(t: LuaTable, arr: LuaValue[]): void {
   const { hash } = t;
-  if (hash !== undefined && hash.numbers > 0) {
-    for (;;) {
-      const next = hash.get(arr.length);
-      if (next === undefined) break;
-      hash.update(arr.length, undefined);
-      arr.push(next);
-    }
+  if (hash === undefined || hash.numbers === 0) return;
+  for (;;) {
+    const next = hash.get(arr.length);
+    if (next === undefined) break;
+    hash.update(arr.length, undefined);
+    arr.push(next);
   }
 }
 

@@ -20,7 +20,6 @@ export type LuaValue =
   | LuaThreadLike;
 
 /** What a function returns: one value, an array of values, SUSPEND or TAIL. */
-// biome-ignore lint/suspicious/noExplicitAny: arrays of values and the special arrays share this type
 export type Result = any;
 
 export type LuaFunction = (...args: LuaValue[]) => Result;
@@ -45,7 +44,7 @@ export const EMPTY: LuaValue[] = [0];
 
 /** Where a table keeps the keys that are neither elements nor fields: `table.ts` has the two kinds. */
 export interface HashPart {
-  /** Is there, or was there, a number among the keys? */
+  /** How many keys are, or were, positive integers. */
   readonly numbers: number;
   get(key: LuaValue): LuaValue;
   /** Change the value of a key that is there; false when it isn't. */

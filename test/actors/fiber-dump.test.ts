@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { MAIN, runProgram, spec } from '../support/spec.ts';
 
-spec('a panic tells who started the fiber, and who started that one', `
+spec(
+  'a panic tells who started the fiber, and who started that one',
+  `
   local function child() error('deep') end
   local function parent()
     local f = spawn(child)
@@ -14,13 +16,18 @@ spec('a panic tells who started the fiber, and who started that one', `
   end
   local f = spawn(parent)
   f:join()
-`, '', {
-  stderr: "Fiber 0x3 panicked: 'main.lua:2: deep'\nstack traceback:\n\tmain.lua:2: in function 'child'\nspawned by fiber 0x2:\n\tmain.lua:4: in function 'parent'\nspawned by fiber 0x1:\n\tmain.lua:7: in main chunk\n",
-  once: true,
-});
+`,
+  '',
+  {
+    stderr:
+      "Fiber 0x3 panicked: 'main.lua:2: deep'\nstack traceback:\n\tmain.lua:2: in function 'child'\nspawned by fiber 0x2:\n\tmain.lua:4: in function 'parent'\nspawned by fiber 0x1:\n\tmain.lua:7: in main chunk\n",
+    once: true,
+  },
+);
 
 test('--fiber-dump prints the fibers that are left at the end', async () => {
-  const { stderr } = await runProgram(`
+  const { stderr } = await runProgram(
+    `
 local p, f = require('future').new()
 KEEP = p
 local function waiter() f:get() end
@@ -28,20 +35,31 @@ spawn(waiter)
 spawn(function()
   coroutine.wrap(function() f:get() end)()
 end)
-`, { flags: ['--fiber-dump'] });
-  assert.match(stderr, /^VM 0x1: 2 fibers\nfiber 0x2 waits for future 0x[0-9a-f]+\n\t\S+main\.lua:4: in function 'waiter'\n\tspawned at \S+main\.lua:5: in main chunk, by fiber 0x1\nfiber 0x3 waits for future/);
-  assert.match(stderr, /main\.lua:7: in function <\S+main\.lua:7>\n\t\S+main\.lua:7: in function <\S+main\.lua:6>/);
+`,
+    { flags: ['--fiber-dump'] },
+  );
+  assert.match(
+    stderr,
+    /^VM 0x1: 2 fibers\nfiber 0x2 waits for future 0x[0-9a-f]+\n\t\S+main\.lua:4: in function 'waiter'\n\tspawned at \S+main\.lua:5: in main chunk, by fiber 0x1\nfiber 0x3 waits for future/,
+  );
+  assert.match(
+    stderr,
+    /main\.lua:7: in function <\S+main\.lua:7>\n\t\S+main\.lua:7: in function <\S+main\.lua:6>/,
+  );
 });
 
 test('SIGUSR1 prints all fibers, and the program goes on', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
   try {
     const file = join(folder, 'main.lua');
-    writeFileSync(file, `local time = require 'time'
+    writeFileSync(
+      file,
+      `local time = require 'time'
 print('up')
 local done
 spawn(function() while not done do time.sleep(0.01) end end)
-time.sleep(0.5) done = true print('end')`);
+time.sleep(0.5) done = true print('end')`,
+    );
     const child = spawn(process.execPath, [MAIN, file], { stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
@@ -60,7 +78,10 @@ time.sleep(0.5) done = true print('end')`);
     const code = await new Promise((done) => child.on('close', done));
     assert.equal(code, 0);
     assert.equal(stdout, 'up\nend\n');
-    assert.match(stderr, /VM 0x1: 2 fibers\nfiber 0x1 \(main\) waits for a timer or a descriptor\n\t\S+main\.lua:5: in main chunk\nfiber 0x2 waits for a timer/);
+    assert.match(
+      stderr,
+      /VM 0x1: 2 fibers\nfiber 0x1 \(main\) waits for a timer or a descriptor\n\t\S+main\.lua:5: in main chunk\nfiber 0x2 waits for a timer/,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

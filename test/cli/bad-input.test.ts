@@ -31,7 +31,10 @@ test('an unfinished string, comment and number', async () => {
 test('a missing file', async () => {
   const { stderr, code } = await runCommand(['/nonexistent/program.lua']);
   assert.equal(code, 1);
-  assert.equal(stderr, 'Error starting the lua VM: cannot open /nonexistent/program.lua: No such file or directory\n');
+  assert.equal(
+    stderr,
+    'Error starting the lua VM: cannot open /nonexistent/program.lua: No such file or directory\n',
+  );
 });
 
 test('a directory stands for its init.lua; without one the message names it', async () => {
@@ -65,12 +68,18 @@ test('a line of 10 MB', async () => {
 });
 
 test('10,000 nested parentheses', () =>
-  rejects(`x = ${'('.repeat(10_000)}1${')'.repeat(10_000)}`, /main\.lua:1: chunk has too many syntax levels/));
+  rejects(
+    `x = ${'('.repeat(10_000)}1${')'.repeat(10_000)}`,
+    /main\.lua:1: chunk has too many syntax levels/,
+  ));
 
 test('10,000 nested blocks, tables and functions', async () => {
   await rejects('do '.repeat(10_000) + 'end '.repeat(10_000), /too many syntax levels/);
   await rejects(`x = ${'{'.repeat(10_000)}${'}'.repeat(10_000)}`, /too many syntax levels/);
-  await rejects(`x = ${'function() return '.repeat(10_000)}1${' end'.repeat(10_000)}`, /too many syntax levels/);
+  await rejects(
+    `x = ${'function() return '.repeat(10_000)}1${' end'.repeat(10_000)}`,
+    /too many syntax levels/,
+  );
 });
 
 test('command line mistakes end with code 2', async () => {
@@ -106,6 +115,9 @@ test('a closed reader of standard output ends the program quietly, as SIGPIPE wo
 test('output written before an error is not lost, and comes before the report', async () => {
   const { stdout, stderr, code } = await runProgram('print("first")\nerror("second")');
   assert.equal(stdout, 'first\n');
-  assert.match(stderr, /^Main fiber from VM 0x1 panicked: '.*main\.lua:2: second'\nstack traceback:\n/);
+  assert.match(
+    stderr,
+    /^Main fiber from VM 0x1 panicked: '.*main\.lua:2: second'\nstack traceback:\n/,
+  );
   assert.equal(code, 1);
 });

@@ -1,15 +1,21 @@
 import { spec } from '../support/spec.ts';
 
-spec('all children have ended when fiber_group returns; results of its function pass through', `
+spec(
+  'all children have ended when fiber_group returns; results of its function pass through',
+  `
   local group = require 'fiber_group'
   print(group(function(g)
     for i = 1, 3 do g:spawn(function() for n = 1, i do this_fiber.yield() end print('child', i) end) end
     print('body')
     return 'a', nil, 'c'
   end))
-`, 'body\nchild\t1\nchild\t2\nchild\t3\na\tnil\tc\n');
+`,
+  'body\nchild\t1\nchild\t2\nchild\t3\na\tnil\tc\n',
+);
 
-spec('the first failure interrupts the others, and is raised', `
+spec(
+  'the first failure interrupts the others, and is raised',
+  `
   local group = require 'fiber_group'
   print(pcall(group, function(g)
     g:spawn(function()
@@ -19,18 +25,26 @@ spec('the first failure interrupts the others, and is raised', `
     g:spawn(function() this_fiber.yield() error('first', 0) end)
     g:spawn(function() while true do this_fiber.yield() end end)
   end))
-`, 'cleaned up\nfalse\tfirst\n');
+`,
+  'cleaned up\nfalse\tfirst\n',
+);
 
-spec('a failing body interrupts the children and waits for them', `
+spec(
+  'a failing body interrupts the children and waits for them',
+  `
   local group = require 'fiber_group'
   print(pcall(group, function(g)
     local f = g:spawn(function() while true do this_fiber.yield() end end)
     this_fiber.yield()
     error('body', 0)
   end))
-`, 'false\tbody\n');
+`,
+  'false\tbody\n',
+);
 
-spec('an interrupted owner interrupts the children; they end first', `
+spec(
+  'an interrupted owner interrupts the children; they end first',
+  `
   local group = require 'fiber_group'
   local f = spawn(function()
     group(function(g)
@@ -45,9 +59,13 @@ spec('an interrupted owner interrupts the children; they end first', `
   f:interrupt()
   f:join()
   print(f.interruption_caught)
-`, 'child ends\ntrue\n');
+`,
+  'child ends\ntrue\n',
+);
 
-spec('children can be joined for their results, and spawn more', `
+spec(
+  'children can be joined for their results, and spawn more',
+  `
   local group = require 'fiber_group'
   group(function(g)
     local f = g:spawn(function()
@@ -56,9 +74,13 @@ spec('children can be joined for their results, and spawn more', `
     end)
     print(f:join())
   end)
-`, 'grandchild\n42\n');
+`,
+  'grandchild\n42\n',
+);
 
-spec('groups nest; a group that is over takes no more children', `
+spec(
+  'groups nest; a group that is over takes no more children',
+  `
   local group = require 'fiber_group'
   local kept
   print(pcall(group, function(outer)
@@ -68,4 +90,6 @@ spec('groups nest; a group that is over takes no more children', `
     end)
   end))
   print(pcall(kept.spawn, kept, print))
-`, 'false\tdeep\nfalse\tOperation not permitted\n');
+`,
+  'false\tdeep\nfalse\tOperation not permitted\n',
+);

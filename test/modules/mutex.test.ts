@@ -1,14 +1,20 @@
 import { spec } from '../support/spec.ts';
 
-spec('unlock passes the mutex to the fiber that waited longest', `
+spec(
+  'unlock passes the mutex to the fiber that waited longest',
+  `
   local m = require('mutex').new()
   m:lock()
   for i = 1, 3 do spawn(function() m:lock() print(i) m:unlock() end) end
   this_fiber.yield()
   m:unlock()
-`, '1\n2\n3\n');
+`,
+  '1\n2\n3\n',
+);
 
-spec('lock of a free mutex does not switch; try_lock never suspends', `
+spec(
+  'lock of a free mutex does not switch; try_lock never suspends',
+  `
   local m = require('mutex').new()
   spawn(function() print('other') end)
   m:lock()
@@ -16,9 +22,13 @@ spec('lock of a free mutex does not switch; try_lock never suspends', `
   m:unlock()
   print(m:try_lock())
   print(pcall(m.unlock, m), pcall(m.unlock, m))
-`, 'mine\tfalse\ntrue\ntrue\tfalse\tOperation not permitted\nother\n');
+`,
+  'mine\tfalse\ntrue\ntrue\tfalse\tOperation not permitted\nother\n',
+);
 
-spec('lock is not an interruption point', `
+spec(
+  'lock is not an interruption point',
+  `
   local m = require('mutex').new()
   m:lock()
   local f = spawn(function() m:lock() print('locked') m:unlock() this_fiber.yield() print('never') end)
@@ -27,24 +37,36 @@ spec('lock is not an interruption point', `
   m:unlock()
   f:join()
   print(f.interruption_caught)
-`, 'locked\ntrue\n');
+`,
+  'locked\ntrue\n',
+);
 
-spec('forbid_suspend forbids even the lock of a free mutex', `
+spec(
+  'forbid_suspend forbids even the lock of a free mutex',
+  `
   local m = require('mutex').new()
   this_fiber.forbid_suspend()
   print(pcall(m.lock, m))
   print(m:try_lock())
-`, 'false\tEPERM within a forbid-suspend block\ntrue\n');
+`,
+  'false\tEPERM within a forbid-suspend block\ntrue\n',
+);
 
-spec('self is checked, unknown keys raise bad_index', `
+spec(
+  'self is checked, unknown keys raise bad_index',
+  `
   local m = require('mutex').new()
   local _, e = pcall(m.lock)
   print(e, e.arg, getmetatable(m))
   local _, e = pcall(function() return m.nothing end)
   print(e, e.index)
-`, "Invalid argument\t1\tmutex\nRequested key wasn't found in the table/userdata\t2\n");
+`,
+  "Invalid argument\t1\tmutex\nRequested key wasn't found in the table/userdata\t2\n",
+);
 
-spec('a recursive mutex may be locked again by its owner only', `
+spec(
+  'a recursive mutex may be locked again by its owner only',
+  `
   local m = require('recursive_mutex').new()
   m:lock() m:lock()
   print(m:try_lock())
@@ -57,9 +79,13 @@ spec('a recursive mutex may be locked again by its owner only', `
   print('unlocking')
   m:unlock()
   f:join()
-`, 'true\nfalse\tfalse\tOperation not permitted\nunlocking\nsecond owner\n');
+`,
+  'true\nfalse\tfalse\tOperation not permitted\nunlocking\nsecond owner\n',
+);
 
-spec('a condition variable wakes in FIFO order and re-locks the mutex', `
+spec(
+  'a condition variable wakes in FIFO order and re-locks the mutex',
+  `
   local m, c = require('mutex').new(), require('condition_variable').new()
   for i = 1, 3 do
     spawn(function() m:lock() c:wait(m) print(i, m:try_lock()) m:unlock() end)
@@ -69,9 +95,13 @@ spec('a condition variable wakes in FIFO order and re-locks the mutex', `
   this_fiber.yield()
   print('then all')
   c:notify_all()
-`, '1\tfalse\nthen all\n2\tfalse\n3\tfalse\n');
+`,
+  '1\tfalse\nthen all\n2\tfalse\n3\tfalse\n',
+);
 
-spec('an interrupted wait re-locks the mutex before it raises', `
+spec(
+  'an interrupted wait re-locks the mutex before it raises',
+  `
   local m, c = require('mutex').new(), require('condition_variable').new()
   local f = spawn(function()
     m:lock()
@@ -87,9 +117,13 @@ spec('an interrupted wait re-locks the mutex before it raises', `
   m:unlock()
   f:join()
   print(f.interruption_caught)
-`, 'holding\nlocked again\ttrue\ntrue\n');
+`,
+  'holding\nlocked again\ttrue\ntrue\n',
+);
 
-spec('a fiber that was notified cannot be interrupted out of the wait', `
+spec(
+  'a fiber that was notified cannot be interrupted out of the wait',
+  `
   local m, c = require('mutex').new(), require('condition_variable').new()
   local f = spawn(function()
     m:lock() c:wait(m) print('woken') m:unlock()
@@ -101,12 +135,18 @@ spec('a fiber that was notified cannot be interrupted out of the wait', `
   f:interrupt()
   f:join()
   print(f.interruption_caught)
-`, 'woken\ntrue\n');
+`,
+  'woken\ntrue\n',
+);
 
-spec('wait checks the mutex', `
+spec(
+  'wait checks the mutex',
+  `
   local m, c = require('mutex').new(), require('condition_variable').new()
   local function code(...) local _, e = pcall(...) print(e, e.arg) end
   code(c.wait, c, m)
   code(c.wait, c, 1)
   code(c.wait, c, c)
-`, 'Operation not permitted\tnil\nInvalid argument\t1\nInvalid argument\t2\n');
+`,
+  'Operation not permitted\tnil\nInvalid argument\t1\nInvalid argument\t2\n',
+);

@@ -1,22 +1,32 @@
 import { spec } from '../support/spec.ts';
 
-spec('the first ready case wins, the others are untouched', `
+spec(
+  'the first ready case wins, the others are untouched',
+  `
   local select, channel = require 'select', require 'channel'
   local a, b = channel.new(1), channel.new(1)
   a:send('a') b:send('b')
   print(select { a:receiving(), b:receiving() })
   print(#a, #b)
-`, '1\ta\n0\t1\n');
+`,
+  '1\ta\n0\t1\n',
+);
 
-spec('it waits for whichever comes first', `
+spec(
+  'it waits for whichever comes first',
+  `
   local select, channel = require 'select', require 'channel'
   local a, b = channel.new(), channel.new()
   spawn(function() this_fiber.yield() b:send('late') end)
   print(select { a:receiving(), b:receiving() })
   print(a:try_send('x'), b:try_send('y'))
-`, '2\tlate\nfalse\tfalse\n');
+`,
+  '2\tlate\nfalse\tfalse\n',
+);
 
-spec('sending, futures, fibers and timeouts are cases, too', `
+spec(
+  'sending, futures, fibers and timeouts are cases, too',
+  `
   local select, channel, future = require 'select', require 'channel', require 'future'
   local ch = channel.new(1)
   print(select { ch:sending('v') }, #ch)
@@ -26,22 +36,32 @@ spec('sending, futures, fibers and timeouts are cases, too', `
   print(select { f, 60 })
   local g = spawn(function() return 'result' end)
   print(select { 60, g }, g:join())
-`, '1\t1\n2\n1\tvalue\n2\tresult\n');
+`,
+  '1\t1\n2\n1\tvalue\n2\tresult\n',
+);
 
-spec('an error of the case that wins is raised', `
+spec(
+  'an error of the case that wins is raised',
+  `
   local select, channel = require 'select', require 'channel'
   local ch = channel.new()
   spawn(function() ch:close() end)
   print(pcall(select, { ch:receiving() }))
   print(pcall(select, {}))
   print(pcall(select, { 'nonsense' }))
-`, 'false\tChannel closed\nfalse\tInvalid argument\nfalse\tInvalid argument\n');
+`,
+  'false\tChannel closed\nfalse\tInvalid argument\nfalse\tInvalid argument\n',
+);
 
-spec('it is an interruption point, and nothing is taken', `
+spec(
+  'it is an interruption point, and nothing is taken',
+  `
   local select, channel = require 'select', require 'channel'
   local ch = channel.new()
   local f = spawn(function() select { ch:receiving() } end)
   this_fiber.yield()
   f:interrupt() f:join()
   print(f.interruption_caught, ch:try_send(1))
-`, 'true\tfalse\n');
+`,
+  'true\tfalse\n',
+);

@@ -1,11 +1,17 @@
 import { spec } from '../support/spec.ts';
 
-spec('a function that is done in time gives its results', `
+spec(
+  'a function that is done in time gives its results',
+  `
   local timeout = require 'timeout'
   print(timeout(10, function() this_fiber.yield() return 1, nil, 3 end))
-`, '1\tnil\t3\n');
+`,
+  '1\tnil\t3\n',
+);
 
-spec('one that is not is interrupted, and ETIMEDOUT raised', `
+spec(
+  'one that is not is interrupted, and ETIMEDOUT raised',
+  `
   local timeout, time = require 'timeout', require 'time'
   local ok, e = pcall(timeout, 0.01, function()
     scope_cleanup_push(function() print('cleaned up') end)
@@ -13,40 +19,62 @@ spec('one that is not is interrupted, and ETIMEDOUT raised', `
     print('never')
   end)
   print(ok, e, e == require('generic_error').ETIMEDOUT)
-`, 'cleaned up\nfalse\tConnection timed out\ttrue\n');
+`,
+  'cleaned up\nfalse\tConnection timed out\ttrue\n',
+);
 
-spec('errors pass through; the time is up for nobody then', `
+spec(
+  'errors pass through; the time is up for nobody then',
+  `
   local timeout = require 'timeout'
   print(pcall(timeout, 60, function() error('mine', 0) end))
-`, 'false\tmine\n');
+`,
+  'false\tmine\n',
+);
 
-spec('an interruption of the caller interrupts the function', `
+spec(
+  'an interruption of the caller interrupts the function',
+  `
   local timeout, time = require 'timeout', require 'time'
   local f = spawn(function() timeout(60, function() time.sleep(60) end) print('never') end)
   this_fiber.yield() this_fiber.yield()
   f:interrupt()
   f:join()
   print(f.interruption_caught)
-`, 'true\n');
+`,
+  'true\n',
+);
 
-spec('timeouts nest: the nearer one ends', `
+spec(
+  'timeouts nest: the nearer one ends',
+  `
   local timeout, time = require 'timeout', require 'time'
   print(timeout(60, function()
     local ok, e = pcall(timeout, 0.01, function() time.sleep(60) end)
     return ok, tostring(e)
   end))
-`, 'false\tConnection timed out\n');
+`,
+  'false\tConnection timed out\n',
+);
 
-spec('fiber-local storage is that of the caller', `
+spec(
+  'fiber-local storage is that of the caller',
+  `
   local timeout = require 'timeout'
   this_fiber.local_.x = 'kept'
   timeout(10, function() print(this_fiber.local_.x) end)
-`, 'kept\n');
+`,
+  'kept\n',
+);
 
-spec('the time is checked', `
+spec(
+  'the time is checked',
+  `
   local timeout = require 'timeout'
   local function code(...) local _, e = pcall(...) print(e, e.arg) end
   code(timeout, -1, print)
   code(timeout, 0/0, print)
   code(timeout, 1/0, print)
-`, 'Numerical argument out of domain\t1\n'.repeat(3));
+`,
+  'Numerical argument out of domain\t1\n'.repeat(3),
+);

@@ -25,7 +25,12 @@ export interface Program {
 export function generate(random: () => number): Program {
   const pick = (n: number): number => Math.floor(random() * n);
   const count = 2 + pick(4);
-  const program: Program = { fibers: [], mutexes: 1 + pick(2), conditions: 1 + pick(2), futures: 1 + pick(2) };
+  const program: Program = {
+    fibers: [],
+    mutexes: 1 + pick(2),
+    conditions: 1 + pick(2),
+    futures: 1 + pick(2),
+  };
   for (let i = 0; i < count; i++) {
     const body: Instruction[] = [];
     const length = 2 + pick(8);
@@ -33,15 +38,34 @@ export function generate(random: () => number): Program {
       const m = pick(program.mutexes);
       const c = pick(program.conditions);
       switch (pick(11)) {
-        case 0: case 1: body.push({ op: 'yield' }); break;
-        case 2: case 3: body.push({ op: 'lock', m }, { op: 'yield' }, { op: 'unlock', m }); break;
-        case 4: body.push({ op: 'lock', m }, { op: 'wait', c, m }, { op: 'unlock', m }); break;
-        case 5: body.push({ op: 'notify', c }); break;
-        case 6: body.push({ op: 'notifyAll', c }); break;
-        case 7: body.push({ op: 'get', f: pick(program.futures) }); break;
-        case 8: body.push({ op: 'set', f: pick(program.futures) }); break;
-        case 9: body.push({ op: 'interrupt', fiber: pick(count) }); break;
-        default: body.push(random() < 0.5 ? { op: 'trylock', m } : { op: 'join', fiber: pick(count) });
+        case 0:
+        case 1:
+          body.push({ op: 'yield' });
+          break;
+        case 2:
+        case 3:
+          body.push({ op: 'lock', m }, { op: 'yield' }, { op: 'unlock', m });
+          break;
+        case 4:
+          body.push({ op: 'lock', m }, { op: 'wait', c, m }, { op: 'unlock', m });
+          break;
+        case 5:
+          body.push({ op: 'notify', c });
+          break;
+        case 6:
+          body.push({ op: 'notifyAll', c });
+          break;
+        case 7:
+          body.push({ op: 'get', f: pick(program.futures) });
+          break;
+        case 8:
+          body.push({ op: 'set', f: pick(program.futures) });
+          break;
+        case 9:
+          body.push({ op: 'interrupt', fiber: pick(count) });
+          break;
+        default:
+          body.push(random() < 0.5 ? { op: 'trylock', m } : { op: 'join', fiber: pick(count) });
       }
     }
     program.fibers.push(body);
@@ -72,17 +96,28 @@ export function toLua({ fibers, mutexes, conditions, futures }: Program): string
 
 function luaCall(x: Instruction): string {
   switch (x.op) {
-    case 'yield': return 'this_fiber.yield';
-    case 'lock': return `M[${x.m}].lock, M[${x.m}]`;
-    case 'unlock': return `M[${x.m}].unlock, M[${x.m}]`;
-    case 'trylock': return `M[${x.m}].try_lock, M[${x.m}]`;
-    case 'wait': return `C[${x.c}].wait, C[${x.c}], M[${x.m}]`;
-    case 'notify': return `C[${x.c}].notify_one, C[${x.c}]`;
-    case 'notifyAll': return `C[${x.c}].notify_all, C[${x.c}]`;
-    case 'get': return `F[${x.f}].get, F[${x.f}]`;
-    case 'set': return `P[${x.f}].set_value, P[${x.f}], 1`;
-    case 'interrupt': return `fibers[${x.fiber}].interrupt, fibers[${x.fiber}]`;
-    case 'join': return `fibers[${x.fiber}].join, fibers[${x.fiber}]`;
+    case 'yield':
+      return 'this_fiber.yield';
+    case 'lock':
+      return `M[${x.m}].lock, M[${x.m}]`;
+    case 'unlock':
+      return `M[${x.m}].unlock, M[${x.m}]`;
+    case 'trylock':
+      return `M[${x.m}].try_lock, M[${x.m}]`;
+    case 'wait':
+      return `C[${x.c}].wait, C[${x.c}], M[${x.m}]`;
+    case 'notify':
+      return `C[${x.c}].notify_one, C[${x.c}]`;
+    case 'notifyAll':
+      return `C[${x.c}].notify_all, C[${x.c}]`;
+    case 'get':
+      return `F[${x.f}].get, F[${x.f}]`;
+    case 'set':
+      return `P[${x.f}].set_value, P[${x.f}], 1`;
+    case 'interrupt':
+      return `fibers[${x.fiber}].interrupt, fibers[${x.fiber}]`;
+    case 'join':
+      return `fibers[${x.fiber}].join, fibers[${x.fiber}]`;
   }
 }
 
@@ -112,12 +147,26 @@ interface FiberModel {
 export function simulate(program: Program, choose: (n: number) => number): string {
   let output = '';
   const ready: FiberModel[] = [];
-  const mutexes = Array.from({ length: program.mutexes }, () => ({ locked: false, queue: [] as FiberModel[] }));
+  const mutexes = Array.from({ length: program.mutexes }, () => ({
+    locked: false,
+    queue: [] as FiberModel[],
+  }));
   const conditions = Array.from({ length: program.conditions }, () => [] as FiberModel[]);
-  const futures = Array.from({ length: program.futures }, () => ({ set: false, queue: [] as FiberModel[] }));
+  const futures = Array.from({ length: program.futures }, () => ({
+    set: false,
+    queue: [] as FiberModel[],
+  }));
   const fibers: FiberModel[] = program.fibers.map((body, id) => ({
-    id, body, at: 0, interrupt: false, joinable: true, state: 'ready', outcome: undefined, relock: undefined,
-    failed: undefined, joiner: undefined,
+    id,
+    body,
+    at: 0,
+    interrupt: false,
+    joinable: true,
+    state: 'ready',
+    outcome: undefined,
+    relock: undefined,
+    failed: undefined,
+    joiner: undefined,
   }));
   ready.push(...fibers);
 
@@ -201,7 +250,12 @@ export function simulate(program: Program, choose: (n: number) => number): strin
         return 'ok';
       }
       case 'notifyAll':
-        for (let next = conditions[x.c]!.shift(); next !== undefined; next = conditions[x.c]!.shift()) wake(next, 'ok');
+        for (
+          let next = conditions[x.c]!.shift();
+          next !== undefined;
+          next = conditions[x.c]!.shift()
+        )
+          wake(next, 'ok');
         return 'ok';
       case 'get':
         if (f.interrupt) return INTERRUPTED;

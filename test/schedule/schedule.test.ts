@@ -9,13 +9,22 @@ const SEEDS = 100;
 function everySchedule(name: string, source: string, expected: string): void {
   test(`${name} (under ${SEEDS} schedules)`, async () => {
     for (let schedule = 0; schedule < SEEDS; schedule++) {
-      const { stdout, stderr, code } = await runLua(source, { schedule, suspendAll: schedule % 5 === 4 });
-      assert.deepEqual({ stdout, stderr, code }, { stdout: expected, stderr: '', code: 0 }, `seed ${schedule}`);
+      const { stdout, stderr, code } = await runLua(source, {
+        schedule,
+        suspendAll: schedule % 5 === 4,
+      });
+      assert.deepEqual(
+        { stdout, stderr, code },
+        { stdout: expected, stderr: '', code: 0 },
+        `seed ${schedule}`,
+      );
     }
   });
 }
 
-everySchedule('a mutex excludes', `
+everySchedule(
+  'a mutex excludes',
+  `
   local m = require('mutex').new()
   local inside, fibers = 0, {}
   for i = 1, 8 do
@@ -32,9 +41,13 @@ everySchedule('a mutex excludes', `
   end
   for _, f in ipairs(fibers) do f:join() end
   print('done', m:try_lock())
-`, 'done\ttrue\n');
+`,
+  'done\ttrue\n',
+);
 
-everySchedule('a bounded buffer over a mutex and two condition variables loses nothing', `
+everySchedule(
+  'a bounded buffer over a mutex and two condition variables loses nothing',
+  `
   local mutex, condition = require 'mutex', require 'condition_variable'
   local m, filled, emptied = mutex.new(), condition.new(), condition.new()
   local buffer, got, sum = {}, 0, 0
@@ -58,9 +71,13 @@ everySchedule('a bounded buffer over a mutex and two condition variables loses n
   for c = 1, 3 do all[#all + 1] = spawn(function() for i = 1, 5 do local v = take() sum, got = sum + v, got + 1 end end) end
   for _, f in ipairs(all) do f:join() end
   print(got, sum, #buffer)
-`, '15\t3045\t0\n');
+`,
+  '15\t3045\t0\n',
+);
 
-everySchedule('a channel keeps the order of each sender and delivers each value once', `
+everySchedule(
+  'a channel keeps the order of each sender and delivers each value once',
+  `
   local ch = require('channel').new(2)
   local senders, last, count = {}, {}, 0
   for s = 1, 3 do
@@ -76,9 +93,13 @@ everySchedule('a channel keeps the order of each sender and delivers each value 
     count = count + 1
   end
   print(count)
-`, '18\n');
+`,
+  '18\n',
+);
 
-everySchedule('interrupted receivers lose no value', `
+everySchedule(
+  'interrupted receivers lose no value',
+  `
   local ch = require('channel').new(1)
   local sum, receivers = 0, {}
   for i = 1, 4 do
@@ -89,9 +110,13 @@ everySchedule('interrupted receivers lose no value', `
   while #ch > 0 do this_fiber.yield() end
   for i = 1, 4 do receivers[i]:interrupt() receivers[i]:join() end
   print(sum)
-`, '55\n');
+`,
+  '55\n',
+);
 
-everySchedule('a failing child ends its group, whatever the order', `
+everySchedule(
+  'a failing child ends its group, whatever the order',
+  `
   local group = require 'fiber_group'
   local cleaned = 0
   print(pcall(group, function(g)
@@ -105,9 +130,13 @@ everySchedule('a failing child ends its group, whatever the order', `
     g:spawn(function() this_fiber.yield() error('early', 0) end)
   end))
   print(cleaned <= 5)
-`, 'false\tearly\ntrue\n');
+`,
+  'false\tearly\ntrue\n',
+);
 
-everySchedule('timers fire in the order of their times, in no time', `
+everySchedule(
+  'timers fire in the order of their times, in no time',
+  `
   local time = require 'time'
   local start = time.steady_clock.now()
   local fibers = {}
@@ -117,7 +146,9 @@ everySchedule('timers fire in the order of their times, in no time', `
   for i = 1, 5 do fibers[i]:join() end
   local took = time.steady_clock.now() - start
   print(took >= 5000 and took < 5001)
-`, '1\n2\n3\n4\n5\ntrue\n');
+`,
+  '1\n2\n3\n4\n5\ntrue\n',
+);
 
 test('--test-schedule: the same seed gives the same run, other seeds give others', async () => {
   const source = `

@@ -69,7 +69,11 @@ export function runLua(source: string, options: RunOptions = {}): Promise<Outcom
   return withFiles(source, options.files ?? {}, (main) => runFile(main, 'main.lua', options));
 }
 
-export async function runFile(file: string, shown: string, options: RunOptions = {}): Promise<Outcome> {
+export async function runFile(
+  file: string,
+  shown: string,
+  options: RunOptions = {},
+): Promise<Outcome> {
   const outcome: Outcome = { stdout: '', stderr: '', code: 0 };
   const saved = state.suspendAll;
   let endSchedule: (() => void) | undefined;
@@ -127,7 +131,12 @@ export function openDescriptors(): string[] {
 }
 
 /** A Lua program and what it prints. */
-export function spec(name: string, source: string, expected: string, options: SpecOptions = {}): void {
+export function spec(
+  name: string,
+  source: string,
+  expected: string,
+  options: SpecOptions = {},
+): void {
   for (const suspendAll of options.once === true ? [false] : [false, true]) {
     test(suspendAll ? `${name} (suspending at every call)` : name, async () => {
       const before = openDescriptors();
@@ -172,10 +181,20 @@ export async function runCommand(
 /** `runCommand` on a program given as text. */
 export function runProgram(
   source: string,
-  options: Parameters<typeof runCommand>[1] & { args?: string[]; flags?: string[]; files?: Record<string, string> } = {},
+  options: Parameters<typeof runCommand>[1] & {
+    args?: string[];
+    flags?: string[];
+    files?: Record<string, string>;
+  } = {},
 ): ReturnType<typeof runCommand> {
   return withFiles(source, options.files ?? {}, (main) =>
-    runCommand([...(options.flags ?? []), main, ...(options.args === undefined ? [] : ['--', ...options.args])], options),
+    runCommand(
+      [
+        ...(options.flags ?? []),
+        main,
+        ...(options.args === undefined ? [] : ['--', ...options.args]),
+      ],
+      options,
+    ),
   );
 }
-
