@@ -1,0 +1,39 @@
+import { spec } from '../support/spec.ts';
+
+spec(
+  'each access makes a new error object',
+  `
+  local ge = require 'generic_error'
+  local a, b = ge.EINVAL, ge.EINVAL
+  a.note = 'mine'
+  print(a == b, rawequal(a, b), b.note, a.code, tostring(a.category), getmetatable(a))
+  print(ge.EPERM == ge.EINVAL, ge.EWOULDBLOCK == ge.EAGAIN, ge.ENOTSUP)
+`,
+  'true\tfalse\tnil\t22\tgeneric\terror_code\nfalse\ttrue\tOperation not supported\n',
+);
+
+spec(
+  'an unknown name is bad_index, and the object is read-only',
+  `
+  local ge = require 'generic_error'
+  for _, f in ipairs{function() return ge.ENODATA end, function() return ge[1] end, function() ge.X = 1 end} do
+    local ok, e = pcall(f)
+    print(e, e.index)
+  end
+`,
+  "Requested key wasn't found in the table/userdata\t2\n".repeat(2) +
+    'Operation not permitted\tnil\n',
+);
+
+spec(
+  'a category says its name and the meaning of its codes, called either way',
+  `
+  local c = require('generic_error').EPIPE.category
+  print(c, c:message(32), c.message(2), getmetatable(c), c:message(99999))
+  print(c == require('generic_error').EBADF.category)
+  local ok, e = pcall(c.message, c, 'x') print(e, e.arg)
+  local ok, e = pcall(function() return c.x end) print(e)
+`,
+  'generic\tBroken pipe\tNo such file or directory\terror_category\tUnknown error 99999\ntrue\n' +
+    "Invalid argument\t2\nRequested key wasn't found in the table/userdata\n",
+);
