@@ -18,7 +18,7 @@ export interface Compiled {
   main: Emitted;
   functions: readonly { name: string; line: number }[];
   /** By site id: where each site is. */
-  sites: readonly { line: number; functionIndex: number }[];
+  sites: readonly { line: number; functionIndex: number; savesFunction: boolean }[];
   /** Names of fields that it uses as constant keys. */
   fields: Iterable<string>;
   continuation(site: number): Emitted;
@@ -38,6 +38,7 @@ export function compile(source: string, options: CompileOptions): Compiled {
     sites: code.sites.map(({ site, func }) => ({
       line: site.line,
       functionIndex: func.node.index,
+      savesFunction: func.node.usesEnv,
     })),
     continuation: (id) => emitContinuation(id, code),
   };

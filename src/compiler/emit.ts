@@ -93,6 +93,7 @@ class Printer {
     const live = site.live.map((v, i) => `${v.name} = $fr[${i + 1}]`);
     this.line(`function ${func.jsName}($v, $fr) {`, site.line);
     if (live.length > 0) this.line(`let ${live.join(', ')};`, site.line);
+    if (func.node.usesEnv) this.line('const E$ = F$.E || $E;', site.line);
     const { dst } = site;
     if (dst !== undefined) {
       const one = '$isA($v) ? $v[0] : $v';
@@ -152,7 +153,7 @@ class Printer {
     let head = '(function ($E, $K) { "use strict";';
     const names = [...fields.keys()];
     for (const accessor of this.accessors) {
-      const key = JSON.stringify(names[Number(accessor.slice(2))]);
+      const key = JSON.stringify(names[Number.parseInt(accessor.slice(2), 10)]);
       head += accessor.startsWith('$g')
         ? ` let ${accessor} = (t) => (${accessor} = $getter(${key}))(t);`
         : ` let ${accessor} = (t, v) => (${accessor} = $setter(${key}))(t, v);`;

@@ -57,6 +57,8 @@ interface Dst {
 }
 
 const NO_VARS: Var[] = [];
+/** The function that runs, in functions that use globals: the first thing that their sites save. */
+const SELF: Var = { name: 'F$', decl: 0, end: 0, cell: false, constant: true };
 const base: Ex = {
   js: '',
   vars: NO_VARS,
@@ -175,7 +177,7 @@ class FunctionLowering {
     this.line = node.line;
     if (node.usesEnv) {
       this.env = this.newVar('E$', true);
-      this.emitLine(`const E$ = ${code.jsName}.E || $E;`);
+      this.emitLine(`const F$ = ${code.jsName}, E$ = F$.E || $E;`);
     }
     for (const p of node.params) {
       const v = this.localVar(p);
@@ -205,7 +207,9 @@ class FunctionLowering {
       while (next < declared.length && declared[next]!.decl < site.pos)
         active.push(declared[next++]!);
       active = active.filter((v) => v.end > site.pos);
-      site.live = active.filter((v) => v !== site.dst);
+      // Not the table of globals, but the function: `setfenv` may change it meanwhile.
+      site.live = active.filter((v) => v !== site.dst && v !== this.env);
+      if (this.env !== undefined) site.live.unshift(SELF);
     }
   }
 
@@ -1022,7 +1026,8 @@ class FunctionLowering {
     const v = this.temp();
     const m = member(key);
     const n = v.name;
-    const get = `$g${this.field(key)}`;
+    // One accessor a call site: each learns the classes that it meets.
+    const get = `$g${this.field(key)}_${this.chunk.sites.length}`;
     this.emitSite(
       `let ${n} = ${obj.js}${m}; if (${n} === undefined && ((${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = ${get}(${obj.js})) === $SUSPEND) return `,
       ';',
@@ -1048,7 +1053,14 @@ class FunctionLowering {
     const vars = [...fn.vars, ...args.vars];
     const text = this.callText(fn, args.js);
     // Reports tell where a fiber was made; asking the stack would cost more than making it.
-    if (names[0]?.endsWith("'spawn'")) this.emitLine(`$R.spawnSite = $K[${this.chunk.sites.length}];`);
+    if (names[0]?.endsWith("'spawn'"))
+      this.emitLine(`$R.spawnSite = $K[${this.chunk.sites.length}];`);
+    // So does `error`, of where it is called.
+    else if (names[0]?.endsWith("'error'"))
+      this.emitLine(
+        `if (${fn.js} === $R.error) $R.errorSite = $K[${this.chunk.sites.length}];`,
+        fn.vars,
+      );
     if (want === 'none') {
       const v = this.temp();
       this.emitSite(

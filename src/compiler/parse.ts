@@ -156,6 +156,8 @@ class Parser {
   }
 
   private resolveName(name: string, line: number): Expr {
+    // They look for the function that calls them, whatever they are called through.
+    if (name === 'setfenv' || name === 'getfenv') this.scope.node.usesEnv = true;
     const own = this.scope.find(name);
     if (own !== undefined) return { kind: 'local', v: own, line };
     for (let s = this.scope.outer; s !== undefined; s = s.outer) {

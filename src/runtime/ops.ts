@@ -61,6 +61,14 @@ export function index(o: LuaValue, k: LuaValue): Result {
 
 /** `o[k] = v`, with metamethods. */
 export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
+  // Most often an element is added to an array.
+  if (typeof k === 'number' && o instanceof LuaTable && o.meta === undefined) {
+    const { arr } = o;
+    if (k === arr.length && o.hash === undefined && v !== undefined && (k & (k - 1)) !== 0) {
+      arr.push(v);
+      return undefined;
+    }
+  }
   for (let i = 0; i < MAX_CHAIN; i++) {
     let handler: LuaValue;
     if (o instanceof LuaTable) {
@@ -79,6 +87,24 @@ export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
   throw luaError('loop in settable');
 }
 
+/** `o[k] = v` where `o` has no such element yet: most of all `t[#t + 1] = v`. */
+function setElement(o: LuaValue, k: LuaValue, v: LuaValue): Result {
+  if (typeof k === 'number' && o instanceof LuaTable && v !== undefined && o.meta === undefined) {
+    const { arr, hash } = o;
+    // Not the first element, and not one at which `append` looks at the whole array.
+    if (
+      k === arr.length &&
+      k > 1 &&
+      (hash === undefined || hash.numbers === 0) &&
+      ((k & (k - 1)) !== 0 || k < 64)
+    ) {
+      arr.push(v);
+      return undefined;
+    }
+  }
+  return setIndex(o, k, v);
+}
+
 const ignore = (r: Result): Result => (r === SUSPEND ? SUSPEND : undefined);
 
 /** `rawset` with the checks that Lua makes of keys. */
@@ -93,65 +119,59 @@ export function rawSetChecked(t: LuaTable, k: LuaValue, v: LuaValue): undefined 
 
 type Getter = (o: LuaValue) => Result;
 type Setter = (o: LuaValue, v: LuaValue) => Result;
-const getters = new Map<string, Getter>();
-const setters = new Map<string, Setter>();
 const propertyText = (name: string): string =>
   /^[A-Za-z_]\w*$/.test(name) ? `.$${name}` : `[${JSON.stringify(`$${name}`)}]`;
 
-/** `o.name` when the own field is nil. One function a name, so that V8 learns each one's objects. */
+/** Classes above an object that an accessor looks through by itself. */
+const LEVELS = 4;
+
+/**
+ * `o.name` when the own field is nil: its class, the class of that, and so on. Each accessor is a
+ * function of its own, and each level has lines of its own, so that V8 learns what comes by there.
+ */
 export function getter(name: string): Getter {
-  let get = getters.get(name);
-  if (get === undefined) {
-    property(name);
-    const p = propertyText(name);
-    get = new Function(
-      'LuaTable',
-      'index',
-      `const name = ${JSON.stringify(name)};
-      return function get(o) {
-        for (let i = 0; i < ${MAX_CHAIN}; i++) {
-          if (!(o instanceof LuaTable)) return index(o, name);
-          let v = o${p};
-          if (v !== undefined) return v;
-          const hash = o.hash;
-          if (hash !== undefined && (v = hash.get(name)) !== undefined) return v;
-          const meta = o.meta;
-          if (meta === undefined) return undefined;
-          const h = meta.$__index;
-          if (h === undefined || typeof h === 'function') return index(o, name);
-          o = h;
-        }
-        return index(o, name);
-      }`,
-    )(LuaTable, index) as Getter;
-    getters.set(name, get);
+  property(name);
+  const p = propertyText(name);
+  let body = '';
+  for (let level = 0; level < LEVELS; level++) {
+    const o = `o${level}`;
+    const next = `o${level + 1}`;
+    const own = level === 0 ? '' : `if ((v = ${o}${p}) !== undefined) return v;`;
+    body += `
+      if (!(${o} instanceof LuaTable)) return index(o0, name);
+      ${own}
+      if (${o}.hash !== undefined && (v = ${o}.hash.get(name)) !== undefined) return v;
+      if ((m = ${o}.meta) === undefined) return undefined;
+      const ${next} = m.$__index;`;
   }
-  return get;
+  return new Function(
+    'LuaTable',
+    'index',
+    `const name = ${JSON.stringify(name)};
+    return function get(o0) { let v, m; ${body}
+      return index(o0, name);
+    }`,
+  )(LuaTable, index) as Getter;
 }
 
 /** `o.name = v` when the field is nil, or v is. */
 export function setter(name: string): Setter {
-  let set = setters.get(name);
-  if (set === undefined) {
-    property(name);
-    const p = propertyText(name);
-    set = new Function(
-      'LuaTable',
-      'setIndex',
-      `const name = ${JSON.stringify(name)};
-      return function set(o, v) {
-        if (o instanceof LuaTable && o.hash === undefined && v !== undefined &&
-            (o.meta === undefined || (o.meta.hash === undefined && o.meta.$__newindex === undefined))) {
-          o.named = true;
-          o${p} = v;
-          return undefined;
-        }
-        return setIndex(o, name, v);
-      }`,
-    )(LuaTable, setNamed) as Setter;
-    setters.set(name, set);
-  }
-  return set;
+  property(name);
+  const p = propertyText(name);
+  return new Function(
+    'LuaTable',
+    'setIndex',
+    `const name = ${JSON.stringify(name)};
+    return function set(o, v) {
+      if (o instanceof LuaTable && o.hash === undefined && v !== undefined &&
+          (o.meta === undefined || (o.meta.hash === undefined && o.meta.$__newindex === undefined))) {
+        o.named = true;
+        o${p} = v;
+        return undefined;
+      }
+      return setIndex(o, name, v);
+    }`,
+  )(LuaTable, setNamed) as Setter;
 }
 
 /** Like `setIndex`; a new key becomes a field instead of an entry of the hash. */
@@ -482,7 +502,7 @@ const ops = {
   T16: tableMaker(16),
   T32: tableMaker(32),
   index,
-  setindex: setIndex,
+  setindex: setElement,
   getter,
   setter,
   rawset: rawSetChecked,

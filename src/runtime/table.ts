@@ -59,7 +59,7 @@ export class Hash implements HashPart {
   vals: LuaValue[] = [];
   /** Entries whose value is not nil. */
   live = 0;
-  /** Keys inserted since the last compaction that could be elements of an array. */
+  /** Those of them that could be elements of an array. */
   numbers = 0;
   /** When there are so many, see whether an array can hold them. */
   private checkAt = 4;
@@ -74,9 +74,11 @@ export class Hash implements HashPart {
     const i = this.map.get(key);
     if (i === undefined) return false;
     const { vals } = this;
-    if (value === undefined) {
-      if (vals[i] !== undefined) this.live--;
-    } else if (vals[i] === undefined) this.live++;
+    if ((value === undefined) !== (vals[i] === undefined)) {
+      const change = value === undefined ? -1 : 1;
+      this.live += change;
+      if (isElement(key)) this.numbers += change;
+    }
     vals[i] = value;
     return true;
   }
@@ -299,9 +301,12 @@ function nameOf(prop: string): string {
   return name;
 }
 
-/** The own fields of a table, as property names, in order. */
-function fieldsOf(t: LuaTable): string[] {
-  return t.named ? Object.keys(t).slice(4) : [];
+/** Properties that every table has, before its fields. */
+const OWN = 4;
+
+/** The own properties of a table in order: fields begin at `OWN`. */
+function propertiesOf(t: LuaTable): string[] {
+  return t.named ? Object.keys(t) : [];
 }
 
 // ── raw access ─────────────────────────────────────────────────────────────────────────────────────
@@ -531,7 +536,7 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
   const inArray =
     key === undefined ||
     (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key));
-  if (inArray) return nextField(t, fieldsOf(t), 0);
+  if (inArray) return nextField(t, propertiesOf(t), OWN);
   const { hash } = t;
   if (hash !== undefined) {
     const at = hash.position(key);
@@ -541,13 +546,13 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
     const p = property(key);
     if (cursor.table === t && cursor.fields[cursor.at] === p)
       return nextField(t, cursor.fields, cursor.at + 1);
-    const fields = fieldsOf(t);
-    const at = fields.indexOf(p);
+    const fields = propertiesOf(t);
+    const at = fields.indexOf(p, OWN);
     if (at >= 0) return nextField(t, fields, at + 1);
   }
   // A removed last element of the array has left it while the traversal stood on it.
   if (typeof key === 'number' && key >= 1 && Number.isInteger(key))
-    return nextField(t, fieldsOf(t), 0);
+    return nextField(t, propertiesOf(t), OWN);
   throw new RangeError("invalid key to 'next'");
 }
 
@@ -596,8 +601,8 @@ export class TableIterator {
         return true;
       }
       this.stage = 1;
-      this.i = 0;
-      if (t.named) this.fields = fieldsOf(t);
+      this.i = OWN;
+      if (t.named) this.fields = propertiesOf(t);
     }
     if (this.stage === 1) {
       const { fields } = this;
@@ -633,7 +638,7 @@ export function setWeakness(t: LuaTable, weakKeys: boolean, weakValues: boolean)
   const now = t.hash instanceof WeakHash ? t.hash : undefined;
   if ((now?.weakKeys ?? false) === weakKeys && (now?.weakValues ?? false) === weakValues) return;
   const all = [...entries(t)];
-  for (const p of fieldsOf(t)) (t as unknown as Fields)[p] = undefined;
+  for (const p of propertiesOf(t).slice(OWN)) (t as unknown as Fields)[p] = undefined;
   t.arr = EMPTY;
   t.hash = weakKeys || weakValues ? new WeakHash(weakKeys, weakValues) : undefined;
   for (const [k, v] of all) rawSet(t, k, v);

@@ -44,7 +44,7 @@ export const EMPTY: LuaValue[] = [0];
 
 /** Where a table keeps the keys that are neither elements nor fields: `table.ts` has the two kinds. */
 export interface HashPart {
-  /** How many keys are, or were, positive integers. */
+  /** How many keys are positive integers. */
   readonly numbers: number;
   get(key: LuaValue): LuaValue;
   /** Change the value of a key that is there; false when it isn't. */
