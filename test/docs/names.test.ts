@@ -16,6 +16,7 @@ const vm = new Vm(library, {
   ended: () => {},
   bug: (thrown) => assert.fail(String(thrown)),
   print: () => {},
+  flush: () => {},
   collect: () => {},
 });
 
