@@ -1,18 +1,19 @@
 /**
  * `require`: ids → files, files → modules, each loaded once per VM. A module is its table of globals;
  * its body runs in a fiber of its own, for whose end the importer waits.
+ *
+ * Paths are strings of Lua, one byte a code unit, and so are the names of chunks made of them.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber, type Scheduler } from '../fibers/scheduler.ts';
-import { suspend } from '../fibers/suspend.ts';
+import { suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { LuaError } from '../runtime/error.ts';
-import { coreError } from '../runtime/error-code.ts';
+import { coreError, systemError } from '../runtime/error-code.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { displayName, loadChunk } from './load.ts';
-
 
 /** `_FILE`: a path as Lua sees it. */
 export class FilePath extends Userdata {
@@ -32,13 +33,18 @@ export interface ModuleHost {
   newGlobals(): LuaTable;
 }
 
-/** A module of a VM. */
-interface Module {
+/** What an id was found to mean. */
+interface Found {
   readonly file: string;
   /** Directory that `/a/b` starts from. */
   readonly root: string;
-  /** Its file is `init.lua` reached as a directory, or the program's root: it has children. */
+  /** It has no children: its file is not an `init.lua` that was found as a directory. */
   readonly isLeaf: boolean;
+}
+
+/** A module of a VM that is written in Lua. The program's root is never a leaf. */
+interface Module extends Found {
+  readonly context: Context;
   readonly env: LuaTable;
   loading: boolean;
 }
@@ -50,6 +56,11 @@ const sources = new Map<string, string>();
 
 export type Context = 'main' | 'test' | 'worker' | '';
 
+/** Makes modules of `.ttl` files. Set by modules/rdf_error_category.ts. */
+export const turtleModules: { load: (text: string, file: string, id: string) => LuaValue } = {
+  load: () => undefined,
+};
+
 export class ModuleLoader {
   private readonly vm: ModuleHost;
   private readonly context: Context;
@@ -59,7 +70,7 @@ export class ModuleLoader {
   constructor(vm: ModuleHost, context: Context, searchPath: readonly string[]) {
     this.vm = vm;
     this.context = context;
-    this.searchPath = searchPath;
+    this.searchPath = searchPath.map(absolute);
   }
 
   /**
@@ -68,9 +79,17 @@ export class ModuleLoader {
    * @throws LuaError  it can't be read or compiled
    */
   start(file: string, shown = file): Fiber {
-    const path = resolve(file);
-    const module = this.create(path, dirname(path), false, this.context);
-    const body = loadChunk(readSource(path, shown), displayName(`@${shown}`), module.env);
+    const path = absolute(file);
+    const found = { file: path, root: dirname(path), isLeaf: false };
+    let source: string;
+    try {
+      source = readSource(path);
+    } catch (fault) {
+      throw new LuaError(`cannot open ${shown}: ${reasonOf(fault)}`);
+    }
+    const module = this.create(found, this.context);
+    const body = loadChunk(source, displayName(`@${shown}`), module.env);
+    this.byFile.set(path, module);
     const fiber = this.vm.scheduler.spawn(body, true);
     this.onEnd(fiber, () => {
       module.loading = false;
@@ -78,13 +97,11 @@ export class ModuleLoader {
     return fiber;
   }
 
-  private create(file: string, root: string, isLeaf: boolean, context: Context): Module {
+  private create(found: Found, context: Context): Module {
     const env = this.vm.newGlobals();
-    const module: Module = { file, root, isLeaf, env, loading: true };
-    setField(env, '_FILE', new FilePath(file));
+    setField(env, '_FILE', new FilePath(found.file));
     setField(env, '_CONTEXT', context);
-    this.byFile.set(file, module);
-    return module;
+    return { ...found, context, env, loading: true };
   }
 
   private readonly ends = new Map<Fiber, (fiber: Fiber) => void>();
@@ -107,30 +124,90 @@ export class ModuleLoader {
     });
   }
 
+  // ── require ──────────────────────────────────────────────────────────────────────────────────────
+
   /**
    * `require(id)` from the module whose `_FILE` is `importer`. Suspends until the module's body ends.
    */
   require(id: string, importer: LuaValue): LuaValue {
-    const fiber = currentFiber();
-    if (!fiber.isModule) throw coreError('only_main_fiber_may_import');
+    if (!currentFiber().isModule) throw coreError('only_main_fiber_may_import');
     if (!/^[./]/.test(id)) {
       const core = this.vm.core(id);
       if (core !== undefined) return core;
     }
     const from = importer instanceof FilePath ? this.byFile.get(importer.path) : undefined;
     if (from === undefined) throw coreError('current_module_not_known');
-    const found = this.resolve(id, from);
+    if (id.startsWith('/')) return this.requireFromRoot(id, from);
+    return id.startsWith('.') ? this.requireRelative(id, from) : this.requireExternal(id);
+  }
+
+  /** `/a/b/name` */
+  private requireFromRoot(id: string, { root }: Module): LuaValue {
+    const names = id.slice(1).split('/');
+    if (!names.every((name) => COMPONENT.test(name)))
+      throw coreError('invalid_module_name', { module: id });
+    const directory = join(root, ...names.slice(0, -1));
+    const found = lookUp(directory, names.at(-1)!, root);
+    if (found !== undefined) return this.load(found, id, '');
+    const turtle = turtleFile(directory, names.at(-1)!);
+    if (turtle !== undefined) return this.loadTurtle(turtle, id);
+    throw coreError('module_not_found', { module: id });
+  }
+
+  /** `name`: a package in one of the directories of the search path. */
+  private requireExternal(id: string): LuaValue {
+    if (!COMPONENT.test(id)) throw coreError('invalid_module_name', { module: id });
+    for (const directory of this.searchPath) {
+      const found = lookUp(directory, id, directory);
+      if (found !== undefined) return this.load(found, id, '');
+      const turtle = turtleFile(directory, id);
+      if (turtle === undefined) continue;
+      try {
+        return this.loadTurtle(turtle, id);
+      } catch (thrown) {
+        // As if it were not there: the next directory may have a better one.
+        if (!(thrown instanceof LuaError)) throw thrown;
+      }
+    }
+    throw coreError('module_not_found', { module: id });
+  }
+
+  /** `./name`, `../name`, `../../name` … */
+  private requireRelative(id: string, from: Module): LuaValue {
+    const parts = id.split('/');
+    const name = parts.pop()!;
+    const isChild = parts.length === 1 && parts[0] === '.';
+    if (!COMPONENT.test(name) || !(isChild || parts.every((part) => part === '..'))) {
+      throw coreError('invalid_module_name', { module: id });
+    }
+    if (isChild && from.isLeaf) throw coreError('leaf_cannot_import_child', { module: id });
+    let directory = dirname(from.file);
+    // The first `..` of a leaf is the directory that it is in.
+    let up = isChild ? 0 : parts.length - (from.isLeaf ? 1 : 0);
+    for (; up > 0; up--) {
+      if (directory === from.root) throw coreError('root_cannot_import_parent', { module: id });
+      directory = dirname(directory);
+    }
+    const found = lookUp(directory, name, from.root);
+    if (found === undefined) throw coreError('module_not_found', { module: id });
+    return this.load(found, id, from.context === 'test' ? 'test' : '');
+  }
+
+  // ── loading ──────────────────────────────────────────────────────────────────────────────────────
+
+  private load(found: Found, id: string, context: Context): LuaValue {
     const known = this.byFile.get(found.file);
     if (known !== undefined) {
-      if (known.loading) throw coreError('cyclic_import');
+      if (known.loading) throw coreError('cyclic_import', { module: id });
       return known.env;
     }
-    const relative = id.startsWith('.');
-    const context = this.context === 'test' && relative ? 'test' : '';
-    const module = this.create(found.file, found.root, found.isLeaf, context);
-    const body = loadChunk(readSource(found.file, found.file), displayName(`@${found.file}`), module.env);
+    const importer = suspensionPoint(false);
+    const source = readModule(found.file, id);
+    const module = this.create(found, context);
+    const body = loadChunk(source, displayName(`@${found.file}`), module.env);
+    this.byFile.set(found.file, module);
     const child = this.vm.scheduler.spawn(body, true);
-    child.local = fiber.locals;
+    child.local = importer.locals;
     return suspend((waiter) => {
       waiter.waitsFor = child;
       this.onEnd(child, (ended) => {
@@ -144,72 +221,86 @@ export class ModuleLoader {
     }, false) as LuaValue;
   }
 
-  /** The file of an id. @throws the core errors of module ids */
-  private resolve(id: string, from: Module): { file: string; root: string; isLeaf: boolean } {
-    const parts = id.split('/');
-    const invalid = (): LuaError => coreError('invalid_module_name', { module: id });
-    const missing = (): LuaError => coreError('module_not_found', { module: id });
-    if (id.startsWith('/')) {
-      const names = parts.slice(1);
-      if (names.length === 0 || !names.every((p) => COMPONENT.test(p))) throw invalid();
-      const found = lookUp(join(from.root, ...names.slice(0, -1)), names.at(-1)!);
-      if (found === undefined) throw missing();
-      return { ...found, root: from.root };
+  private readonly turtles = new Map<string, LuaValue>();
+
+  private loadTurtle(file: string, id: string): LuaValue {
+    let module = this.turtles.get(file);
+    if (module === undefined) {
+      module = turtleModules.load(readModule(file, id), file, id);
+      this.turtles.set(file, module);
     }
-    const last = parts.at(-1)!;
-    if (!COMPONENT.test(last)) throw invalid();
-    if (!id.startsWith('.')) {
-      if (parts.length !== 1) throw invalid();
-      for (const directory of this.searchPath) {
-        const found = lookUp(directory, id);
-        if (found !== undefined) return { ...found, root: directory };
-      }
-      throw missing();
-    }
-    let directory = dirname(from.file);
-    const dots = parts.slice(0, -1);
-    if (dots.length === 1 && dots[0] === '.') {
-      if (from.isLeaf) throw coreError('leaf_cannot_import_child', { module: id });
-    } else {
-      if (!dots.every((p) => p === '..')) throw invalid();
-      for (let up = from.isLeaf ? 1 : 0; up < dots.length; up++) {
-        if (directory === from.root) throw coreError('root_cannot_import_parent', { module: id });
-        directory = dirname(directory);
-      }
-    }
-    const found = lookUp(directory, last);
-    if (found === undefined) throw missing();
-    return { ...found, root: from.root };
+    return module;
   }
+}
+
+// ── files ──────────────────────────────────────────────────────────────────────────────────────────
+
+const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
+
+/** An absolute path without `.`, `..` and doubled slashes. */
+function absolute(path: string): string {
+  return isAbsolute(path) ? resolve(path) : resolve(currentDirectory(), path);
+}
+
+function currentDirectory(): string {
+  const directory = process.cwd();
+  // Node has it decoded: bytes that are no UTF-8 are lost.
+  return directory.includes('\ufffd')
+    ? readlinkSync('/proc/self/cwd', 'latin1' as BufferEncoding)
+    : Buffer.from(directory, 'utf8').toString('latin1');
 }
 
 /** `name.lua`, then `name/init.lua`. */
-function lookUp(directory: string, name: string): { file: string; isLeaf: boolean } | undefined {
+function lookUp(directory: string, name: string, root: string): Found | undefined {
   const plain = join(directory, `${name}.lua`);
-  if (isFile(plain)) return { file: plain, isLeaf: true };
+  if (isFile(plain)) return { file: plain, root, isLeaf: true };
   const init = join(directory, name, 'init.lua');
-  return isFile(init) ? { file: init, isLeaf: false } : undefined;
+  return isFile(init) ? { file: init, root, isLeaf: false } : undefined;
 }
 
+function turtleFile(directory: string, name: string): string | undefined {
+  const file = join(directory, `${name}.ttl`);
+  return isFile(file) ? file : undefined;
+}
+
+/** What can't be looked at is not there. */
 function isFile(path: string): boolean {
   if (sources.has(path)) return true;
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(toSystem(path), { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    return false;
+  }
 }
 
-/** @param shown  as the message names it. @throws LuaError */
-function readSource(path: string, shown: string): string {
+/** @throws  what Node throws */
+function readSource(path: string): string {
   let text = sources.get(path);
   if (text === undefined) {
-    try {
-      text = readFileSync(path, 'latin1');
-    } catch (fault) {
-      const { code } = fault as NodeJS.ErrnoException;
-      const reasons: Record<string, string> = {
-        ENOENT: 'No such file or directory', EISDIR: 'Is a directory', EACCES: 'Permission denied',
-      };
-      throw new LuaError(`cannot open ${shown}: ${reasons[code ?? ''] ?? code ?? 'read error'}`);
-    }
+    text = readFileSync(toSystem(path), 'latin1');
     sources.set(path, text);
   }
   return text;
+}
+
+/** @throws LuaError  an error object of the system's category */
+function readModule(path: string, id: string): string {
+  try {
+    return readSource(path);
+  } catch (fault) {
+    const { errno } = fault as NodeJS.ErrnoException;
+    if (errno === undefined) throw fault;
+    throw systemError(-errno, { module: id });
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'No such file or directory',
+  EISDIR: 'Is a directory',
+  EACCES: 'Permission denied',
+};
+
+function reasonOf(fault: unknown): string {
+  const { code = 'read error' } = fault as NodeJS.ErrnoException;
+  return REASONS[code] ?? code;
 }

@@ -1,7 +1,7 @@
 /** The table of modules: what a module's globals hold, and what `require` finds without a file. */
 import { FilePath } from '../actors/modules.ts';
 import type { Library, Vm } from '../actors/vm.ts';
-import { checkString } from '../runtime/check.ts';
+import { argTypeError } from '../runtime/check.ts';
 import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { asioError } from './asio_error.ts';
@@ -21,6 +21,7 @@ import { genericError } from './generic_error.ts';
 import { ip } from './ip.ts';
 import { math } from './math.ts';
 import { mutex } from './mutex.ts';
+import './rdf_error_category.ts';
 import { rateLimiter } from './rate_limiter.ts';
 import { recursiveMutex } from './recursive_mutex.ts';
 import { select } from './select.ts';
@@ -79,9 +80,10 @@ export const library: Library = {
       if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
     for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
     setField(env, 'byte_span', vm.core('byte_span'));
-    setField(env, 'require', (id: LuaValue) =>
-      vm.modules.require(checkString(id, 1, 'require'), rawGetString(env, '_FILE')),
-    );
+    setField(env, 'require', (id: LuaValue) => {
+      if (typeof id !== 'string') argTypeError(id, 1, 'require', 'string');
+      return vm.modules.require(id, rawGetString(env, '_FILE'));
+    });
   },
   core: (_vm, id) => coreById.get(id)?.create(),
   stringMeta(vm: Vm): LuaTable {
