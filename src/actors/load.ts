@@ -16,9 +16,13 @@ export type FunctionWithEnv = LuaFunction & { E?: LuaTable };
 
 class Site implements FrameSite {
   readonly position: SitePosition;
+  readonly env: LuaTable;
+  readonly savesFunction: boolean;
   resume: Continuation;
-  constructor(position: SitePosition, chunk: LoadedChunk, id: number) {
+  constructor(position: SitePosition, savesFunction: boolean, chunk: LoadedChunk, id: number) {
     this.position = position;
+    this.env = chunk.env;
+    this.savesFunction = savesFunction;
     this.resume = (value, frame) => {
       this.resume = chunk.continuation(id);
       return this.resume(value, frame);
@@ -29,7 +33,7 @@ class Site implements FrameSite {
 class LoadedChunk {
   private readonly compiled: Compiled;
   private readonly chunkName: string;
-  private readonly env: LuaTable;
+  readonly env: LuaTable;
   private readonly sites: Site[];
   private readonly scripts: Script[] = [];
 
@@ -40,7 +44,8 @@ class LoadedChunk {
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
     for (const name of compiled.fields) property(name);
     this.sites = compiled.sites.map(
-      ({ line, functionIndex }, id) => new Site({ script, line, functionIndex }, this, id),
+      ({ line, functionIndex, names, savesFunction }, id) =>
+        new Site({ script, line, functionIndex, names }, savesFunction, this, id),
     );
   }
 

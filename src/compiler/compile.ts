@@ -1,6 +1,6 @@
 /** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → lower → emit. */
 import { type Emitted, emitChunk, emitContinuation } from './emit.ts';
-import type { ChunkCode } from './ir.ts';
+import type { ChunkCode, OpNames } from './ir.ts';
 import { lower } from './lower.ts';
 import { parse } from './parse.ts';
 
@@ -18,7 +18,12 @@ export interface Compiled {
   main: Emitted;
   functions: readonly { name: string; line: number }[];
   /** By site id: where each site is. */
-  sites: readonly { line: number; functionIndex: number; savesFunction: boolean }[];
+  sites: readonly {
+    line: number;
+    functionIndex: number;
+    savesFunction: boolean;
+    names: OpNames | undefined;
+  }[];
   /** Names of fields that it uses as constant keys. */
   fields: Iterable<string>;
   continuation(site: number): Emitted;
@@ -39,6 +44,7 @@ export function compile(source: string, options: CompileOptions): Compiled {
       line: site.line,
       functionIndex: func.node.index,
       savesFunction: func.node.usesEnv,
+      names: site.names,
     })),
     continuation: (id) => emitContinuation(id, code),
   };

@@ -1009,7 +1009,7 @@ class FunctionLowering {
       const args = this.args(e.args);
       return {
         fn,
-        names: [`method '${e.name}'`],
+        names: [`method '${e.name}'`, `call ${countOf(e.args, 1)}`],
         args: {
           js: args.js === '' ? obj.js : `${obj.js}, ${args.js}`,
           vars: [...obj.vars, ...args.vars],
@@ -1018,7 +1018,7 @@ class FunctionLowering {
     }
     let fn = this.object(this.exp(e.fn));
     if (fn.cell !== '' && e.args.some((a) => !FunctionLowering.isPlain(a))) fn = this.spill(fn);
-    return { fn, args: this.args(e.args), names: [name(e.fn)] };
+    return { fn, args: this.args(e.args), names: [name(e.fn), `call ${countOf(e.args, 0)}`] };
   }
 
   /** `obj:name`: the object's own field, then its class's (one level), then whatever `__index` says. */
@@ -1614,6 +1614,7 @@ class FunctionLowering {
   /** Nothing of this frame is needed any more: SUSPEND and TAIL pass straight through it. */
   private tailCall(e: CallExpr): void {
     const { fn, args, names } = this.callee(e);
+    names[1] = names[1]!.replace('call', 'tail');
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
     const more = args.js === '' ? '' : `, ${args.js}`;
@@ -1636,6 +1637,12 @@ function spineOf(e: LogicalExpr): LogicalExpr[] {
   const spine = [e];
   for (let x = e.left; x.kind === 'and' || x.kind === 'or'; x = x.left) spine.push(x);
   return spine;
+}
+
+/** How many arguments a call passes: `...` where it depends. */
+function countOf(args: readonly Expr[], self: number): string {
+  const last = args.at(-1);
+  return last !== undefined && isMulti(last) ? '...' : String(args.length + self);
 }
 
 const isMulti = (e: Expr): boolean =>

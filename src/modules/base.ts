@@ -15,11 +15,19 @@ import {
   checkTable,
   optInteger,
 } from '../runtime/check.ts';
-import { LuaError, luaError, luaStack, toLuaError, typeName, where } from '../runtime/error.ts';
+import {
+  LuaError,
+  luaError,
+  type SitePosition,
+  toLuaError,
+  traceForError,
+  typeName,
+  where,
+} from '../runtime/error.ts';
 import { metaField, metamethod, metatableOf, setMetatable } from '../runtime/metatable.ts';
 import { parseNumber } from '../runtime/number.ts';
 import { rawSetChecked, tostring } from '../runtime/ops.ts';
-import { known } from '../runtime/state.ts';
+import { known, state } from '../runtime/state.ts';
 import { LuaTable, nextEntry, rawGet, rawLength } from '../runtime/table.ts';
 import {
   first,
@@ -36,31 +44,28 @@ import type { MemberTable } from './define.ts';
 
 // ── errors ─────────────────────────────────────────────────────────────────────────────────────────
 
+/** `error`. Emitted code says where it calls it (`errorSite`), which spares looking at the stack. */
 function error(message: LuaValue, level: LuaValue): never {
+  const site = state.errorSite as { position: SitePosition } | undefined;
+  state.errorSite = undefined;
   const at = optInteger(level, 2, 'error', 1);
-  const trace = luaStack();
-  if (typeof message === 'string' || typeof message === 'number') {
-    if (at > 0) {
-      const frame = trace[at - 1];
-      const position =
-        frame?.script === undefined ? '' : `${frame.script.chunkName}:${frame.line}: `;
-      throw new LuaError(
-        at === 1 || frame !== undefined
-          ? position + tostring(message)
-          : where(at) + tostring(message),
-        trace,
-      );
-    }
+  const trace = traceForError();
+  if ((typeof message !== 'string' && typeof message !== 'number') || at <= 0) {
+    throw new LuaError(message, trace);
   }
-  throw new LuaError(message, trace);
+  const position = at === 1 && site !== undefined ? at1(site.position) : where(at);
+  throw new LuaError(position + (tostring(message) as string), trace);
 }
+state.error = error;
+
+const at1 = ({ script, line }: SitePosition): string => `${script.chunkName}:${line}: `;
 
 /** `assert`: all its arguments back. */
 function assert(...args: LuaValue[]): Result {
   if (args.length === 0) argError(1, 'assert', 'value expected');
   if (isTrue(args[0])) return args.length === 1 ? args[0] : args;
   if (args.length < 2) throw luaError('assertion failed!', 0);
-  throw new LuaError(args[1], luaStack());
+  throw new LuaError(args[1], traceForError());
 }
 
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
@@ -72,9 +77,12 @@ function pcall(...args: LuaValue[]): Result {
   suspensionPoint(true, false);
   const outer = enterScope();
   let r: Result;
+  state.guards++;
   try {
     r = (call as (...a: LuaValue[]) => Result)(...args);
+    state.guards--;
   } catch (thrown) {
+    state.guards--;
     return leaveScope(outer, () => failWith(thrown));
   }
   if (r === SUSPEND) {
@@ -93,9 +101,12 @@ function xpcall(f: LuaValue, handler: LuaValue, ...args: LuaValue[]): Result {
   const fail = (thrown: unknown): Result => leaveScope(outer, () => handled(handler, thrown));
   const done = (v: Result): Result => leaveScope(outer, () => succeed(v));
   let r: Result;
+  state.guards++;
   try {
     r = call(f, ...args);
+    state.guards--;
   } catch (thrown) {
+    state.guards--;
     return fail(thrown);
   }
   return r === SUSPEND ? suspendIn(done, fail) : done(r);

@@ -10,6 +10,7 @@ import {
 } from '../runtime/coroutine.ts';
 import { luaError, toLuaError } from '../runtime/error.ts';
 import { codeError, coreError } from '../runtime/error-code.ts';
+import { state } from '../runtime/state.ts';
 import type { LuaFunction, LuaValue, Result } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
 
@@ -32,7 +33,10 @@ function resume(co: LuaValue, ...args: LuaValue[]): Result {
   const fault = resumeFault(thread);
   if (thread.parked) throw codeError('EPERM');
   if (fault !== undefined) return [false, fault];
-  return resumeWith(thread, args, succeed, fail);
+  state.guards++;
+  const r = resumeWith(thread, args, succeed, fail);
+  state.guards--;
+  return r;
 }
 
 function wrap(f: LuaValue): LuaFunction {

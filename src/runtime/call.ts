@@ -39,18 +39,30 @@ export function suspendIn(
 
 /** Call a Lua value from the runtime: its result, or SUSPEND. The name is known to error.ts. */
 function callFromNative(f: LuaValue, ...args: LuaValue[]): Result {
-  if (state.suspendAll) {
-    state.immediate = true;
-    return suspendIn(() => invoke(f, args));
-  }
-  return invoke(f, args);
+  if (state.suspendAll) return callLater(f, args);
+  state.argCount = args.length;
+  const r = typeof f === 'function' ? f(...args) : callValue(f, args);
+  return r === TAIL ? runTail() : r;
 }
 
 export { callFromNative as call };
 
-function invoke(f: LuaValue, args: LuaValue[]): Result {
+/** The same of a metamethod that an operator calls: no function of the runtime is between, for Lua. */
+export function callMeta(f: LuaValue, ...args: LuaValue[]): Result {
+  if (state.suspendAll) return callLater(f, args);
+  state.argCount = args.length;
   const r = typeof f === 'function' ? f(...args) : callValue(f, args);
   return r === TAIL ? runTail() : r;
+}
+
+/** In the mode in which every call suspends once. */
+function callLater(f: LuaValue, args: LuaValue[]): Result {
+  state.immediate = true;
+  return suspendIn(() => {
+    state.argCount = args.length;
+    const r = typeof f === 'function' ? f(...args) : callValue(f, args);
+    return r === TAIL ? runTail() : r;
+  });
 }
 
 /** `call`, then `next` with the raw result, now or after a suspension. */
@@ -78,6 +90,7 @@ export function runTail(): Result {
     state.tailFn = undefined;
     state.tailArgs = [];
     state.tailBudget = TAIL_BUDGET;
+    state.argCount = tailArgs.length;
     const r =
       typeof tailFn === 'function'
         ? (tailFn as LuaFunction)(...tailArgs)

@@ -1,17 +1,33 @@
 /** Argument checkers: they word a mistake as LuaJIT does, and narrow each value once. */
-import { luaError, typeName } from './error.ts';
+import { type CallInfo, callInfo, luaError, typeName } from './error.ts';
 import { formatNumber, parseNumber } from './number.ts';
 import { LuaTable } from './table.ts';
 import type { LuaFunction, LuaValue } from './value.ts';
 
-/** `bad argument #1 to 'rep' (message)`. */
+/**
+ * `bad argument #1 to 'rep' (message)`. The function is named as its caller does, which is LuaJIT's way.
+ * @param fn  its own name, for callers that have none (LuaJIT says `?`): `pcall`, operators
+ */
 export function argError(position: number, fn: string, message: string): never {
-  throw luaError(`bad argument #${position} to '${fn}' (${message})`);
+  throw luaError(wording(callInfo(), position, fn, message));
 }
 
-/** `… (number expected, got nil)`. A missing argument, too, is called nil: nobody counts them. */
+function wording(
+  { name, isMethod }: CallInfo,
+  position: number,
+  fn: string,
+  message: string,
+): string {
+  if (isMethod && position === 1) return `calling '${name}' on bad self (${message})`;
+  return `bad argument #${isMethod ? position - 1 : position} to '${name ?? fn}' (${message})`;
+}
+
+/** `… (number expected, got nil)`, or `no value` for an argument that is not there. */
 export function argTypeError(v: LuaValue, position: number, fn: string, expected: string): never {
-  argError(position, fn, `${expected} expected, got ${typeName(v)}`);
+  const info = callInfo();
+  const missing = v === undefined && (info.count === undefined || info.count < position);
+  const message = `${expected} expected, got ${missing ? 'no value' : typeName(v)}`;
+  throw luaError(wording(info, position, fn, message));
 }
 
 /** A number, or a string that reads as one. */

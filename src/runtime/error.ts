@@ -21,7 +21,10 @@ export class LuaError {
 
 /** What one line of emitted JavaScript does, for messages: names of its operands. */
 export interface OpInfo {
-  /** `local 'x'`, `field 'y'`, `global 'print'` … or undefined where there is no name. */
+  /**
+   * `local 'x'`, `field 'y'`, `global 'print'` … or undefined where there is no name. Where a call is
+   * made, the second says so: `call 2` (arguments, with `self`), `call ...`, `tail 2`, `tail ...`.
+   */
   names: (string | undefined)[];
 }
 
@@ -54,21 +57,25 @@ export function registerScript(script: Script): string {
 export interface LogicalFrame {
   /** undefined: a function of the runtime. */
   script: Script | undefined;
-  /** JavaScript line in the script. */
-  jsLine: number;
   line: number;
   /** Index in `script.functions`, or -1. */
   functionIndex: number;
+  /** What its line does. */
+  names: OpInfo['names'] | undefined;
 }
 
-const NATIVE: LogicalFrame = { script: undefined, jsLine: 0, line: 0, functionIndex: -1 };
+const NATIVE: LogicalFrame = { script: undefined, line: 0, functionIndex: -1, names: undefined };
 
 /** A suspended frame of emitted code tells where it stands. */
 export interface SitePosition {
   script: Script;
   line: number;
   functionIndex: number;
+  names: OpInfo['names'] | undefined;
 }
+
+/** Frames that hold those of the runtime's own functions above the first Lua one. */
+const FEW = 12;
 
 type Sites = NodeJS.CallSite[];
 const keepSites = (_error: unknown, sites: Sites): Sites => sites;
@@ -93,9 +100,17 @@ function sitesOf(error: Error): Sites {
   return Array.isArray(sites) ? sites : [];
 }
 
-/** JavaScript frames → Lua's. `run` marks the end of the running Lua thread's JavaScript frames. */
-function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean } {
+/**
+ * JavaScript frames → Lua's. `runThread` ends the running Lua thread's JavaScript frames. A function that
+ * makes a tail call is gone by then, for Lua; except that it is still there to be blamed when what it
+ * calls is no function.
+ * @returns mark  how the innermost frame of emitted code calls the runtime, unless a function of the
+ *                runtime is what calls
+ */
+function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean; mark: string } {
   const frames: LogicalFrame[] = [];
+  let mark: string | undefined;
+  let blamed = false;
   for (const site of sites) {
     const file = site.getScriptNameOrSourceURL() ?? '';
     if (file.startsWith(SCRIPT_PREFIX)) {
@@ -106,18 +121,25 @@ function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean } {
       if (jsLine === 1) continue;
       const name = site.getFunctionName() ?? '';
       const functionIndex = Number(/\$f(\d+)$/.exec(name)?.[1] ?? -1);
-      frames.push({ script, jsLine, line: script.lines[jsLine] ?? 0, functionIndex });
+      const names = script.ops.get(jsLine)?.names;
+      mark ??= /^(call|tail) /.test(names?.[1] ?? '') ? names![1]! : '';
+      if (blamed || !names?.[1]?.startsWith('tail '))
+        frames.push({ script, line: script.lines[jsLine] ?? 0, functionIndex, names });
+      blamed = false;
       continue;
     }
     const name = site.getFunctionName();
-    if (name === 'callFromNative') frames.push(NATIVE);
+    if (name === 'callFromNative') {
+      frames.push(NATIVE);
+      mark ??= '';
+    } else if (name === 'requireCallable') blamed = true;
     else if (name === 'runThread') {
       // It calls the thread's function as anything of the runtime would: no frame of the program's.
       if (frames.at(-1) === NATIVE) frames.pop();
-      return { frames, complete: true };
+      return { frames, complete: true, mark: mark ?? '' };
     }
   }
-  return { frames, complete: false };
+  return { frames, complete: false, mark: mark ?? '' };
 }
 
 function withSuspended(sites: Sites, limit: number): LogicalFrame[] {
@@ -126,7 +148,7 @@ function withSuspended(sites: Sites, limit: number): LogicalFrame[] {
     const stack: Frame[] = state.thread?.stack ?? [];
     for (let i = stack.length - 1; i >= 0 && frames.length < limit; i--) {
       const position = (stack[i]![0] as { position?: SitePosition }).position;
-      frames.push(position === undefined ? NATIVE : { ...position, jsLine: -1 });
+      frames.push(position ?? NATIVE);
     }
   }
   return frames;
@@ -140,20 +162,72 @@ export function luaStack(limit = 64): LogicalFrame[] {
 /** `chunk:line: ` of the function at this level (1: the one that called the runtime), or ''. */
 export function where(level: number): string {
   if (level <= 0) return '';
-  const limit = level * 8 + 12;
-  return positionOf(luaStack(limit)[level - 1]);
+  return positionOf(frameAt(level));
+}
+
+/** The frame of this level, from 1 on. Tail calls may have left many JavaScript frames above it. */
+function frameAt(level: number): LogicalFrame | undefined {
+  for (let limit = level * 4 + FEW; ; limit *= 16) {
+    const sites = captureSites(limit);
+    const frame = withSuspended(sites, limit)[level - 1];
+    if (frame !== undefined || sites.length < limit) return frame;
+  }
+}
+
+/** How the function of the runtime that runs has been called. */
+export interface CallInfo {
+  /** As the caller names it; undefined where the runtime or an operator calls. */
+  name: string | undefined;
+  /** As `object:name(…)`. */
+  isMethod: boolean;
+  /** How many arguments, `self` included; undefined where nobody counts. */
+  count: number | undefined;
+}
+
+export function callInfo(): CallInfo {
+  let sites = captureSites(FEW);
+  if (sites.length === FEW && logical(sites).frames.length === 0) sites = captureSites(FEW * 16);
+  const { mark } = logical(sites);
+  const count =
+    mark === '' ? state.argCount : mark.endsWith('...') ? undefined : Number(mark.slice(5));
+  const [name, call] = withSuspended(sites, FEW)[0]?.names ?? [];
+  if (call === undefined || !/^(call|tail) /.test(call))
+    return { name: undefined, isMethod: false, count };
+  return {
+    name: name && /'(.*)'$/s.exec(name)?.[1],
+    isMethod: name?.startsWith('method ') ?? false,
+    count,
+  };
 }
 
 function positionOf(frame: LogicalFrame | undefined): string {
   return frame?.script === undefined ? '' : `${frame.script.chunkName}:${frame.line}: `;
 }
 
+/** Somebody will catch an error that is raised now: nobody would look at its traceback. */
+function isGuarded(): boolean {
+  if (state.guards > 0) return true;
+  const stack: Frame[] = state.thread?.stack ?? [];
+  for (let i = stack.length - 1; i >= 0; i--) {
+    const frame = stack[i]!;
+    const { position } = frame[0] as { position?: SitePosition };
+    if (position === undefined && typeof frame[2] === 'function') return true;
+  }
+  return false;
+}
+
+/** The traceback of an error that is raised now, as far as one is wanted. */
+export function traceForError(): LogicalFrame[] | undefined {
+  return isGuarded() ? undefined : luaStack();
+}
+
 // ── raising ────────────────────────────────────────────────────────────────────────────────────────
 
 /** An error with the position of the Lua code that called the runtime: C's `luaL_error`. */
 export function luaError(message: string, level = 1): LuaError {
-  const trace = luaStack();
-  return new LuaError(positionOf(trace[level - 1]) + message, trace);
+  const trace = traceForError();
+  const frame = trace === undefined ? frameAt(level) : trace[level - 1];
+  return new LuaError(positionOf(frame) + message, trace);
 }
 
 /** `a nil value` → `nil`; tables may name their type with a string `__name`? LuaJIT: no. */
@@ -177,8 +251,9 @@ export function typeName(v: LuaValue): string {
 
 /** `attempt to index local 'x' (a nil value)`: the name comes from the line that is running. */
 export function typeError(action: string, v: LuaValue, operand = 0): LuaError {
-  const trace = luaStack();
-  return new LuaError(typeMessage(action, v, operand, trace[0]), trace);
+  const trace = traceForError();
+  const frame = trace === undefined ? frameAt(1) : trace[0];
+  return new LuaError(typeMessage(action, v, operand, frame), trace);
 }
 
 function typeMessage(
@@ -187,7 +262,7 @@ function typeMessage(
   operand: number,
   frame: LogicalFrame | undefined,
 ): string {
-  const name = frame?.script?.ops.get(frame.jsLine)?.names[operand];
+  const name = frame?.names?.[operand];
   const what = name === undefined ? `a ${typeName(v)} value` : `${name} (a ${typeName(v)} value)`;
   return `${positionOf(frame)}attempt to ${action} ${what}`;
 }

@@ -3,7 +3,7 @@
  * it in optimised code. The slow ways of all operations are here; the fast ways are in the emitted text.
  * An operation returns its value (adjusted to one) or SUSPEND. Lua 5.1 manual §2.5, §2.8.
  */
-import { call, callValue, one, runTail, settle, suspendIn } from './call.ts';
+import { call, callMeta, callValue, one, runTail, settle, suspendIn } from './call.ts';
 import { compareError, luaError, typeError, typeName } from './error.ts';
 import { type Event, metaField, metamethod } from './metatable.ts';
 import { formatNumber, parseNumber } from './number.ts';
@@ -53,7 +53,7 @@ export function index(o: LuaValue, k: LuaValue): Result {
       handler = metamethod(o, '__index');
       if (handler === undefined) throw typeError('index', o);
     }
-    if (typeof handler === 'function') return one(call(handler, o, k));
+    if (typeof handler === 'function') return one(callMeta(handler, o, k));
     o = handler;
   }
   throw luaError('loop in gettable');
@@ -81,7 +81,7 @@ export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
       handler = metamethod(o, '__newindex');
       if (handler === undefined) throw typeError('index', o);
     }
-    if (typeof handler === 'function') return ignore(call(handler, o, k, v));
+    if (typeof handler === 'function') return ignore(callMeta(handler, o, k, v));
     o = handler;
   }
   throw luaError('loop in settable');
@@ -239,7 +239,7 @@ function arith(op: ArithOp): (a: LuaValue, b: LuaValue) => Result {
     const y = toNumber(b);
     if (x !== undefined && y !== undefined) return f(x, y);
     const handler = metamethod(a, event) ?? metamethod(b, event);
-    if (handler !== undefined) return one(call(handler, a, b));
+    if (handler !== undefined) return one(callMeta(handler, a, b));
     const u = a instanceof Userdata ? a : b instanceof Userdata ? b : undefined;
     if (u?.luaType.arith !== undefined) return u.luaType.arith(op, a, b);
     // LuaJIT blames the second operand when the first is a number.
@@ -278,7 +278,7 @@ function concatAt(a: LuaValue, b: LuaValue, operand: number): Result {
   const y = asText(b);
   if (x !== undefined && y !== undefined) return x + y;
   const handler = metamethod(a, '__concat') ?? metamethod(b, '__concat');
-  if (handler !== undefined) return one(call(handler, a, b));
+  if (handler !== undefined) return one(callMeta(handler, a, b));
   const u = a instanceof Userdata ? a : b instanceof Userdata ? b : undefined;
   if (u?.luaType.concat !== undefined) return u.luaType.concat(a, b);
   throw x !== undefined
@@ -311,13 +311,13 @@ export function length(v: LuaValue): Result {
     const { meta } = v;
     if (meta !== undefined) {
       const handler = metaField(meta, '__len');
-      if (handler !== undefined) return one(call(handler, v));
+      if (handler !== undefined) return one(callMeta(handler, v));
     }
     return v.hash === undefined ? v.arr.length - 1 : rawLength(v);
   }
   if (v instanceof Userdata && v.luaType.length !== undefined) return v.luaType.length(v);
   const handler = metamethod(v, '__len');
-  if (handler !== undefined) return one(call(handler, v));
+  if (handler !== undefined) return one(callMeta(handler, v));
   throw typeError('get length of', v);
 }
 
@@ -337,7 +337,7 @@ export function equals(a: LuaValue, b: LuaValue): Result {
     const handler = metaField(a.meta, '__eq');
     // Both must have the same one. Lua 5.1 manual §2.8.
     if (handler === undefined || handler !== metaField(b.meta, '__eq')) return false;
-    return truthOf(call(handler, a, b));
+    return truthOf(callMeta(handler, a, b));
   }
   if (a instanceof Userdata && b instanceof Userdata) return a.luaType.equals?.(a, b) ?? false;
   return false;
@@ -353,7 +353,7 @@ export function lessThan(a: LuaValue, b: LuaValue): Result {
   if (typeof a === 'number' && typeof b === 'number') return a < b;
   if (typeof a === 'string' && typeof b === 'string') return a < b;
   const handler = compareHandler(a, b, '__lt');
-  if (handler !== undefined) return truthOf(call(handler, a, b));
+  if (handler !== undefined) return truthOf(callMeta(handler, a, b));
   const less = userdataType(a, b)?.less;
   if (less !== undefined) return less(a, b);
   throw compareError(a, b);
@@ -363,11 +363,11 @@ export function lessEqual(a: LuaValue, b: LuaValue): Result {
   if (typeof a === 'number' && typeof b === 'number') return a <= b;
   if (typeof a === 'string' && typeof b === 'string') return a <= b;
   const handler = compareHandler(a, b, '__le');
-  if (handler !== undefined) return truthOf(call(handler, a, b));
+  if (handler !== undefined) return truthOf(callMeta(handler, a, b));
   // Without `__le`: not (b < a).
   const reverse = compareHandler(a, b, '__lt');
   if (reverse !== undefined) {
-    const r = call(reverse, b, a);
+    const r = callMeta(reverse, b, a);
     return r === SUSPEND ? suspendIn((v) => !isTrue(first(v))) : !isTrue(first(r));
   }
   const lessEq = userdataType(a, b)?.lessEqual;
@@ -455,7 +455,10 @@ function requireCallable(f: LuaValue): void {
 function callSuspending(f: LuaValue, ...args: LuaValue[]): Result {
   requireCallable(f);
   state.immediate = true;
-  return suspendIn(() => settle(typeof f === 'function' ? f(...args) : callValue(f, args)));
+  return suspendIn(() => {
+    state.argCount = args.length;
+    return settle(typeof f === 'function' ? f(...args) : callValue(f, args));
+  });
 }
 
 /** A call of what is no function. */

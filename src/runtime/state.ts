@@ -6,6 +6,10 @@ import type { LuaFunction, LuaValue } from './value.ts';
 export type Frame = [site: FrameSite, ...live: LuaValue[]] | NativeFrame;
 
 export interface FrameSite {
+  /** Of emitted code: the globals of its chunk. */
+  readonly env?: LuaTable;
+  /** The first value of its frames is the function: it uses globals. */
+  readonly savesFunction?: boolean;
   /** Go on with the raw result of the call that was suspended. */
   resume(value: unknown, frame: Frame): unknown;
 }
@@ -24,12 +28,19 @@ export const state = {
   tailBudget: 128,
   tailFn: undefined as LuaValue,
   tailArgs: [] as LuaValue[],
+  /** How many arguments the runtime gave to the function that it called last. */
+  argCount: 0,
   /** The suspension in flight wants to go on at once (the suspend-at-every-call mode). */
   immediate: false,
   /** Every call suspends and resumes once. */
   suspendAll: false,
   /** Set by emitted code before it calls something named `spawn`: where that is. */
   spawnSite: undefined as FrameSite | undefined,
+  /** The same of the base library's `error`, which is: */
+  errorSite: undefined as FrameSite | undefined,
+  error: undefined as LuaFunction | undefined,
+  /** Protected calls that are on the JavaScript stack. */
+  guards: 0,
   /** Of the VM that runs: what strings are indexed by. */
   stringMeta: undefined as LuaTable | undefined,
   /** The Lua thread that runs. */

@@ -49,6 +49,6 @@ spec(
   `main.lua:2: bad argument #2 to 'band' (number expected, got table)
 main.lua:3: bad argument #2 to 'lshift' (number expected, got string)
 false\tbad argument #2 to 'bor' (number expected, got nil)
-false\tbad argument #1 to 'band' (number expected, got nil)
+false\tbad argument #1 to 'band' (number expected, got no value)
 `,
 );

@@ -152,7 +152,7 @@ localhost:80	Invalid argument	nil
 Invalid argument	1
 Invalid argument	3
 false	bad argument #2 to 'tostring' (number expected, got nil)
-false	bad argument #1 to 'toendpoint' (string expected, got nil)
+false	bad argument #1 to 'toendpoint' (string expected, got no value)
 `,
 );
 
@@ -292,7 +292,7 @@ spec(
   raises(s.connect, s, loopback)
 `,
   'Connection refused\tsystem\tnil\nInvalid argument\tgeneric\t2\n' +
-    "bad argument #3 to 'connect' (number expected, got nil)\n",
+    "bad argument #3 to 'connect' (number expected, got no value)\n",
 );
 
 spec(
@@ -320,7 +320,7 @@ spec(
   print(near.at_mark, near:receive(b, {'out_of_band'}), b:first(1))
   near:close() far:close()
 `,
-  "3\t3\t3\t3\nbad argument #3 to 'receive' (number expected, got nil)\nInvalid argument\tgeneric\t3\ntrue\t1\t!\n",
+  "3\t3\t3\t3\nbad argument #3 to 'receive' (number expected, got no value)\nInvalid argument\tgeneric\t3\ntrue\t1\t!\n",
 );
 
 spec(
@@ -365,7 +365,7 @@ spec(
     '20000\t30000\t2\ntrue\t5\nProtocol not available\tsystem\tnil\n' +
     'Operation not supported\tgeneric\tnil\n'.repeat(2) +
     "bad argument #3 to 'set_option' (boolean expected, got number)\n" +
-    "bad argument #4 to 'set_option' (number expected, got nil)\n",
+    "bad argument #4 to 'set_option' (number expected, got no value)\n",
 );
 
 spec(
@@ -498,7 +498,7 @@ spec(
   near:close() far:close()
 `,
   'End of file\tasio.misc\tnil\n5\tstill\nBroken pipe\tsystem\tnil\nInvalid argument\tgeneric\t2\n' +
-    "bad argument #2 to 'shutdown' (string expected, got nil)\n" +
+    "bad argument #2 to 'shutdown' (string expected, got no value)\n" +
     'Transport endpoint is not connected\tsystem\tnil\n',
 );
 
@@ -626,7 +626,7 @@ spec(
 `,
   'true\ttrue\n'.repeat(4) +
     'Invalid argument\tgeneric\t1\n'.repeat(2) +
-    "bad argument #1 to 'dial' (string expected, got nil)\n",
+    "bad argument #1 to 'dial' (string expected, got no value)\n",
 );
 
 spec(

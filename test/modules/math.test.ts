@@ -57,7 +57,7 @@ spec(
   `1\tnan\t1\tnan
 -0\t0\t-0
 10\t2\t4
-main.lua:7: bad argument #1 to 'max' (number expected, got nil)
+main.lua:7: bad argument #1 to 'max' (number expected, got no value)
 main.lua:8: bad argument #3 to 'min' (number expected, got table)
 `,
 );
