@@ -6,9 +6,10 @@ import type { Fiber, FiberScheduler, Origin } from '../fibers/fiber.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
 import { formatTrace, type LuaError } from '../runtime/error.ts';
-import { tostring } from '../runtime/ops.ts';
+import { readError } from '../runtime/error-code.ts';
+import { formatNumber } from '../runtime/number.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
-import { type LuaValue, SUSPEND } from '../runtime/value.ts';
+import type { LuaValue } from '../runtime/value.ts';
 import { describeOrigin, describeWait, positionsOf } from './fiber-dump.ts';
 import type { ModuleLoader } from './modules.ts';
 
@@ -23,8 +24,11 @@ export interface Library {
 }
 
 export interface VmHost {
-  /** A line (or several) for the standard error stream. */
-  report(text: string): void;
+  /**
+   * A line (or several) for the standard error stream.
+   * @param isProblem  of the program: an error that nobody caught, or a deadlock
+   */
+  report(text: string, isProblem?: boolean): void;
   /** The VM has no more work, or has been ended. */
   ended(vm: Vm): void;
   /** A bug of ours. */
@@ -66,6 +70,7 @@ export class Vm {
       cleanupFailed: (fiber) => {
         host.report(
           `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n`,
+          true,
         );
         this.exitCode = 1;
         this.close();
@@ -97,15 +102,9 @@ export class Vm {
   }
 
   reportPanic(who: string, error: LuaError, origin?: Origin): void {
-    let message: LuaValue = '';
-    const { value } = error;
-    if (typeof value === 'string' || typeof value === 'number') message = String(value);
-    else if (value instanceof LuaTable && value.meta !== undefined) {
-      const text = tostring(value);
-      message = text !== SUSPEND && typeof text === 'string' ? text : '';
-    }
     const trace = error.trace === undefined ? '' : `\n${formatTrace(error.trace)}`;
-    this.host.report(`${who} panicked: '${message}'${trace}${describeOrigin(origin)}\n`);
+    const message = messageOf(error.value);
+    this.host.report(`${who} panicked: '${message}'${trace}${describeOrigin(origin)}\n`, true);
   }
 
   print(text: string): void {
@@ -158,6 +157,7 @@ export class Vm {
     if (text === '') return;
     this.host.report(
       `Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`,
+      true,
     );
   }
 
@@ -171,6 +171,14 @@ export class Vm {
     this.onExit?.(this.exitCode);
     this.host.ended(this);
   }
+}
+
+/** What a report says of an error. No metamethods: no fiber is there to run them. */
+function messageOf(value: LuaValue): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return formatNumber(value);
+  const error = readError(value);
+  return error === undefined ? '' : error.category.describe(error.code);
 }
 
 const owners = new WeakMap<FiberScheduler, Vm>();

@@ -16,7 +16,10 @@ Runs the Lua program FILE (a directory stands for its init.lua).
   --fiber-dump             on Ctrl-C, or when fibers are left at the end: print them all (SIGUSR1
                            does so at any time)
 
-Environment: PERILUNE_PATH, EMILUA_PATH: where external packages are looked for.
+Environment (each also as EMILUA_…):
+  PERILUNE_PATH            directories of external packages, separated by colons
+  PERILUNE_COLORS          1 or 0: colours in reports of errors, or none
+  PERILUNE_LOG_LEVELS      3 and more: reports of errors (default 4); 0: none
 `;
 
 export type Invocation =
@@ -65,11 +68,12 @@ export function parseArguments(argv: readonly string[]): Invocation {
       return target === undefined
         ? fail('--compile needs a file')
         : { do: 'compile', file: target };
-    } else if (arg.startsWith('--main-context-concurrency-hint')) {
+    } else if (/^--main-context-concurrency-hint(=|$)/.test(arg)) {
       const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
-      if (value !== '1' && value !== 'safe')
-        return fail(`invalid concurrency hint '${value ?? ''}'`);
-      concurrencyHint = value;
+      // Later Emilua: 0 is what was `safe`; `unsafe-io` promises what we never need to know.
+      if (value === '1') concurrencyHint = '1';
+      else if (value === 'safe' || value === '0' || value === 'unsafe-io') concurrencyHint = 'safe';
+      else return fail(`invalid concurrency hint '${value ?? ''}'`);
     } else if (arg === '-') return fail('reading the program from standard input is not supported');
     else if (arg.startsWith('-')) return fail(`unknown option '${arg}'`);
     else if (file === undefined) file = arg;

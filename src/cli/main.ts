@@ -1,16 +1,28 @@
 /** `perilune`: options in, exit code out. */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeFibers } from '../actors/fiber-dump.ts';
-import { showCompiled } from '../actors/load.ts';
+import { displayName, loadChunk, showCompiled } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { library } from '../modules/all.ts';
+import { setArguments } from '../modules/system.ts';
 import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
+import { LuaTable } from '../runtime/table.ts';
 import { type Invocation, parseArguments, USAGE } from './arguments.ts';
+import {
+  colored,
+  commandArguments,
+  commandName,
+  ERROR,
+  reportSettings,
+  searchPath,
+  WARNING,
+  wantsColors,
+} from './environment.ts';
 import { StandardOutput, writeError } from './output.ts';
 
 declare const PERILUNE_VERSION: string | undefined;
@@ -49,10 +61,15 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     output.flush();
     process.exit(code);
   };
+  const settings = reportSettings();
+  if (settings.level >= WARNING) {
+    for (const text of settings.warnings) writeError(`<${WARNING}>perilune: ${text}\n`);
+  }
   const host: VmHost = {
-    report: (text) => {
+    report: (text, isProblem) => {
       output.flush();
-      writeError(text);
+      if (isProblem !== true) writeError(text);
+      else if (settings.level >= ERROR) writeError(wantsColors(settings) ? colored(text) : text);
     },
     ended: (ended) => {
       process.exitCode = ended.exitCode;
@@ -70,6 +87,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   process.on('uncaughtException', host.bug);
   vm = new Vm(library, host);
   vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
+  setArguments([commandName(), invocation.file, ...invocation.args]);
   if (invocation.testSchedule !== undefined) useTestSchedule(vm, invocation.testSchedule);
   installFiberDump(vm, invocation.fiberDump, host);
   process.on('beforeExit', () => vm?.closeIdle());
@@ -105,23 +123,39 @@ function messageOf(error: LuaError): string {
   return typeof text === 'string' ? text : '';
 }
 
+const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
+
 /** A directory stands for its `init.lua`. */
 function rootFile(file: string): string {
-  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ? join(file, 'init.lua') : file;
+  let isDirectory = false;
+  try {
+    isDirectory = statSync(toSystem(file), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch {
+    // whoever opens it will say why it can't be
+  }
+  return isDirectory ? join(file, 'init.lua') : file;
 }
 
-/** Where external packages are found. */
-function searchPath(): string[] {
-  const separator = process.platform === 'win32' ? ';' : ':';
-  return [process.env.PERILUNE_PATH, process.env.EMILUA_PATH]
-    .flatMap((list) => (list ?? '').split(separator))
-    .filter((directory) => directory !== '');
+/** The JavaScript that a file of Lua becomes, before anything of it has been suspended. */
+function printCompiled(argument: string): void {
+  const file = rootFile(argument);
+  try {
+    const source = readFileSync(toSystem(file), 'latin1');
+    loadChunk(source, displayName(`@${file}`), new LuaTable()); // words what is wrong with it
+    const output = new StandardOutput();
+    output.write(`${showCompiled(source, displayName(`@${file}`))}\n`);
+    output.flush();
+  } catch (thrown) {
+    const message = isSystemFault(thrown)
+      ? `cannot open ${file}: ${thrown.code}`
+      : messageOf(toLuaError(thrown));
+    writeError(`perilune: ${message}\n`);
+    process.exitCode = 1;
+  }
 }
 
-function printCompiled(file: string): void {
-  void file;
-  void showCompiled;
-}
+const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>
+  thrown instanceof Error && 'syscall' in thrown;
 
 function reportBug(thrown: unknown): void {
   const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
@@ -131,4 +165,4 @@ function reportBug(thrown: unknown): void {
   );
 }
 
-main(process.argv.slice(2));
+main(commandArguments());

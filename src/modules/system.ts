@@ -17,9 +17,9 @@ import { luaType } from './define.ts';
 const toLua = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 let programArguments: readonly string[] = [];
-/** @param list  {program, script, those after `--` …}, as Node decodes them */
+/** @param list  {program, script, those after `--` …}, as bytes */
 export function setArguments(list: readonly string[]): void {
-  programArguments = list.map(toLua);
+  programArguments = list;
 }
 
 function environment(): LuaTable {
