@@ -2,7 +2,7 @@
  * Error objects: tables `{code, category}` that programs compare, print and translate; and the
  * categories that the runtime itself raises. Codes of the generic and system categories are errnos.
  */
-import { LuaError, luaStack } from './error.ts';
+import { LuaError, traceForError } from './error.ts';
 import { LuaTable, property, rawGetString, setField } from './table.ts';
 import { type LuaFunction, type LuaValue, Userdata } from './value.ts';
 
@@ -103,7 +103,7 @@ export function readError(v: LuaValue): { category: ErrorCategory; code: number 
     : undefined;
 }
 
-const raise = (object: LuaTable): LuaError => new LuaError(object, luaStack(24));
+const raise = (object: LuaTable): LuaError => new LuaError(object, traceForError());
 
 /** An error of the runtime's own, by its core name. */
 export function coreError(name: CoreName, extra?: Extra): LuaError {

@@ -432,6 +432,13 @@ function saveFrame(...frame: Frame): LuaValue[] {
   return SUSPEND;
 }
 
+/** Go on at another site of the same function: a tail call of its continuation. */
+function jump(...frame: Frame): LuaValue[] {
+  state.tailFn = frame[0].resume as unknown as LuaValue;
+  state.tailArgs = [undefined, frame as unknown as LuaValue];
+  return TAIL;
+}
+
 function tail(f: LuaValue, ...args: LuaValue[]): LuaValue[] {
   // The frame that names the value is still there now.
   requireCallable(f);
@@ -520,6 +527,7 @@ const ops = {
   settle: (r: Result): Result => (r === TAIL ? runTail() : r),
   one,
   tail,
+  jump,
   add,
   sub,
   mul,

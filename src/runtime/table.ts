@@ -397,19 +397,20 @@ function removeLast(t: LuaTable, arr: LuaValue[]): void {
   if (arr.length === 1) t.arr = EMPTY;
 }
 
-const integers: LuaValue[] = [0, 0];
-const doubles: LuaValue[] = [0.5, 0.5];
-const others: LuaValue[] = [0, undefined];
-
 /**
- * An array part of one element. V8 remembers for each literal of the source what its arrays came to
- * hold, and an array of doubles that comes from a literal which has held tables is an array of boxed
- * doubles. Copies remember nothing and are of the kind of what they are copied from.
+ * Arrays that begin with a number have a hidden class of their own, though they are arrays like all
+ * others. Where V8 sees arrays of doubles and arrays of objects come by at one place, it makes all of
+ * them arrays of objects, and every double in them an object: unless their classes are not related.
  */
+function NumberArray(): void {}
+NumberArray.prototype = Array.prototype;
+
+/** The array part of a table that gets its first element. */
 function startArray(value: LuaValue): LuaValue[] {
-  const kind = typeof value !== 'number' ? others : (value | 0) === value ? integers : doubles;
-  const arr = kind.slice();
-  arr[1] = value;
+  if (typeof value !== 'number') return [0, value];
+  const arr = Reflect.construct(Array, [], NumberArray) as LuaValue[];
+  arr.push(0);
+  arr.push(value);
   return arr;
 }
 
