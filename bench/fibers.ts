@@ -62,7 +62,7 @@ export async function fibers(options: Options, progress: (line: string) => void)
       'steady clock (os.clock in plain Lua), warm-up included: least (median).\n',
       switches,
       `Memory of one of ${PARKED} parked in a function, two calls deep: resident memory less that of`,
-      'the same program with none, after a full collection.\n',
+      'the same program with none, after collectgarbage(). What V8 has not collected yet counts.\n',
       table(
         ['', 'bytes'],
         memory.map(([name, size]) => [name, size.toFixed(0)]),
