@@ -180,7 +180,7 @@ export function errnoName(errno: number): string | undefined {
 
 /** What strerror(3) says. */
 export function errnoMessage(errno: number): string {
-  return byNumber.get(errno)?.message ?? `Unknown error ${errno}`;
+  return byNumber.get(errno)?.message ?? (errno === 0 ? 'Success' : `Unknown error ${errno}`);
 }
 
 /** A system call failed: `errno` > 0, and the call's name as its manual page has it. */

@@ -24,6 +24,7 @@ test('messages are those of glibc', () => {
   assert.equal(errnoMessage(2), 'No such file or directory');
   assert.equal(errnoMessage(32), 'Broken pipe');
   assert.equal(errnoMessage(105), 'No buffer space available');
+  assert.equal(errnoMessage(0), 'Success');
   assert.equal(errnoMessage(41), 'Unknown error 41');
   assert.equal(errnoMessage(4000), 'Unknown error 4000');
 });
