@@ -39,6 +39,7 @@ class Printer {
         this.line(node.js, node.line, node.names);
         return;
       case 'site': {
+        if (node.isCut) return;
         if (node.accessor !== undefined) this.accessors.add(node.accessor);
         const live = node.live.map((v) => `, ${v.name}`).join('');
         this.line(`${node.head}$S($K[${node.id}]${live})${node.tail}`, node.line, node.names);
@@ -143,7 +144,17 @@ class Printer {
     }
     if (gone !== undefined) return gone;
     const { nodes } = node.seq;
-    this.seq(node.seq, nodes.indexOf(node) + 1);
+    const from = nodes.indexOf(node) + 1;
+    // In a branch or a loop the code after it would have to be told where to go on.
+    const cut =
+      node.seq.owner === undefined ? nodes.findIndex((n, at) => at >= from && isCut(n)) : -1;
+    if (cut >= 0) {
+      for (let at = from; at < cut; at++) this.node(nodes[at]!);
+      const { id, live, line } = nodes[cut] as Site;
+      this.line(`return $jump($K[${id}]${live.map((v) => `, ${v.name}`).join('')});`, line);
+      return undefined;
+    }
+    this.seq(node.seq, from);
     const last = nodes.at(-1)!;
     return last.kind === 'break' || last.kind === 'continue' ? last.label : undefined;
   }
@@ -165,6 +176,8 @@ class Printer {
     };
   }
 }
+
+const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut;
 
 /** A chunk's main function, all others inside it. */
 export function emitChunk({ main, fields }: ChunkCode): Emitted {

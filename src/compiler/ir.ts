@@ -63,6 +63,11 @@ export interface Site extends Place {
   pos: number;
   /** Index in the chunk's table of sites. */
   id: number;
+  /**
+   * No site, but a place where continuations end: what follows is a continuation of its own, so that
+   * the text for a function of many sites does not grow with their square.
+   */
+  isCut: boolean;
   /** What the rest of the function needs; known when the function is complete. */
   live: Var[];
 }

@@ -112,6 +112,12 @@ export class Lexer {
     throw new LuaSyntaxError(`${this.chunkName}:${line}: ${message}`);
   }
 
+  /** What is wrong comes after the last backslash. */
+  private badEscape(): never {
+    this.pos = this.source.lastIndexOf('\\', this.pos - 1);
+    this.failNearText('invalid escape sequence');
+  }
+
   private failNearText(message: string): never {
     this.fail(`${message} near '${this.source.slice(this.tokenStart, this.pos)}'`);
   }
@@ -162,7 +168,7 @@ export class Lexer {
               return T.string;
             }
             if (level === -1) break;
-            this.pos += -level - 1; // `[===` without a second bracket
+            this.pos += -level; // `[===` without a second bracket
             this.failNearText('invalid long string delimiter');
             break;
           }
@@ -339,7 +345,7 @@ export class Lexer {
       for (let i = 0; i < 3 && isDigit(source.charCodeAt(this.pos)); i++) {
         code = code * 10 + source.charCodeAt(this.pos++) - 48;
       }
-      if (code > 255) this.failNearText('invalid escape sequence');
+      if (code > 255) this.badEscape();
       return String.fromCharCode(code);
     }
     const letter = source[this.pos]!;
@@ -347,7 +353,7 @@ export class Lexer {
     if (letter === 'x') {
       const digits = source.slice(this.pos, this.pos + 2);
       if (!isHex(digits.charCodeAt(0)) || !isHex(digits.charCodeAt(1))) {
-        this.failNearText('invalid escape sequence');
+        this.badEscape();
       }
       this.pos += 2;
       return String.fromCharCode(Number.parseInt(digits, 16));
@@ -361,28 +367,28 @@ export class Lexer {
     }
     if (letter === 'u') return this.scanUnicode();
     const plain = ESCAPES[letter];
-    if (plain === undefined) this.failNearText('invalid escape sequence');
+    if (plain === undefined) this.badEscape();
     return plain!;
   }
 
   /** After `\u`: `{hex}` as UTF-8 bytes. */
   private scanUnicode(): string {
     const { source } = this;
-    if (source.charCodeAt(this.pos) !== 123) this.failNearText('invalid escape sequence');
+    if (source.charCodeAt(this.pos) !== 123) this.badEscape();
     this.pos++;
     let code = 0;
     const first = this.pos;
     while (isHex(source.charCodeAt(this.pos))) {
       code = code * 16 + Number.parseInt(source[this.pos]!, 16);
       this.pos++;
-      if (code > 0x10ffff) this.failNearText('invalid escape sequence');
+      if (code > 0x10ffff) this.badEscape();
     }
     if (
       this.pos === first ||
       source.charCodeAt(this.pos) !== 125 ||
       (code >= 0xd800 && code < 0xe000)
     ) {
-      this.failNearText('invalid escape sequence');
+      this.badEscape();
     }
     this.pos++;
     return utf8(code);

@@ -122,8 +122,14 @@ const isFieldKey = (e: Expr): e is Extract<Expr, { kind: 'string' }> =>
 const MAX_TEXT = 400;
 /** Longer runs of `..` are collected in an array first. */
 const MAX_CONCAT = 60;
+/** Lines of code between the places where continuations end. */
+const CUT_DISTANCE = 300;
 /** Longer runs of `elseif` don't nest. */
 const MAX_ELSEIF = 40;
+
+/** A key in brackets that may be a position of a constructor. */
+const mayBeElement = (key: Expr): boolean =>
+  !isFieldKey(key) && !(key.kind === 'number' && key.value < 1);
 
 /** Where a `goto` to a label goes. */
 interface Target {
@@ -303,6 +309,7 @@ class FunctionLowering {
       accessor,
       dst,
       adjust,
+      isCut: false,
       pos: this.pos,
       id: this.chunk.sites.length,
       live: [],
@@ -313,6 +320,15 @@ class FunctionLowering {
     this.code.sites.push(site);
     this.push(site);
   }
+
+  /** Between statements of the function's own block: end continuations here, if the last cut is far. */
+  private maybeCut(): void {
+    if (this.seq !== this.code.body || this.pos - this.lastCut < CUT_DISTANCE) return;
+    this.emitSite('', '', NO_VARS, undefined, 'none');
+    this.code.sites.at(-1)!.isCut = true;
+    this.lastCut = this.pos;
+  }
+  private lastCut = 0;
 
   private inside(seq: Seq, body: () => void): void {
     const { seq: saved } = this;
@@ -897,79 +913,101 @@ class FunctionLowering {
     const last = items.at(-1);
     const open =
       last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
-    const t = this.temp();
     const maker = named === 0 ? '$LuaTable' : `$T${[2, 4, 8, 16].find((n) => n >= named) ?? 32}`;
-    const literal = items.length <= FunctionLowering.LITERAL;
-    let array: Var | undefined;
-    if (!literal) {
-      this.emitLine(
-        `const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`,
-      );
-      if (positional > 0) {
-        array = this.temp();
-        this.emitLine(`const ${array.name} = [0];`);
-      }
-    }
-    const elements: Ex[] = [];
-    const stores: { js: string; vars: Var[]; names: OpNames | undefined }[] = [];
-    const store = (js: string, vars: Var[], names?: OpNames): void => {
-      if (literal) stores.push({ js, vars, names });
-      else this.emitLine(js, [t, ...vars], names);
+    const make = (t: Var): void => {
+      t.decl = this.pos + 1;
+      const mark = named > 0 ? ` ${t.name}.named = true;` : '';
+      this.emitLine(`const ${t.name} = new ${maker}();${mark}`);
     };
     const lastCode = items.findLastIndex(
       ({ key, value }) =>
         !FunctionLowering.isPlain(value) || (key !== undefined && !FunctionLowering.isPlain(key)),
     );
+    const t = this.temp();
+    const ordered =
+      positional > 0 && items.some(({ key }) => key !== undefined && mayBeElement(key));
+    if (ordered || items.length > FunctionLowering.LITERAL) {
+      make(t);
+      this.fillTable(t, items, open, ordered);
+      return { ...this.varEx(t), notNil: true };
+    }
+    const elements: Ex[] = [];
+    const stores: { js: string; vars: Var[] }[] = [];
     items.forEach((item, i) => {
       if (item === last && open !== undefined) return;
       const keep = (ex: Ex): Ex => (ex.cell !== '' && i <= lastCode ? this.spill(ex) : ex);
-      if (item.key === undefined) {
-        const value = keep(this.exp(item.value));
-        if (literal) elements.push(value);
-        else this.emitLine(`${array!.name}.push(${value.js});`, [array!, ...value.vars]);
-      } else if (isFieldKey(item.key)) {
+      if (item.key === undefined) elements.push(keep(this.exp(item.value)));
+      else if (isFieldKey(item.key)) {
         const value = keep(this.exp(item.value));
         this.field(item.key.value);
-        store(`${t.name}${member(item.key.value)} = ${value.js};`, value.vars);
+        stores.push({ js: `${member(item.key.value)} = ${value.js};`, vars: value.vars });
       } else {
         const key = keep(this.exp(item.key));
         const value = keep(this.exp(item.value));
-        this.line = line;
-        store(`$rawset(${t.name}, ${key.js}, ${value.js});`, [...key.vars, ...value.vars]);
+        stores.push({ js: `${key.js}, ${value.js});`, vars: [...key.vars, ...value.vars] });
       }
     });
-    let tail: { js: string; vars: Var[] } | undefined;
-    if (open !== undefined) tail = this.multi(open);
+    const tail = open === undefined ? undefined : this.multi(open);
     this.line = line;
-    if (literal) {
-      t.decl = this.pos + 1;
-      this.emitLine(
-        `const ${t.name} = new ${maker}();${named > 0 ? ` ${t.name}.named = true;` : ''}`,
-      );
-      const vars = [t, ...elements.flatMap((x) => x.vars), ...(tail?.vars ?? NO_VARS)];
-      if (tail !== undefined) {
-        this.emitLine(
-          `${t.name}.arr = $trim([0${elements.map((x) => `, ${x.js}`).join('')}, ...${tail.js}]);`,
-          vars,
-        );
-      } else if (elements.length > 0) {
-        const text = `[0, ${elements.map((x) => x.js).join(', ')}]`;
-        this.emitLine(
-          `${t.name}.arr = ${elements.at(-1)!.notNil ? text : `$trim(${text})`};`,
-          vars,
-        );
-      }
-      for (const { js, vars: used, names } of stores) this.emitLine(js, [t, ...used], names);
-    } else if (array !== undefined || tail !== undefined) {
-      if (array === undefined)
-        this.emitLine(`${t.name}.arr = $trim([0, ...${tail!.js}]);`, [t, ...tail!.vars]);
-      else {
-        if (tail !== undefined)
-          this.emitLine(`$pushAll(${array.name}, ${tail.js});`, [array, ...tail.vars]);
-        this.emitLine(`$setArray(${t.name}, ${array.name});`, [t, array]);
-      }
+    make(t);
+    const vars = [t, ...elements.flatMap((x) => x.vars), ...(tail?.vars ?? NO_VARS)];
+    const list = ['0', ...elements.map((x) => x.js)].join(', ');
+    if (tail !== undefined) this.emitLine(`${t.name}.arr = $trim([${list}, ...${tail.js}]);`, vars);
+    else if (elements.length > 0) {
+      const text = elements.at(-1)!.notNil ? `[${list}]` : `$trim([${list}])`;
+      this.emitLine(`${t.name}.arr = ${text};`, vars);
+    }
+    for (const { js, vars: used } of stores) {
+      const isField = js.startsWith('.') || js.startsWith('[');
+      this.emitLine(isField ? t.name + js : `$rawset(${t.name}, ${js}`, [t, ...used]);
     }
     return { ...this.varEx(t), notNil: true };
+  }
+
+  /**
+   * Item by item: for constructors too long for one literal, and (`ordered`) for those in which a key
+   * may be one of the positions, since the later item wins. LuaJIT stores an open last item at the end.
+   */
+  private fillTable(
+    t: Var,
+    items: TableExpr['items'],
+    open: Expr | undefined,
+    ordered: boolean,
+  ): void {
+    let position = 0;
+    let array: Var | undefined;
+    if (!ordered && items.some(({ key }) => key === undefined)) {
+      array = this.temp();
+      this.emitLine(`const ${array.name} = [0];`);
+    }
+    for (const [i, { key, value }] of items.entries()) {
+      if (i === items.length - 1 && open !== undefined) break;
+      if (key === undefined) {
+        const v = this.exp(value);
+        position++;
+        if (array !== undefined) {
+          this.emitLine(`${array.name}.push(${v.js});`, [array, ...v.vars]);
+        } else this.emitLine(`$rawset(${t.name}, ${position}, ${v.js});`, [t, ...v.vars]);
+      } else if (isFieldKey(key)) {
+        const v = this.exp(value);
+        this.field(key.value);
+        this.emitLine(`${t.name}${member(key.value)} = ${v.js};`, [t, ...v.vars]);
+      } else {
+        let k = this.exp(key);
+        if (k.cell !== '' && !FunctionLowering.isPlain(value)) k = this.spill(k);
+        const v = this.exp(value);
+        this.emitLine(`$rawset(${t.name}, ${k.js}, ${v.js});`, [t, ...k.vars, ...v.vars]);
+      }
+    }
+    const tail = open === undefined ? undefined : this.multi(open);
+    if (array !== undefined) {
+      if (tail !== undefined) {
+        this.emitLine(`$pushAll(${array.name}, ${tail.js});`, [array, ...tail.vars]);
+      }
+      this.emitLine(`${t.name}.arr = $trim(${array.name});`, [t, array]);
+    } else if (tail !== undefined) {
+      this.emitLine(`$setList(${t.name}, ${position}, ${tail.js});`, [t, ...tail.vars]);
+    }
   }
 
   // ── calls ────────────────────────────────────────────────────────────────────────────────────
@@ -1143,7 +1181,10 @@ class FunctionLowering {
     const { stats } = block;
     const label = labels[l];
     if (label === undefined) {
-      for (let i = from; i < stats.length; i++) this.stat(stats[i]!);
+      for (let i = from; i < stats.length; i++) {
+        this.maybeCut();
+        this.stat(stats[i]!);
+      }
       tail?.();
       return;
     }

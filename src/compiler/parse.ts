@@ -20,6 +20,8 @@ import { CHAR, T, tokenName } from './token.ts';
 
 /** LuaJIT's LJ_MAX_XLEVEL: how deep statements and expressions nest. */
 const MAX_LEVELS = 200;
+/** Arguments of a call, values of a list: LuaJIT's are limited by the slots of a function. */
+const MAX_VALUES = 250;
 const MAX_UPVALUES = 60 * 4;
 
 const ch = (c: string): number => CHAR + c.charCodeAt(0);
@@ -308,8 +310,7 @@ class Parser {
       }
       case T.break:
         lex.next();
-        if (!this.scope.insideLoop)
-          lex.fail("no loop to break near '<break>'".replace('<break>', tokenName(lex.kind)), line);
+        if (!this.scope.insideLoop) lex.fail('no loop to break', line);
         return { kind: 'break', line };
       case T.goto: {
         lex.next();
@@ -421,24 +422,26 @@ class Parser {
 
   private exprStat(line: number): Stat {
     const first = this.suffixed();
-    if (this.lex.kind !== EQUALS && this.lex.kind !== COMMA) {
-      if (first.kind !== 'call' && first.kind !== 'method') this.lex.errorNear('syntax error');
+    if (first.kind === 'call' || first.kind === 'method') {
       return { kind: 'callStat', call: first as CallExpr, line };
     }
-    const targets = [first];
+    const targets = [this.assignable(first)];
     while (this.accept(COMMA)) {
-      targets.push(this.suffixed());
-      if (targets.length > MAX_LEVELS) this.lex.fail('chunk has too many syntax levels');
-    }
-    for (const target of targets) {
-      if (target.kind === 'local' || target.kind === 'upvalue' || target.kind === 'global')
-        continue;
-      if (target.kind !== 'index') this.lex.errorNear('syntax error');
+      targets.push(this.assignable(this.suffixed()));
+      if (targets.length > MAX_LEVELS) this.limit(MAX_LEVELS, 'variable names');
     }
     this.expect(EQUALS);
     const exprs = this.exprList();
     for (const target of targets) this.markAssigned(target);
     return { kind: 'assign', targets, exprs, line };
+  }
+
+  private assignable(e: Expr): Expr {
+    const { kind } = e;
+    if (kind !== 'local' && kind !== 'upvalue' && kind !== 'global' && kind !== 'index') {
+      this.lex.errorNear('syntax error');
+    }
+    return e;
   }
 
   private markAssigned(target: Expr): void {
@@ -449,7 +452,10 @@ class Parser {
 
   private exprList(): Expr[] {
     const list = [this.expr()];
-    while (this.accept(COMMA)) list.push(this.expr());
+    while (this.accept(COMMA)) {
+      list.push(this.expr());
+      if (list.length > MAX_VALUES) this.lex.errorNear('function or expression too complex');
+    }
     return list;
   }
 
@@ -643,7 +649,7 @@ class Parser {
           node.isVararg = true;
           break;
         }
-        if (lex.kind !== T.name) lex.errorNear("'<name>' expected");
+        if (lex.kind !== T.name) lex.errorNear("<name> or '...' expected");
         node.params.push(this.newLocal(this.name()));
       } while (this.accept(COMMA));
     }

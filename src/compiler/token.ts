@@ -84,5 +84,6 @@ const spelled = new Map<number, string>([
 
 /** How messages spell a token kind. */
 export function tokenName(kind: number): string {
+  if (kind >= CHAR && kind < CHAR + 32) return `char(${kind - CHAR})`;
   return spelled.get(kind) ?? String.fromCharCode(kind - CHAR);
 }

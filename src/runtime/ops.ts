@@ -416,14 +416,18 @@ export function tostring(v: LuaValue): Result {
   return plainString(v);
 }
 
-/** `table: 0x…` and the like. */
+/** `table: 0x…` and the like. Functions of the runtime have numbers, as in LuaJIT: `builtin#29`. */
 export function plainString(v: LuaValue): string {
-  if (typeof v === 'function') return `function: ${builtinNames.get(v) ?? addressOf(v)}`;
+  if (typeof v === 'function' && !/\$f\d+$/.test(v.name)) {
+    let number = builtins.get(v);
+    if (number === undefined) builtins.set(v, (number = ++lastBuiltin));
+    return `function: builtin#${number}`;
+  }
   return `${typeName(v)}: ${addressOf(v as object)}`;
 }
 
-/** LuaJIT prints library functions as `builtin: …`. */
-const builtinNames = new WeakMap<object, string>();
+const builtins = new WeakMap<object, number>();
+let lastBuiltin = 0;
 
 // ── frames, calls, tables ──────────────────────────────────────────────────────────────────────────
 
@@ -479,9 +483,9 @@ function trim(arr: LuaValue[]): LuaValue[] {
   return arr.length === 1 ? EMPTY : arr;
 }
 
-/** Give a table its array part; elements that the hash has already (from `[1] = x`) go. */
-function setArray(t: LuaTable, arr: LuaValue[]): void {
-  t.arr = trim(arr);
+/** Elements of a table from `position + 1` on. */
+function setList(t: LuaTable, position: number, values: LuaValue[]): void {
+  for (const v of values) rawSetNumber(t, ++position, v);
 }
 
 function pushAll(arr: LuaValue[], values: LuaValue[]): void {
@@ -518,7 +522,7 @@ const ops = {
   rawset: rawSetChecked,
   rawget: rawGet,
   trim,
-  setArray,
+  setList,
   pushAll,
   list,
   iterate,

@@ -1,0 +1,17 @@
+local function k(x) return x end
+local function m() return 7, 8, 9 end
+local t = {1,2,[1]=9} print(t[1])
+t = {[1]=9,1,2} print(t[1])
+t = {1,2,[k(1)]=9} print(t[1])
+t = {1,2,[k(1)]=k(9)} print(t[1])
+t = {k(1),k(2),[1]=k(9)} print(t[1])
+t = {k(1),[1]=k(9), m()} print(t[1], t[2])
+t = {[2]=k(9), k(1), m()} print(t[1], t[2], t[4])
+t = {x=1, x=2, ["x"]=3} print(t.x)
+t = {[1]=1, [1.0]=2} print(t[1])
+t = {nil, [1]=5} print(t[1]) t = {[1]=5, nil} print(t[1]) t = {[1]=5, k(nil)} print(t[1])
+t = {a=nil, b=1} print(next(t))
+t = {nil, nil, 3, nil} print(t[3])
+t = {[1]="a", [2]="b", [3]="c"} print(#t, table.concat(t))
+t = {[3]="c", [2]="b", [1]="a"} print(#t, table.concat(t))
+t = {n=select('#'), m()} print(#t, t.n) t = {m(), m()} print(#t) t = {(m())} print(#t) t = {m(), nil} print(#t)
