@@ -82,7 +82,8 @@ const program = (literal: string): string => `
   if u[${literal}] ~= 2 or t[s] ~= 2 or ${literal} ~= s or u[s .. "y"] ~= s then return "value lost" end
   goto done
   ::done::
-  return f(${literal}, #${literal}, ${literal} .. ${literal})`;
+  local a, b, c = f(${literal}, #${literal}, ${literal} .. ${literal})
+  return a, b, c`;
 
 /** All that the program needs of the library. */
 function globals(): LuaTable {
