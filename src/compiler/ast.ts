@@ -132,4 +132,6 @@ export interface Chunk {
   /** All functions, the main one first. */
   functions: FunctionNode[];
   main: FunctionNode;
+  /** It names `collectgarbage`: what locals hold must not be collected before they go out of scope. */
+  watchesCollector: boolean;
 }

@@ -114,6 +114,7 @@ export interface ChunkCode {
   readonly main: FunctionCode;
   /** All sites of the chunk, by id, each with its function. */
   readonly sites: { site: Site; func: FunctionCode }[];
+  readonly watchesCollector: boolean;
   /** Names of fields that the chunk uses, numbered. */
   readonly fields: Map<string, number>;
 }

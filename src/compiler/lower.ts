@@ -92,6 +92,7 @@ export function lower(chunk: Chunk, options: LowerOptions): ChunkCode {
     main: undefined as unknown as FunctionCode,
     sites: [],
     fields: new Map(),
+    watchesCollector: chunk.watchesCollector,
   };
   const main = new FunctionLowering(chunk.main, undefined, code, options).run();
   (code as { main: FunctionCode }).main = main;
@@ -197,6 +198,8 @@ class FunctionLowering {
       code.params.push('...va$');
     }
     this.block(node.body);
+    if (this.va !== undefined) this.inScope.push(this.va);
+    this.closeScope(0);
     this.line = node.endLine;
     if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
     this.findLive();
@@ -236,7 +239,21 @@ class FunctionLowering {
     const v = this.newVar(`${safeName(local.name)}$${local.id}`, local.captured && !local.assigned);
     v.cell = local.captured && local.assigned;
     this.vars.set(local, v);
+    this.inScope.push(v);
     return v;
+  }
+
+  /** Locals of the blocks that are open. */
+  private readonly inScope: Var[] = [];
+
+  /** A block ends, whose first local is number `base` of those in scope. */
+  private closeScope(base: number): void {
+    if (this.inScope.length === base) return;
+    if (this.chunk.watchesCollector) {
+      this.pos++;
+      this.use(this.inScope.slice(base));
+    }
+    this.inScope.length = base;
   }
 
   /** The variable of a local or upvalue, as this function sees it. */
@@ -1154,6 +1171,12 @@ class FunctionLowering {
 
   /** @param tail  what follows the last statement inside the scopes of all its locals */
   private block(block: Block, tail?: () => void): void {
+    const base = this.inScope.length;
+    this.statements(block, tail);
+    this.closeScope(base);
+  }
+
+  private statements(block: Block, tail?: () => void): void {
     const { stats, labels } = block;
     if (labels === undefined) return this.labelled(block, [], 0, 0, tail);
     // A jump to the end of a block may leave the scope of any local: nothing follows that could see it.
@@ -1363,6 +1386,7 @@ class FunctionLowering {
       const v = this.newVar(`${safeName(local.name)}$${local.id}`, false);
       const value = this.exp(only!, { v, declare: true });
       this.vars.set(local, v);
+      this.inScope.push(v);
       if (value.js !== v.name) {
         v.decl = this.pos + 1;
         this.emitLine(`let ${v.name} = ${value.js};`, value.vars);
@@ -1540,8 +1564,10 @@ class FunctionLowering {
       } else {
         if (!local.assigned) this.loopVars.set(local, up ? start.min : Number.NEGATIVE_INFINITY);
         this.emitScope('', () => {
+          const base = this.inScope.length;
           this.bind(local, { ...this.varEx(h), num: true });
           this.block(s.body);
+          this.closeScope(base);
         });
       }
       this.line = s.line;
@@ -1627,8 +1653,10 @@ class FunctionLowering {
         },
       );
       this.emitScope('', () => {
+        const base = this.inScope.length;
         s.vars.forEach((local, n) => this.bind(local, this.varEx(slots[n]!)));
         this.block(s.body);
+        this.closeScope(base);
       });
     });
   }

@@ -92,7 +92,7 @@ class Parser {
     if (this.lex.kind !== T.eof) this.lex.errorNear("'<eof>' expected");
     main.endLine = this.lex.line;
     this.closeFunction();
-    return { functions: this.functions, main };
+    return { functions: this.functions, main, watchesCollector: this.watchesCollector };
   }
 
   // ── functions and names ──────────────────────────────────────────────────────────────────────
@@ -157,8 +157,11 @@ class Parser {
     this.lex.fail(`${where} has more than ${count} ${what}`);
   }
 
+  private watchesCollector = false;
+
   private resolveName(name: string, line: number): Expr {
     // They look for the function that calls them, whatever they are called through.
+    if (name === 'collectgarbage') this.watchesCollector = true;
     if (name === 'setfenv' || name === 'getfenv') this.scope.node.usesEnv = true;
     const own = this.scope.find(name);
     if (own !== undefined) return { kind: 'local', v: own, line };
@@ -465,11 +468,12 @@ class Parser {
     for (;;) {
       const op = binary.get(this.lex.kind);
       if (op === undefined || op.left <= limit) break;
-      const { line } = this.lex;
       this.lex.next();
-      if (op.op === '..') left = this.concat(left, line);
+      if (op.op === '..') left = this.concat(left);
       else {
         const right = this.expr(op.right);
+        // LuaJIT's line for an operator is where its right operand ends.
+        const line = this.lex.lastLine;
         left =
           op.op === 'and' || op.op === 'or'
             ? { kind: op.op, left, right, line }
@@ -481,11 +485,11 @@ class Parser {
   }
 
   /** A whole run of `..` at once: no recursion, however long it is. */
-  private concat(first: Expr, line: number): Expr {
+  private concat(first: Expr): Expr {
     const parts = [first];
     do parts.push(this.expr(5));
     while (this.accept(T.concat));
-    return { kind: 'concat', parts, line };
+    return { kind: 'concat', parts, line: this.lex.lastLine };
   }
 
   private unary(): Expr {
@@ -497,7 +501,7 @@ class Parser {
     const operand = this.expr(UNARY_POWER);
     if (op === '-' && operand.kind === 'number')
       return { kind: 'number', value: -operand.value, line };
-    return { kind: 'unary', op, operand, line };
+    return { kind: 'unary', op, operand, line: lex.lastLine };
   }
 
   private simple(): Expr {

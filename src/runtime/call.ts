@@ -79,8 +79,8 @@ export function callValue(f: LuaValue, args: LuaValue[]): Result {
   }
   const handler = metamethod(f, '__call');
   if (typeof handler === 'function') return handler(f, ...args);
-  if (handler === undefined) throw typeError('call', f);
-  return callValue(handler, [f, ...args]);
+  // As in Lua 5.1, a handler must be a function itself.
+  throw typeError('call', f);
 }
 
 /** Make the pending tail call, and those that follow from it. */

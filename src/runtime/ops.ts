@@ -51,7 +51,8 @@ export function index(o: LuaValue, k: LuaValue): Result {
     } else if (o instanceof Userdata) return one(o.luaType.index(o, k));
     else {
       handler = metamethod(o, '__index');
-      if (handler === undefined) throw typeError('index', o);
+      // Only the first object is an operand of the program's line.
+      if (handler === undefined) throw typeError('index', o, i === 0 ? 0 : -1);
     }
     if (typeof handler === 'function') return one(callMeta(handler, o, k));
     o = handler;
@@ -79,7 +80,7 @@ export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
     } else if (o instanceof Userdata) return ignore(o.luaType.setIndex(o, k, v));
     else {
       handler = metamethod(o, '__newindex');
-      if (handler === undefined) throw typeError('index', o);
+      if (handler === undefined) throw typeError('index', o, i === 0 ? 0 : -1);
     }
     if (typeof handler === 'function') return ignore(callMeta(handler, o, k, v));
     o = handler;
