@@ -18,7 +18,15 @@ import { withShim } from './shim.ts';
 const [, , driver = '', mode, verbose] = process.argv;
 state.suspendAll = mode === '--suspend-every-call';
 
-const send = (message: object): void => void process.send?.(message);
+const send = (message: {
+  panic?: unknown;
+  name?: unknown;
+  ok?: unknown;
+  message?: unknown;
+}): void => {
+  if (process.send !== undefined) process.send(message);
+  else if (message.panic !== undefined) console.error(message.panic);
+};
 
 const shimmed = withShim(library);
 const vm = new Vm(

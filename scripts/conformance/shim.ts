@@ -189,8 +189,8 @@ luaType('FILE*', File, {
     write: (self, ...values) => writeTo(self, values),
     lines: (self) => linesOf(usable(self), false),
     close: closeFile,
-    flush: (self) => (usable(self), true),
-    setvbuf: (self) => (usable(self), true),
+    flush: (self) => usable(self).open,
+    setvbuf: (self) => usable(self).open,
     seek(self, whence, offset) {
       self.drop();
       void whence;
@@ -521,6 +521,10 @@ export function withShim(library: Library): Library {
       library.globals(vm, env);
       setField(env, '_G', env);
       for (const module of [io, os, debug]) setField(env, module.name, module.create());
+      // Names of Lua 5.0 that 5.1 kept, and LuaJIT did not.
+      const library51 = (name: string): LuaTable => rawGetString(env, name) as LuaTable;
+      setField(library51('math'), 'mod', rawGetString(library51('math'), 'fmod'));
+      setField(library51('string'), 'gfind', rawGetString(library51('string'), 'gmatch'));
       setField(env, 'arg', arrayOf([]));
       packageSystem(env);
       // Runs no function of the program, so it can't suspend.

@@ -138,8 +138,18 @@ export class Vm {
     return this.open;
   }
 
+  /** Finalizers and the like, for when nothing else is left to do: true where a fiber has been started. */
+  readonly lastWork: (() => boolean)[] = [];
+
   /** Nothing can happen any more: say which fibers wait for ever, and end. */
   closeIdle(): void {
+    if (this.open && this.lastWork.some((start) => start())) {
+      // In case the fibers end without having waited for anything.
+      setImmediate(() => {
+        if (this.isIdle) this.closeIdle();
+      });
+      return;
+    }
     if (this.open) this.reportDeadlocks();
     this.close();
   }

@@ -19,6 +19,7 @@ import { format } from './format.ts';
 import { future } from './future.ts';
 import { genericError } from './generic_error.ts';
 import { ip } from './ip.ts';
+import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { math } from './math.ts';
 import { mutex } from './mutex.ts';
 import './rdf_error_category.ts';
@@ -35,7 +36,8 @@ import { timeout } from './timeout.ts';
 import { waitGroup } from './wait_group.ts';
 
 /** Tables that every module finds among its globals; one of each per VM. */
-const libraries: readonly LuaModule[] = [bit, coroutine, math, string, table];
+const libraries: readonly LuaModule[] = [bit, coroutine, jit, math, string, table];
+const libraryByName = new Map(libraries.map((module) => [module.name, module]));
 
 /** Modules for `require`. */
 const core: readonly LuaModule[] = [
@@ -63,14 +65,14 @@ const coreById = new Map(core.map((module) => [module.name, module]));
 
 luaType('filesystem.path', FilePath, { tostring: (self) => self.path });
 
-function libraryTable(vm: Vm, module: LuaModule): LuaValue {
+function libraryTable(vm: Vm, module: LuaModule): LuaTable {
   const key = `global ${module.name}`;
   let t = vm.coreModules.get(key);
   if (t === undefined) {
     t = module.create();
     vm.coreModules.set(key, t);
   }
-  return t;
+  return t as LuaTable;
 }
 
 export const library: Library = {
@@ -85,7 +87,15 @@ export const library: Library = {
       return vm.modules.require(id, rawGetString(env, '_FILE'));
     });
   },
-  core: (_vm, id) => coreById.get(id)?.create(),
+  core(vm, id) {
+    if (id === 'ffi') return refuseFfi();
+    const library = libraryByName.get(id);
+    if (library !== undefined) return libraryTable(vm, library);
+    const member = MEMBERS[id];
+    if (member === undefined) return coreById.get(id)?.create();
+    const [owner, name] = member;
+    return rawGetString(libraryTable(vm, libraryByName.get(owner)!), name);
+  },
   stringMeta(vm: Vm): LuaTable {
     const meta = new LuaTable();
     setField(meta, '__index', libraryTable(vm, string));

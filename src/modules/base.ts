@@ -4,16 +4,15 @@ import { displayName, type FunctionWithEnv, loadChunk } from '../actors/load.ts'
 import { currentVm } from '../actors/vm.ts';
 import { enterScope, leaveScope } from '../fibers/scope.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
-import { call, firstThen, suspendIn } from '../runtime/call.ts';
+import { call, one, suspendIn } from '../runtime/call.ts';
 import {
   argError,
-  argTypeError,
   checkFunction,
   checkInteger,
-  checkNumber,
   checkString,
   checkTable,
   optInteger,
+  optString,
 } from '../runtime/check.ts';
 import {
   LuaError,
@@ -24,11 +23,17 @@ import {
   typeName,
   where,
 } from '../runtime/error.ts';
-import { metaField, metamethod, metatableOf, setMetatable } from '../runtime/metatable.ts';
+import {
+  metaField,
+  metamethod,
+  metatableOf,
+  ProxyUserdata,
+  setMetatable,
+} from '../runtime/metatable.ts';
 import { parseNumber } from '../runtime/number.ts';
 import { rawSetChecked, tostring } from '../runtime/ops.ts';
 import { known, state } from '../runtime/state.ts';
-import { LuaTable, nextEntry, rawGet, rawLength } from '../runtime/table.ts';
+import { LuaTable, nextEntry, rawGet, rawGetString, rawLength } from '../runtime/table.ts';
 import {
   first,
   isTrue,
@@ -40,6 +45,8 @@ import {
   SUSPEND,
   Userdata,
 } from '../runtime/value.ts';
+import { collectgarbage, gcinfo, newproxy } from './base/collector.ts';
+import { type Globals, getfenv, setfenv } from './base/environment.ts';
 import type { MemberTable } from './define.ts';
 
 // ── errors ─────────────────────────────────────────────────────────────────────────────────────────
@@ -132,21 +139,20 @@ function handled(handler: LuaValue, thrown: unknown): Result {
 // ── tables and metatables ──────────────────────────────────────────────────────────────────────────
 
 function getmetatable(v: LuaValue): Result {
-  if (v instanceof Userdata) return v.luaType.name;
+  if (v instanceof Userdata && !(v instanceof ProxyUserdata)) return v.luaType.name;
   const meta = metatableOf(v);
   if (meta === undefined) return undefined;
   return metaField(meta, '__metatable') ?? meta;
 }
 
-function setmetatable(t: LuaValue, meta: LuaValue, ...rest: LuaValue[]): LuaValue {
+function setmetatable(t: LuaValue, meta: LuaValue): LuaValue {
   const table = checkTable(t, 1, 'setmetatable');
-  if (meta !== undefined && !(meta instanceof LuaTable)) {
-    argTypeError(meta, 2, 'setmetatable', 'nil or table');
+  if (meta === undefined ? arguments.length < 2 : !(meta instanceof LuaTable)) {
+    argError(2, 'setmetatable', 'nil or table expected');
   }
-  void rest;
   if (metamethod(table, '__metatable') !== undefined)
     throw luaError('cannot change a protected metatable');
-  setMetatable(table, meta);
+  setMetatable(table, meta as LuaTable | undefined);
   return table;
 }
 
@@ -236,25 +242,35 @@ function select(n: LuaValue, ...args: LuaValue[]): Result {
   return args.slice(at - 1);
 }
 
+/** `tostring` of the base library; `print` asks whether the program has another. */
+function tostringOf(...args: LuaValue[]): Result {
+  return args.length === 0 ? argError(1, 'tostring', 'value expected') : tostring(args[0]);
+}
+
 /** `print`: at once, to the standard output, without suspending. */
-function print(...args: LuaValue[]): Result {
-  const parts: string[] = [];
-  const from = (start: number): Result => {
-    for (let i = start; i < args.length; i++) {
-      const v = args[i];
-      const text = typeof v === 'string' ? v : tostring(v);
-      if (text === SUSPEND) {
-        return suspendIn((r) => {
-          parts.push(printable(first(r)));
-          return from(i + 1);
-        });
+function print(globals: Globals): LuaFunction {
+  return (...args) => {
+    const convert = rawGetString(globals.table, 'tostring');
+    const parts: string[] = [];
+    const from = (start: number): Result => {
+      for (let i = start; i < args.length; i++) {
+        const v = args[i];
+        let text: Result;
+        if (convert !== tostringOf) text = one(call(convert, v));
+        else text = typeof v === 'string' ? v : tostring(v);
+        if (text === SUSPEND) {
+          return suspendIn((r) => {
+            parts.push(printable(first(r)));
+            return from(i + 1);
+          });
+        }
+        parts.push(printable(text));
       }
-      parts.push(printable(text));
-    }
-    currentVm().print(`${parts.join('\t')}\n`);
-    return NONE;
+      currentVm().print(`${parts.join('\t')}\n`);
+      return NONE;
+    };
+    return from(0);
   };
-  return from(0);
 }
 
 function printable(text: LuaValue): string {
@@ -263,42 +279,61 @@ function printable(text: LuaValue): string {
   throw luaError("'tostring' must return a string to 'print'");
 }
 
-// ── chunks and environments ────────────────────────────────────────────────────────────────────────
+// ── chunks ─────────────────────────────────────────────────────────────────────────────────────────
 
 const failed = (thrown: unknown): Result => [undefined, toLuaError(thrown).value];
 
-function compileText(text: string, name: string, mode: LuaValue, env: LuaTable): Result {
-  const wanted = mode === undefined ? 'bt' : checkString(mode, 3, 'load');
-  if (text.startsWith('\x1b') ? !wanted.includes('b') : !wanted.includes('t')) {
-    const kind = text.startsWith('\x1b') ? 'binary' : 'text';
-    return [
-      undefined,
-      `attempt to load chunk with wrong mode`.replace('chunk', kind === 'text' ? 'chunk' : 'chunk'),
-    ];
-  }
-  try {
-    return loadChunk(text, displayName(name), env);
-  } catch (thrown) {
-    return failed(thrown);
-  }
+interface ChunkOptions {
+  mode: LuaValue;
+  globals: Globals;
+  /** Instead of the globals; only a table is taken. */
+  env: LuaValue;
 }
 
-/** `load`: a string, or a function that gives pieces until it returns nil or ''. */
-function load(env: LuaTable): LuaFunction {
-  return (chunk: LuaValue, ...rest: LuaValue[]) => {
-    const [name, mode] = rest;
-    const globals = rest.length >= 3 ? (rest[2] as LuaTable) : env;
-    if (typeof chunk === 'string') {
-      return compileText(
-        chunk,
-        name === undefined ? chunk : checkString(name, 2, 'load'),
-        mode,
-        globals,
-      );
+/** @throws LuaError  a syntax error; a binary chunk; the wrong mode */
+function compileText(
+  text: string,
+  name: string,
+  { mode, globals, env }: ChunkOptions,
+): LuaFunction {
+  const isBinary = text.startsWith('\x1b');
+  if (typeof mode === 'string' && !mode.includes(isBinary ? 'b' : 't')) {
+    throw new LuaError('attempt to load chunk with wrong mode');
+  }
+  if (isBinary) {
+    const shown = name.startsWith('\x1b') ? '(binary)' : name.replace(/^[@=]/, '');
+    throw new LuaError(`${shown}: cannot load incompatible bytecode`);
+  }
+  const main = loadChunk(text, displayName(name), globals.table) as FunctionWithEnv;
+  if (env instanceof LuaTable) main.E = env;
+  return main;
+}
+
+/** `load`, and `loadstring`: a string, or a function that gives pieces until it returns nil or ''. */
+function load(globals: Globals): LuaFunction {
+  return (chunk, name, mode, env) => {
+    const options = {
+      mode: mode === undefined ? mode : checkString(mode, 3, 'load'),
+      globals,
+      env,
+    };
+    if (typeof chunk === 'string' || typeof chunk === 'number') {
+      const text = checkString(chunk, 1, 'load');
+      const title = optString(name, 2, 'load', text);
+      return attempt(() => compileText(text, title, options));
     }
-    if (typeof chunk !== 'function') argTypeError(chunk, 1, 'load', 'function');
-    const title = name === undefined ? '=(load)' : checkString(name, 2, 'load');
+    checkFunction(chunk, 1, 'load');
+    const title = optString(name, 2, 'load', '=(load)');
     const pieces: string[] = [];
+    /** The result, or undefined while there is more. */
+    const take = (piece: LuaValue): Result => {
+      if (piece === undefined || piece === '')
+        return attempt(() => compileText(pieces.join(''), title, options));
+      if (typeof piece !== 'string' && typeof piece !== 'number')
+        return [undefined, 'reader function must return a string'];
+      pieces.push(checkString(piece, 1, 'load'));
+      return undefined;
+    };
     const more = (): Result => {
       for (;;) {
         let piece: Result;
@@ -312,203 +347,85 @@ function load(env: LuaTable): LuaFunction {
         if (end !== undefined) return end;
       }
     };
-    const take = (piece: LuaValue): Result => {
-      if (piece === undefined || piece === '')
-        return compileText(pieces.join(''), title, mode, globals);
-      if (typeof piece !== 'string') return [undefined, 'reader function must return a string'];
-      pieces.push(piece);
-      return undefined;
-    };
     return more();
   };
 }
 
-function loadstring(env: LuaTable): LuaFunction {
-  return (text, name) => {
-    const source = checkString(text, 1, 'loadstring');
-    return compileText(
-      source,
-      name === undefined ? source : checkString(name, 2, 'loadstring'),
-      undefined,
-      env,
-    );
-  };
-}
-
-function readChunk(file: LuaValue, fn: string): { text: string; name: string } {
-  const path = checkString(file, 1, fn);
+function attempt(f: () => LuaFunction): Result {
   try {
-    return { text: readFileSync(Buffer.from(path, 'latin1'), 'latin1'), name: `@${path}` };
+    return f();
+  } catch (thrown) {
+    return failed(thrown);
+  }
+}
+
+const FILE_FAULTS: Record<string, string> = {
+  ENOENT: 'No such file or directory',
+  EISDIR: 'Is a directory',
+  ENOTDIR: 'Not a directory',
+  EACCES: 'Permission denied',
+};
+
+function compileFile(path: string, options: ChunkOptions): LuaFunction {
+  let text: string;
+  try {
+    text = readFileSync(Buffer.from(path, 'latin1'), 'latin1');
   } catch (fault) {
-    const reason = /ENOENT/.test(String(fault))
-      ? 'No such file or directory'
-      : /EISDIR/.test(String(fault))
-        ? 'Is a directory'
-        : /EACCES/.test(String(fault))
-          ? 'Permission denied'
-          : 'read error';
-    throw new LuaError(`cannot open ${path}: ${reason}`);
+    const { code } = fault as NodeJS.ErrnoException;
+    throw new LuaError(`cannot open ${path}: ${FILE_FAULTS[code ?? ''] ?? code ?? 'read error'}`);
   }
+  return compileText(text, `@${path}`, options);
 }
 
-function loadfile(env: LuaTable): LuaFunction {
-  return (file, mode, globals) => {
-    try {
-      const { text, name } = readChunk(file, 'loadfile');
-      return compileText(text, name, mode, globals instanceof LuaTable ? globals : env);
-    } catch (thrown) {
-      return failed(thrown);
-    }
+function loadfile(globals: Globals): LuaFunction {
+  return (file, mode, env) => {
+    const path = checkString(file, 1, 'loadfile');
+    const options = {
+      mode: mode === undefined ? mode : checkString(mode, 2, 'loadfile'),
+      globals,
+      env,
+    };
+    return attempt(() => compileFile(path, options));
   };
 }
 
-function dofile(env: LuaTable): LuaFunction {
-  return (file) => {
-    const { text, name } = readChunk(file, 'dofile');
-    return call(loadChunk(text, displayName(name), env));
-  };
-}
-
-/** The function that `setfenv` and `getfenv` mean: itself, or a level that only emitted code has. */
-function setfenv(env: LuaTable): LuaFunction {
-  return (f, table) => {
-    const t = checkTable(table, 2, 'setfenv');
-    if (typeof f === 'function') {
-      if (!isLuaFunction(f)) throw luaError("'setfenv' cannot change environment of given object");
-      (f as FunctionWithEnv).E = t;
-      return f;
-    }
-    const level = checkNumber(f, 1, 'setfenv');
-    void env;
-    throw luaError(
-      level === 0
-        ? "'setfenv' cannot change environment of given object"
-        : 'setfenv by level is not supported: pass the function',
-    );
-  };
-}
-
-function getfenv(env: LuaTable): LuaFunction {
-  return (f) => {
-    if (typeof f === 'function') return (f as FunctionWithEnv).E ?? env;
-    const level = optInteger(f, 1, 'getfenv', 1);
-    if (level < 0) argError(1, 'getfenv', 'level must be non-negative');
-    return env;
-  };
-}
-
-const isLuaFunction = (f: LuaFunction): boolean => /\$f\d+$/.test(f.name);
-
-// ── the collector ──────────────────────────────────────────────────────────────────────────────────
-
-function collectgarbage(option: LuaValue, argument: LuaValue): Result {
-  const what = option === undefined ? 'collect' : checkString(option, 1, 'collectgarbage');
-  void argument;
-  switch (what) {
-    case 'collect':
-    case 'step':
-      currentVm().collect();
-      return what === 'step' ? true : 0;
-    case 'count':
-      return process.memoryUsage().heapUsed / 1024;
-    case 'stop':
-    case 'restart':
-      return 0;
-    case 'setpause':
-    case 'setstepmul':
-      return 200;
-    case 'isrunning':
-      return true;
-    default:
-      return argError(1, 'collectgarbage', `invalid option '${what}'`);
-  }
-}
-
-/** `newproxy`: a userdata whose metatable, if any, is a table of its own. */
-class Proxy extends Userdata {
-  meta: LuaTable | undefined;
-  constructor(meta: LuaTable | undefined) {
-    super();
-    this.meta = meta;
-  }
-}
-Object.defineProperty(Proxy.prototype, 'luaType', {
-  get(this: Proxy) {
-    return proxyType(this);
-  },
-});
-
-function proxyType(proxy: Proxy): Userdata['luaType'] {
-  const { meta } = proxy;
-  const handler = (
-    event: '__index' | '__newindex' | '__call' | '__len' | '__tostring',
-  ): LuaValue => (meta === undefined ? undefined : metaField(meta, event));
-  return {
-    name: meta === undefined ? undefined : (metaField(meta, '__metatable') ?? meta),
-    index(self, key) {
-      const h = handler('__index');
-      if (typeof h === 'function') return call(h, self, key);
-      if (h instanceof LuaTable) return rawGet(h, key);
-      throw luaError('attempt to index a userdata value');
-    },
-    setIndex(self, key, value) {
-      const h = handler('__newindex');
-      if (typeof h === 'function') return call(h, self, key, value);
-      throw luaError('attempt to index a userdata value');
-    },
-    length:
-      handler('__len') === undefined
-        ? undefined
-        : (self) => firstThen(call(handler('__len'), self), (v) => v),
-    tostring:
-      handler('__tostring') === undefined
-        ? undefined
-        : (self) => firstThen(call(handler('__tostring'), self), (v) => v),
-    call:
-      handler('__call') === undefined
-        ? undefined
-        : (self, ...args) => call(handler('__call'), self, ...args),
-  };
-}
-
-function newproxy(v: LuaValue): Result {
-  if (v instanceof Proxy) return new Proxy(v.meta);
-  if (v === true) return new Proxy(new LuaTable());
-  if (v === undefined || v === false) return new Proxy(undefined);
-  return argTypeError(v, 1, 'newproxy', 'boolean or proxy');
+function dofile(globals: Globals): LuaFunction {
+  return (file) =>
+    call(compileFile(checkString(file, 1, 'dofile'), { mode: undefined, globals, env: undefined }));
 }
 
 // ── the table of names ─────────────────────────────────────────────────────────────────────────────
 
 /** The base functions of one module, whose globals are `env`. */
 export function baseFunctions(env: LuaTable): MemberTable {
+  const globals: Globals = { table: env };
   return {
     assert,
     collectgarbage,
-    dofile: dofile(env),
+    dofile: dofile(globals),
     error,
-    getfenv: getfenv(env),
+    gcinfo,
+    getfenv: getfenv(globals),
     getmetatable,
     ipairs,
-    load: load(env),
-    loadfile: loadfile(env),
-    loadstring: loadstring(env),
+    load: load(globals),
+    loadfile: loadfile(globals),
+    loadstring: load(globals),
     newproxy,
     next,
     pairs,
     pcall,
-    print,
+    print: print(globals),
     rawequal: (a: LuaValue, b: LuaValue) => a === b,
     rawget: (t: LuaValue, k: LuaValue) => rawGet(checkTable(t, 1, 'rawget'), k),
     rawlen: (v: LuaValue) =>
       typeof v === 'string' ? v.length : rawLength(checkTable(v, 1, 'rawlen')),
     rawset,
     select,
-    setfenv: setfenv(env),
+    setfenv: setfenv(globals),
     setmetatable,
     tonumber,
-    tostring: (...args: LuaValue[]) =>
-      args.length === 0 ? argError(1, 'tostring', 'value expected') : tostring(args[0]),
+    tostring: tostringOf,
     type: (...args: LuaValue[]) =>
       args.length === 0 ? argError(1, 'type', 'value expected') : typeName(args[0]),
     xpcall,

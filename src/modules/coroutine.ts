@@ -1,6 +1,6 @@
 /** `coroutine`. Lua 5.1 manual §5.2; a coroutine may suspend its fiber, and goes on in the same resume. */
 import { suspensionPoint } from '../fibers/suspend.ts';
-import { argTypeError, checkFunction } from '../runtime/check.ts';
+import { argError, checkFunction } from '../runtime/check.ts';
 import {
   currentThread,
   LuaThread,
@@ -8,14 +8,14 @@ import {
   resumeWith,
   yieldThread,
 } from '../runtime/coroutine.ts';
-import { luaError, toLuaError } from '../runtime/error.ts';
+import { LuaError, luaError, toLuaError, where } from '../runtime/error.ts';
 import { codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import type { LuaFunction, LuaValue, Result } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
 
 function checkThread(v: LuaValue, fn: string): LuaThread {
-  return v instanceof LuaThread ? v : argTypeError(v, 1, fn, 'coroutine');
+  return v instanceof LuaThread ? v : argError(1, fn, 'coroutine expected');
 }
 
 const create = (f: LuaValue): LuaThread => new LuaThread(checkFunction(f, 1, 'create'));
@@ -23,8 +23,10 @@ const create = (f: LuaValue): LuaThread => new LuaThread(checkFunction(f, 1, 'cr
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
 const fail = (thrown: unknown): Result => [false, toLuaError(thrown).value];
 const pass = (r: Result): Result => r;
+/** An error of a wrapped coroutine says where that was called, too. */
 const raise = (thrown: unknown): never => {
-  throw thrown;
+  const error = toLuaError(thrown);
+  throw typeof error.value === 'string' ? new LuaError(where(1) + error.value, error.trace) : error;
 };
 
 function resume(co: LuaValue, ...args: LuaValue[]): Result {

@@ -1,7 +1,7 @@
 /** Metatables: where each type keeps its own, and looking up an event. Lua 5.1 manual §2.8. */
 import { state } from './state.ts';
 import { LuaTable, property, rawGetString, setWeakness } from './table.ts';
-import type { LuaValue } from './value.ts';
+import { type LuaValue, Userdata } from './value.ts';
 
 export type Event =
   | '__index'
@@ -55,8 +55,17 @@ export function metaField(meta: LuaTable, event: Event): LuaValue {
   return rawGetString(meta, event);
 }
 
+/** A userdata with a metatable that Lua can fill: what `newproxy` makes. Others have a `luaType` only. */
+export class ProxyUserdata extends Userdata {
+  readonly meta: LuaTable | undefined;
+  constructor(meta: LuaTable | undefined) {
+    super();
+    this.meta = meta;
+  }
+}
+
 export function metatableOf(v: LuaValue): LuaTable | undefined {
-  if (v instanceof LuaTable) return v.meta;
+  if (v instanceof LuaTable || v instanceof ProxyUserdata) return v.meta;
   return typeof v === 'string' ? state.stringMeta : undefined;
 }
 

@@ -93,14 +93,20 @@ spec(
 );
 
 spec(
-  'module fibers share the local table of the fiber that imports',
+  'module fibers share the local table and the id of the fiber that imports',
   `
   this_fiber.local_.x = 1
   require './m'
-  print(this_fiber.local_.y, this_fiber.is_main)
+  print(this_fiber.local_.y, this_fiber.is_main, this_fiber.id == require('./m').id)
+  spawn(function() print(this_fiber.is_main, this_fiber.id == require_id) end)
 `,
-  '1\ttrue\n2\ttrue\n',
-  { files: { 'm.lua': 'print(this_fiber.local_.x, this_fiber.is_main) this_fiber.local_.y = 2' } },
+  '1\ttrue\n2\ttrue\ttrue\nfalse\tfalse\n',
+  {
+    files: {
+      'm.lua':
+        'print(this_fiber.local_.x, this_fiber.is_main) this_fiber.local_.y = 2 id = this_fiber.id',
+    },
+  },
 );
 
 spec(
@@ -153,7 +159,7 @@ spec(
   print(pcall(require, 5))
   print(pcall(require, {}))
 `,
-  `false	bad argument #1 to 'require' (string expected, got nil)
+  `false	bad argument #1 to 'require' (string expected, got no value)
 false	bad argument #1 to 'require' (string expected, got number)
 false	bad argument #1 to 'require' (string expected, got table)
 `,

@@ -1,0 +1,238 @@
+/**
+ * `collectgarbage`, `gcinfo`, and `newproxy` with finalizers. Lua 5.1 manual §2.10, §5.1.
+ *
+ * A collection is V8's: complete, and over before the call returns. It must find no value of the program
+ * in a JavaScript frame, so all frames of the thread suspend first; and V8 keeps what a WeakRef has
+ * given until the end of the job, except that a microtask queue of its own, run empty, ends a job.
+ *
+ * A userdata with a `__gc` is collected like anything else. When it is gone, the finalizer is given another
+ * one with the same metatable: nobody can tell, for nobody has kept anything of the first. So a
+ * metatable lives until its finalizer has run, and what only it refers to is not collected before.
+ */
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { createContext, runInNewContext, Script } from 'node:vm';
+import { currentVm, type Vm } from '../../actors/vm.ts';
+import { call, callMeta, one, suspendIn } from '../../runtime/call.ts';
+import { argError, checkString, optNumber } from '../../runtime/check.ts';
+import { typeError } from '../../runtime/error.ts';
+import { metaField, metamethod, ProxyUserdata } from '../../runtime/metatable.ts';
+import { index, plainString, setIndex } from '../../runtime/ops.ts';
+import { state } from '../../runtime/state.ts';
+import { LuaTable } from '../../runtime/table.ts';
+import {
+  isTrue,
+  type LuaValue,
+  type Result,
+  SUSPEND,
+  type UserdataType,
+} from '../../runtime/value.ts';
+
+// ── V8's collector ─────────────────────────────────────────────────────────────────────────────────
+
+let collectNow: (() => void) | undefined;
+
+/** A complete collection; weak references are cleared when it returns. */
+function fullCollection(): void {
+  if (collectNow === undefined) {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const context = createContext({}, { microtaskMode: 'afterEvaluate' });
+    const nothing = new Script('0');
+    collectNow = () => {
+      nothing.runInContext(context);
+      gc();
+    };
+  }
+  collectNow();
+}
+
+const usedKilobytes = (): number => getHeapStatistics().used_heap_size / 1024;
+
+// ── userdata with finalizers ───────────────────────────────────────────────────────────────────────
+
+interface Finalizable {
+  ref: WeakRef<ProxyUserdata>;
+  meta: LuaTable;
+}
+
+/** The finalizers and settings of one VM. */
+class Collector {
+  /** In order of creation. */
+  private entries: Finalizable[] = [];
+  private readonly owner: Vm;
+  isRunning = true;
+  pause = 200;
+  stepMultiplier = 200;
+  /** Kilobytes of `step`s since the last collection. */
+  steps = 0;
+
+  constructor(owner: Vm) {
+    this.owner = owner;
+    owner.lastWork.push(() => this.finishAll());
+  }
+
+  add(proxy: ProxyUserdata, meta: LuaTable): void {
+    const entry = { ref: new WeakRef(proxy), meta };
+    this.entries.push(entry);
+    gone.register(proxy, this);
+  }
+
+  /** A collection that the program did not ask for has taken some: their finalizers run in a fiber. */
+  notice(): void {
+    if (!this.owner.isOpen || !this.entries.some((e) => e.ref.deref() === undefined)) return;
+    this.owner.scheduler.spawn(() => this.finalize()).detached = true;
+  }
+
+  /** The VM ends: whatever still has a finalizer. @returns false: nothing has */
+  private finishAll(): boolean {
+    if (!this.entries.some((e) => metaField(e.meta, '__gc') !== undefined)) return false;
+    const all = this.entries;
+    this.entries = [];
+    this.owner.scheduler.spawn(() => this.run(all)).detached = true;
+    return true;
+  }
+
+  /** Run the finalizers of what is gone, newest first. An error leaves the others for the next time. */
+  finalize(): Result {
+    const dead = this.entries.filter((e) => e.ref.deref() === undefined);
+    if (dead.length === 0) return undefined;
+    this.entries = this.entries.filter((e) => !dead.includes(e));
+    return this.run(dead);
+  }
+
+  private run(dead: Finalizable[]): Result {
+    const rest = (): void => {
+      this.entries = [...dead, ...this.entries];
+    };
+    for (let entry = dead.pop(); entry !== undefined; entry = dead.pop()) {
+      const finalizer = metaField(entry.meta, '__gc');
+      if (finalizer === undefined) continue;
+      let r: Result;
+      try {
+        r = call(finalizer, new ProxyUserdata(entry.meta));
+      } catch (thrown) {
+        rest();
+        throw thrown;
+      }
+      if (r === SUSPEND) {
+        return suspendIn(
+          () => this.run(dead),
+          (thrown) => {
+            rest();
+            throw thrown;
+          },
+        );
+      }
+    }
+    return undefined;
+  }
+}
+
+const gone = new FinalizationRegistry<Collector>((collector) => collector.notice());
+
+const collectors = new WeakMap<Vm, Collector>();
+function collectorOf(vm: Vm): Collector {
+  let collector = collectors.get(vm);
+  if (collector === undefined) collectors.set(vm, (collector = new Collector(vm)));
+  return collector;
+}
+
+export function newproxy(v: LuaValue): Result {
+  let meta: LuaTable | undefined;
+  if (v instanceof ProxyUserdata) meta = v.meta;
+  else if (v === true) meta = new LuaTable();
+  else if (v !== undefined && v !== false) argError(1, 'newproxy', 'boolean or proxy expected');
+  const proxy = new ProxyUserdata(meta);
+  if (meta !== undefined) collectorOf(currentVm()).add(proxy, meta);
+  return proxy;
+}
+
+/** Operators but these look for a metamethod by themselves. */
+const proxyType: UserdataType = {
+  name: undefined,
+  index(self, key) {
+    const handler = metamethod(self, '__index');
+    if (handler === undefined) throw typeError('index', self);
+    return typeof handler === 'function' ? callMeta(handler, self, key) : index(handler, key);
+  },
+  setIndex(self, key, value) {
+    const handler = metamethod(self, '__newindex');
+    if (handler === undefined) throw typeError('index', self);
+    return typeof handler === 'function'
+      ? callMeta(handler, self, key, value)
+      : setIndex(handler, key, value);
+  },
+  equals(a, b) {
+    const handler = metamethod(a, '__eq');
+    // Both must have the same one.
+    if (handler === undefined || handler !== metamethod(b, '__eq')) return false;
+    const r = one(callMeta(handler, a, b));
+    return r === SUSPEND ? r : isTrue(r);
+  },
+  tostring(self) {
+    const handler = metamethod(self, '__tostring');
+    return handler === undefined ? plainString(self) : one(call(handler, self));
+  },
+};
+Object.defineProperty(ProxyUserdata.prototype, 'luaType', { value: proxyType });
+
+// ── collectgarbage ─────────────────────────────────────────────────────────────────────────────────
+
+/** All frames of the running thread are data when `next` runs. */
+function unwound(next: () => Result): Result {
+  state.immediate = true;
+  return suspendIn(next);
+}
+
+function collect(collector: Collector, result: LuaValue): Result {
+  return unwound(() => {
+    collector.steps = 0;
+    fullCollection();
+    const r = collector.finalize();
+    return r === SUSPEND ? suspendIn(() => result) : result;
+  });
+}
+
+/** A cycle is as many kilobytes of steps as are in use. */
+function step(collector: Collector, kilobytes: number): Result {
+  collector.steps += Math.max(kilobytes, 1);
+  return collector.steps >= usedKilobytes() ? collect(collector, true) : false;
+}
+
+export function collectgarbage(option: LuaValue, argument: LuaValue): Result {
+  const what = option === undefined ? 'collect' : checkString(option, 1, 'collectgarbage');
+  const n = Math.trunc(optNumber(argument, 2, 'collectgarbage', 0));
+  const collector = collectorOf(currentVm());
+  switch (what) {
+    case 'collect':
+      return collect(collector, 0);
+    case 'step':
+      return step(collector, n);
+    case 'count':
+      return usedKilobytes();
+    // V8 collects when it must; a program can only ask what it has said.
+    case 'stop':
+      collector.isRunning = false;
+      return 0;
+    case 'restart':
+      collector.isRunning = true;
+      return 0;
+    case 'isrunning':
+      return collector.isRunning;
+    case 'setpause': {
+      const { pause } = collector;
+      collector.pause = n;
+      return pause;
+    }
+    case 'setstepmul': {
+      const { stepMultiplier } = collector;
+      collector.stepMultiplier = n;
+      return stepMultiplier;
+    }
+    default:
+      return argError(1, 'collectgarbage', `invalid option '${what}'`);
+  }
+}
+
+/** The same as `collectgarbage('count')`, in whole kilobytes. */
+export const gcinfo = (): number => Math.trunc(usedKilobytes());

@@ -1,0 +1,81 @@
+/**
+ * `getfenv` and `setfenv`. Lua 5.1 manual §5.1. A level means a function that runs: its frame, and with it
+ * the function, is found by suspending all frames of the thread for a moment, when they are data; they
+ * look for their globals anew when they go on. docs/decisions/0006.
+ */
+import type { FunctionWithEnv } from '../../actors/load.ts';
+import { suspendIn } from '../../runtime/call.ts';
+import { argError, checkTable, optInteger } from '../../runtime/check.ts';
+import { currentThread } from '../../runtime/coroutine.ts';
+import { luaError } from '../../runtime/error.ts';
+import { type Frame, state } from '../../runtime/state.ts';
+import type { LuaTable } from '../../runtime/table.ts';
+import type { LuaFunction, LuaValue, Result } from '../../runtime/value.ts';
+
+/** The table of globals that `setfenv(0, t)` changes: functions loaded from now on get it. */
+export interface Globals {
+  table: LuaTable;
+}
+
+/** Emitted functions are named so that errors can tell where they are. */
+const isLuaFunction = (f: LuaFunction): f is FunctionWithEnv => /\$f\d+$/.test(f.name);
+
+/** Go on when the frames of the running thread are on its stack of frames. */
+function unwound(next: () => Result): Result {
+  state.immediate = true;
+  return suspendIn(next);
+}
+
+/** The frame of the function at this level, from 1 on: the one that called the runtime. */
+function frameAt(level: number, fn: string): Frame {
+  const { stack } = currentThread();
+  return stack[stack.length - level] ?? argError(1, fn, 'invalid level');
+}
+
+function checkLevel(v: LuaValue, fn: string): number {
+  const level = optInteger(v, 1, fn, 1);
+  return level < 0 ? argError(1, fn, 'invalid level') : level;
+}
+
+export function getfenv(globals: Globals): LuaFunction {
+  return (f) => {
+    if (typeof f === 'function') return (f as FunctionWithEnv).E ?? globals.table;
+    const level = checkLevel(f, 'getfenv');
+    if (level === 0) return globals.table;
+    return unwound(() => {
+      const frame = frameAt(level, 'getfenv');
+      const [site, self] = frame;
+      const own = site.savesFunction === true ? (self as FunctionWithEnv).E : undefined;
+      return own ?? site.env ?? globals.table;
+    });
+  };
+}
+
+const cannot = (): never => {
+  throw luaError("'setfenv' cannot change environment of given object");
+};
+
+export function setfenv(globals: Globals): LuaFunction {
+  return (f, table) => {
+    const t = checkTable(table, 2, 'setfenv');
+    if (typeof f === 'function') {
+      if (!isLuaFunction(f)) return cannot();
+      f.E = t;
+      return f;
+    }
+    const level = checkLevel(f, 'setfenv');
+    if (level === 0) {
+      globals.table = t;
+      return [];
+    }
+    return unwound(() => {
+      const frame = frameAt(level, 'setfenv');
+      const [site, self] = frame;
+      // Functions of emitted code have a table of globals; those that don't use it need no other.
+      if (site.env === undefined) return cannot();
+      if (site.savesFunction !== true) return undefined;
+      (self as FunctionWithEnv).E = t;
+      return self as LuaFunction;
+    });
+  };
+}
