@@ -33,7 +33,7 @@ export function describeOrigin(origin: Origin | undefined): string {
 /** What a fiber waits for. */
 export function describeWait(fiber: Fiber): string {
   const { waiter } = fiber;
-  if (waiter === undefined) return fiber.state;
+  if (waiter === undefined || waiter.settled) return fiber.state;
   const target = waiter.waitsFor;
   if (target === undefined) return 'waits for a timer or a descriptor';
   if (target instanceof Fiber) return `waits for fiber 0x${target.id.toString(16)}`;

@@ -49,10 +49,6 @@ export class Fiber extends Userdata {
   state: FiberState = 'ready';
   origin: Origin | undefined = undefined;
   waiter: Waiter | undefined = undefined;
-  /** What it resumes with. */
-  wakeValue: Result = undefined;
-  wakeError: unknown = undefined;
-  failed = false;
   /** The root module's: an error of it ends the VM. */
   isRoot = false;
   /** How its function ended, while its cleanup handlers run. */
@@ -80,7 +76,6 @@ export class Fiber extends Userdata {
     super();
     this.scheduler = scheduler;
     this.thread = new LuaThread(body, true);
-    this.thread.owner = this;
     this.id = id;
     this.isModule = isModule;
     if (isModule) this.uninterruptible = 1;
@@ -118,7 +113,7 @@ export class Fiber extends Userdata {
 }
 
 /** Why an operation ended early: decides which error the program sees. */
-export type Undo = (() => void) | undefined;
+export type Undo = ((waiter: Waiter) => void) | undefined;
 
 /** One suspension of one fiber: woken or failed once; what comes later is ignored. */
 export class Waiter {

@@ -1,6 +1,8 @@
 /** A mutex of one VM: ownership passes from the fiber that unlocks to the one that waited longest. */
-import { Userdata } from '../runtime/value.ts';
+import { type Result, Userdata } from '../runtime/value.ts';
+import { type Fiber, Waiter } from './fiber.ts';
 import { WaitQueue } from './queue.ts';
+import { park } from './suspend.ts';
 
 export class Mutex extends Userdata {
   locked = false;
@@ -10,6 +12,14 @@ export class Mutex extends Userdata {
     if (this.locked) return false;
     this.locked = true;
     return true;
+  }
+
+  /** Suspend the fiber until the mutex is handed over to it. Can't be interrupted. */
+  awaitTurn(fiber: Fiber): Result {
+    const waiter = new Waiter(fiber, false);
+    waiter.waitsFor = this;
+    this.waiters.push(waiter);
+    return park(waiter);
   }
 
   /** Of a locked mutex. */

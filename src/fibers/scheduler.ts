@@ -80,17 +80,11 @@ export class Scheduler implements FiberScheduler {
   /** The waiter has been settled: its fiber can run. */
   resumeLater(waiter: Waiter): void {
     const { fiber } = waiter;
-    if (fiber.waiter !== waiter) return;
-    fiber.waiter = undefined;
-    fiber.wakeValue = waiter.value;
-    fiber.wakeError = waiter.error;
-    fiber.failed = waiter.failed;
-    this.post(fiber);
+    if (fiber.waiter === waiter) this.post(fiber);
   }
 
   /** Let the others run: the fiber goes to the end of the ring. */
   yield(fiber: Fiber): Result {
-    fiber.wakeValue = NONE;
     this.post(fiber);
     return SUSPEND;
   }
@@ -152,17 +146,14 @@ export class Scheduler implements FiberScheduler {
   private switchTo(fiber: Fiber): void {
     this.current = fiber;
     fiber.state = 'running';
-    const { thread, failed } = fiber;
-    const value = failed ? fiber.wakeError : fiber.wakeValue;
-    fiber.wakeValue = undefined;
-    fiber.wakeError = undefined;
-    fiber.failed = false;
+    const { thread, waiter } = fiber;
+    fiber.waiter = undefined;
     let v: Result;
     try {
-      v =
-        thread.body !== undefined
-          ? enter(thread, 'start', NONE)
-          : enter(thread, failed ? 'error' : 'value', value);
+      if (thread.body !== undefined) v = enter(thread, 'start', NONE);
+      else if (waiter === undefined) v = enter(thread, 'value', NONE);
+      else if (waiter.failed) v = enter(thread, 'error', waiter.error);
+      else v = enter(thread, 'value', waiter.value);
     } catch (thrown) {
       if (this.runsCleanup(fiber, { value: undefined, thrown })) return this.switchTo(fiber);
       this.fail(fiber, thrown);
@@ -261,7 +252,7 @@ export class Scheduler implements FiberScheduler {
       const { waiter } = fiber;
       if (waiter !== undefined && !waiter.settled) {
         waiter.settled = true;
-        waiter.undo?.();
+        waiter.undo?.(waiter);
       }
     }
     this.alive.clear();

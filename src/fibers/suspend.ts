@@ -45,7 +45,7 @@ export function suspendToEnd(start: (waiter: Waiter) => Undo): Result {
   const waiter = new Waiter(fiber, true);
   waiter.deferred = true;
   waiter.undo = start(waiter);
-  if (fiber.interruptRequested && fiber.uninterruptible === 0) waiter.undo?.();
+  if (fiber.interruptRequested && fiber.uninterruptible === 0) waiter.undo?.(waiter);
   return park(waiter);
 }
 
@@ -75,11 +75,11 @@ export function interrupt(fiber: Fiber): void {
     return;
   if (waiter.undo === undefined) return;
   waiter.interrupted = true;
-  waiter.undo();
+  waiter.undo(waiter);
   if (waiter.deferred) return;
   if (!waiter.settled) waiter.fail(coreError('interrupted'));
   else if (waiter.failed && waiter.error instanceof LuaError && isAborted(waiter.error)) {
-    fiber.wakeError = coreError('interrupted');
+    waiter.error = coreError('interrupted');
   }
 }
 

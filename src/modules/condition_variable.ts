@@ -2,13 +2,14 @@
  * `require 'condition_variable'`. A fiber that has been chosen by `notify` can't be interrupted out of
  * its wait any more: it re-locks the mutex, and sees the interruption at its next suspension point.
  */
-import type { Waiter } from '../fibers/fiber.ts';
+import { Waiter } from '../fibers/fiber.ts';
 import { Mutex } from '../fibers/mutex.ts';
 import { WaitQueue } from '../fibers/queue.ts';
-import { suspend } from '../fibers/suspend.ts';
+import { currentFiber } from '../fibers/scheduler.ts';
+import { park, suspensionPoint } from '../fibers/suspend.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
-import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
+import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
 import { luaModule, luaType } from './define.ts';
 
 class ConditionVariable extends Userdata {
@@ -18,35 +19,33 @@ class ConditionVariable extends Userdata {
 /** Lock the mutex again, whatever happened, then go on with `next`. */
 function relock(mutex: Mutex, next: () => Result): Result {
   if (mutex.tryLock()) return next();
-  const r = suspendLocked(mutex);
-  return r === SUSPEND ? suspendIn(next) : next();
+  mutex.awaitTurn(currentFiber());
+  return suspendIn(next);
 }
 
-/** Wait in the mutex's queue; neither interruptible nor checked on entry. */
-function suspendLocked(mutex: Mutex): Result {
-  return suspend((waiter) => {
-    waiter.waitsFor = mutex;
-    mutex.waiters.push(waiter);
-  }, false);
-}
+const nothing = (): Result => NONE;
+
+/** The undo of a wait that is interrupted. */
+const forget = (waiter: Waiter): void =>
+  (waiter.waitsFor as ConditionVariable).waiters.remove(waiter);
 
 function wait(self: ConditionVariable, mutex: LuaValue): Result {
   if (!(mutex instanceof Userdata)) throw badArgument(1);
   if (!(mutex instanceof Mutex)) throw badArgument(2);
   if (!mutex.locked) throw codeError('EPERM');
-  const fail = (error: unknown): Result =>
-    relock(mutex, () => {
-      throw error;
-    });
-  const r = suspend((waiter: Waiter) => {
-    waiter.waitsFor = self;
-    self.waiters.push(waiter);
-    mutex.unlock();
-    return () => self.waiters.remove(waiter);
-  });
-  return r === SUSPEND
-    ? suspendIn(() => relock(mutex, () => NONE), fail)
-    : relock(mutex, () => NONE);
+  const waiter = new Waiter(suspensionPoint(), true);
+  waiter.waitsFor = self;
+  waiter.undo = forget;
+  self.waiters.push(waiter);
+  mutex.unlock();
+  park(waiter); // nobody can have woken it yet
+  return suspendIn(
+    () => relock(mutex, nothing),
+    (error) =>
+      relock(mutex, () => {
+        throw error;
+      }),
+  );
 }
 
 function notifyOne(self: ConditionVariable): Result {

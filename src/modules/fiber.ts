@@ -1,5 +1,6 @@
 /** Fibers as Lua sees them: `spawn`, the handle, `this_fiber`. */
-import { Fiber } from '../fibers/fiber.ts';
+import { currentVm } from '../actors/vm.ts';
+import { Fiber, type Origin } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { popCleanup, pushCleanup, scope } from '../fibers/scope.ts';
 import { interrupt, suspend, suspensionPoint } from '../fibers/suspend.ts';
@@ -16,20 +17,23 @@ import { luaType, type MemberTable } from './define.ts';
 /** Generations of spawners that a report tells of. */
 const MAX_ORIGINS = 16;
 
+/** Of the fiber made last: those made at one place, by one fiber, share it. */
+let lastOrigin: Origin | undefined;
+
+function originOf(at: SitePosition | undefined, parent: Fiber): Origin {
+  if (lastOrigin?.at === at && lastOrigin?.by === parent.id) return lastOrigin!;
+  const depth = (parent.origin?.depth ?? 0) + 1;
+  const before = depth < MAX_ORIGINS ? parent.origin : undefined;
+  lastOrigin = { at, by: parent.id, before, depth: before === undefined ? 1 : depth };
+  return lastOrigin;
+}
+
 function spawn(f: LuaValue): Fiber {
   const parent = currentFiber();
   const fiber = parent.scheduler.spawn(checkFunction(f, 1, 'spawn'));
   const site = state.spawnSite as { position: SitePosition } | undefined;
   state.spawnSite = undefined;
-  const { origin } = parent;
-  const depth = (origin?.depth ?? 0) + 1;
-  const before = depth < MAX_ORIGINS ? origin : undefined;
-  fiber.origin = {
-    at: site?.position,
-    by: parent.id,
-    before,
-    depth: before === undefined ? 1 : depth,
-  };
+  fiber.origin = originOf(site?.position, parent);
   return fiber;
 }
 
@@ -95,6 +99,10 @@ luaType('fiber', Fiber, {
 
 // ── this_fiber ─────────────────────────────────────────────────────────────────────────────────────
 
+/** Fibers of modules count as the one of the program's main module. */
+const visibleId = (fiber: Fiber): number =>
+  fiber.isModule ? (currentVm().mainFiber ?? fiber).id : fiber.id;
+
 /** Always the fiber that runs. */
 class ThisFiber extends Userdata {}
 
@@ -136,7 +144,7 @@ luaType('this_fiber', ThisFiber, {
     restore_cancellation: () => restoreInterruption,
     local_: () => currentFiber().locals,
     is_main: () => currentFiber().isModule,
-    id: () => `0x${currentFiber().id.toString(16)}`,
+    id: () => `0x${visibleId(currentFiber()).toString(16)}`,
   },
 });
 

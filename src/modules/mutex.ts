@@ -1,18 +1,14 @@
 /** `require 'mutex'`: queues the fibers of one VM, oldest first; never blocks the thread. */
 import { Mutex } from '../fibers/mutex.ts';
-import { suspend, suspensionPoint } from '../fibers/suspend.ts';
+import { suspensionPoint } from '../fibers/suspend.ts';
 import { codeError } from '../runtime/error-code.ts';
 import { NONE, type Result } from '../runtime/value.ts';
 import { luaModule, luaType } from './define.ts';
 
 function lock(self: Mutex): Result {
-  suspensionPoint(false);
-  if (self.tryLock()) return NONE; // carry on without a switch
-  // Not an interruption point, so there is no undo.
-  return suspend((waiter) => {
-    waiter.waitsFor = self;
-    self.waiters.push(waiter);
-  }, false);
+  const fiber = suspensionPoint(false);
+  // Free: carry on without a switch. Else wait; not an interruption point, so there is no undo.
+  return self.tryLock() ? NONE : self.awaitTurn(fiber);
 }
 
 function unlock(self: Mutex): Result {

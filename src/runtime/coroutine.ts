@@ -22,10 +22,14 @@ export type ThreadStatus = 'suspended' | 'running' | 'normal' | 'dead';
 /** Frames that a suspended thread may have: 16 M of them would be 1 GB. */
 const MAX_FRAMES = 1_000_000;
 
+/** The stack of a thread that has never been suspended. Never changed. */
+const NO_FRAMES: Frame[] = [];
+
 export class LuaThread {
-  readonly isThread = true;
+  declare readonly isThread: true;
   declare readonly arr: LuaValue[];
-  readonly stack: Frame[] = [];
+  /** Suspended frames, outermost first. */
+  stack: Frame[] = NO_FRAMES;
   status: ThreadStatus = 'suspended';
   /** Until it has started. */
   body: LuaFunction | undefined;
@@ -42,8 +46,6 @@ export class LuaThread {
   scopeBase = 0;
   /** A fiber's own thread: `coroutine.yield` is not for it. */
   readonly isRoot: boolean;
-  /** For the layers above: the fiber that it belongs to, its cleanup scopes. */
-  owner: any = undefined;
 
   constructor(body: LuaFunction, isRoot = false) {
     this.body = body;
@@ -51,6 +53,7 @@ export class LuaThread {
   }
 }
 Object.defineProperty(LuaThread.prototype, 'arr', { value: EMPTY });
+Object.defineProperty(LuaThread.prototype, 'isThread', { value: true });
 
 /** How a thread is entered: its function is called with a list of arguments, a frame is given a raw result, or an error is thrown into it. */
 export type Entry = 'start' | 'value' | 'error';
@@ -62,7 +65,7 @@ export type Entry = 'start' | 'value' | 'error';
  * @throws what no frame of it caught. The name is known to error.ts.
  */
 function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
-  const { stack } = thread;
+  let { stack } = thread;
   const { pend } = state;
   if (entry === 'error') v = unwind(stack, v);
   else if (entry === 'start') {
@@ -76,8 +79,14 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
   }
   for (;;) {
     if (v === SUSPEND) {
+      // An array that grows by itself has room for 17: most threads are suspended in fewer frames.
+      if (stack === NO_FRAMES) {
+        thread.stack = stack = pend.slice();
+        if (stack.length > 1) stack.reverse();
+      }
       // Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.)
-      while (pend.length > 0) stack.push(pend.pop()!);
+      else for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
+      while (pend.length > 0) pend.pop();
       if (stack.length > MAX_FRAMES) {
         stack.length = MAX_FRAMES;
         v = unwind(stack, new LuaError('stack overflow'));
