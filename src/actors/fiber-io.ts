@@ -13,7 +13,7 @@
  * a turn of the event loop, the next to complete waits for that turn, which brings sockets and timers
  * that others wait for.
  */
-import { type Fiber, type Undo, Waiter } from '../fibers/fiber.ts';
+import { type Fiber, Waiter } from '../fibers/fiber.ts';
 import { park, suspensionPoint } from '../fibers/suspend.ts';
 import { Operation, PENDING } from '../io/operation.ts';
 import type { ByteSink, ByteSource } from '../io/transport.ts';
@@ -40,18 +40,20 @@ export class FiberOperation extends Operation {
   waiter: IoWaiter | undefined = undefined;
   convert: Convert = nothing;
   result = 0;
-  readonly undo: Undo = () => this.cancel();
 
   constructor() {
-    super((result) => {
-      work = 0; // the event loop has been around
-      complete(this, result);
-    });
+    super(operationDone);
   }
 }
 
+/** `done` of every operation: a function for each would cost as much as the operation itself. */
+function operationDone(this: Operation, result: number): void {
+  work = 0; // the event loop has been around
+  complete(this as FiberOperation, result);
+}
+
 class IoWaiter extends Waiter {
-  private readonly op: FiberOperation;
+  readonly op: FiberOperation;
   constructor(fiber: Fiber, op: FiberOperation) {
     super(fiber, true);
     this.op = op;
@@ -61,6 +63,11 @@ class IoWaiter extends Waiter {
   override fail(error: unknown): void {
     if (!this.op.pending) super.fail(error);
   }
+}
+
+/** `undo` of every waiter, called as a method of it. */
+function cancelOperation(this: IoWaiter): void {
+  this.op.cancel();
 }
 
 /** Operations that nobody uses. */
@@ -104,7 +111,7 @@ export function end(op: FiberOperation, result: number, convert: Convert): Resul
   const waiter = new IoWaiter(fiber, op);
   op.waiter = waiter;
   park(waiter);
-  if (result === PENDING) waiter.undo = op.undo;
+  if (result === PENDING) waiter.undo = cancelOperation;
   else if (work < WORK_PER_TURN) complete(op, result);
   else {
     op.result = result;

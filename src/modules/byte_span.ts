@@ -3,7 +3,7 @@
  * strings; `slice` and its relatives share memory, `append` does where the capacity suffices.
  */
 import { Buffer } from 'node:buffer';
-import { ByteSpan, bytesOf, MAX_SPAN, spanOf } from '../runtime/byte-span.ts';
+import { allocateSpan, ByteSpan, bytesOf, MAX_SPAN } from '../runtime/byte-span.ts';
 import { byteSet, encodeBytes, findBytes, findLastBytes, setByteCodec } from '../runtime/bytes.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE } from '../runtime/value.ts';
@@ -39,10 +39,10 @@ function stringOrSpan(v: LuaValue, position: number): Uint8Array {
   return bytes;
 }
 
-function allocate(length: number): Uint8Array {
-  if (length > MAX_SPAN) throw codeError('ENOMEM');
+function allocate(length: number, capacity = length): ByteSpan {
+  if (capacity > MAX_SPAN) throw codeError('ENOMEM');
   try {
-    return new Uint8Array(length);
+    return allocateSpan(length, capacity);
   } catch {
     throw codeError('ENOMEM');
   }
@@ -56,7 +56,7 @@ function create(lengthArg: LuaValue, capacityArg: LuaValue): ByteSpan {
   const capacity = optInteger(capacityArg, 2, length);
   if (length < 0) throw badArgument(1);
   if (length > capacity) throw badArgument(2);
-  return new ByteSpan(allocate(capacity), 0, length, capacity);
+  return allocate(length, capacity);
 }
 
 type Piece = string | Uint8Array;
@@ -84,9 +84,9 @@ function writePieces(pieces: readonly Piece[], bytes: Uint8Array, at: number): v
 
 function concatenate(...values: LuaValue[]): ByteSpan {
   const pieces = piecesOf(values, 1);
-  const bytes = allocate(totalLength(pieces));
-  writePieces(pieces, bytes, 0);
-  return spanOf(bytes);
+  const span = allocate(totalLength(pieces));
+  writePieces(pieces, span.bytes, span.offset);
+  return span;
 }
 
 function append(self: ByteSpan, ...values: LuaValue[]): ByteSpan {
@@ -104,10 +104,10 @@ function append(self: ByteSpan, ...values: LuaValue[]): ByteSpan {
   }
   // Twice what there was: appending again and again stays linear.
   const capacity = Math.max(total, Math.min(2 * self.capacity, MAX_SPAN));
-  const grown = allocate(capacity);
-  grown.set(self.view());
-  writePieces(pieces, grown, self.length);
-  return new ByteSpan(grown, 0, total, capacity);
+  const grown = allocate(total, capacity);
+  grown.bytes.set(self.view(), grown.offset);
+  writePieces(pieces, grown.bytes, grown.offset + self.length);
+  return grown;
 }
 
 function slice(self: ByteSpan, startArg: LuaValue, endArg: LuaValue): ByteSpan {

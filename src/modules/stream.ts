@@ -3,7 +3,7 @@
  * Lua's, and the scanner.
  */
 import { ByteSpan, spanOfString } from '../runtime/byte-span.ts';
-import { call, firstThen, suspendIn } from '../runtime/call.ts';
+import { call, suspendIn } from '../runtime/call.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
 import { index } from '../runtime/ops.ts';
 import { LuaTable } from '../runtime/table.ts';
@@ -14,7 +14,9 @@ import { scanner } from './stream/scanner.ts';
 /** Call `io:method(span)` until `least` bytes have gone through. @returns how many have */
 function transfer(io: LuaValue, method: string, span: ByteSpan, least: number): Result {
   if (!(io instanceof LuaTable || io instanceof Userdata)) throw badArgument(1);
-  return firstThen(index(io, method), (f) => goOn(io, f, span, 0, least));
+  const f = index(io, method);
+  if (f === SUSPEND) return suspendIn((found) => goOn(io, first(found), span, 0, least));
+  return goOn(io, f, span, 0, least);
 }
 
 function goOn(io: LuaValue, f: LuaValue, span: ByteSpan, done: number, least: number): Result {
