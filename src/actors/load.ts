@@ -69,6 +69,7 @@ class LoadedChunk {
     const name = registerScript(script);
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
+    // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
     const factory = (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;
     return factory(this.env, this.sites);
   }

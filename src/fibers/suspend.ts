@@ -61,9 +61,7 @@ export function park(waiter: Waiter): Result {
 }
 
 /** A Lua function whose body starts an operation: `suspending((waiter, ...args) => undo)`. */
-export function suspending(
-  start: (waiter: Waiter, ...args: any[]) => Undo | void,
-): LuaFunction {
+export function suspending(start: (waiter: Waiter, ...args: any[]) => Undo | void): LuaFunction {
   return (...args: LuaValue[]) => suspend((waiter) => start(waiter, ...args));
 }
 

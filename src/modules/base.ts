@@ -15,6 +15,7 @@ import {
   optString,
 } from '../runtime/check.ts';
 import {
+  callHandler,
   LuaError,
   luaError,
   type SitePosition,
@@ -32,7 +33,7 @@ import {
 } from '../runtime/metatable.ts';
 import { parseNumber } from '../runtime/number.ts';
 import { rawSetChecked, tostring } from '../runtime/ops.ts';
-import { known, state } from '../runtime/state.ts';
+import { known, type NativeFrame, state } from '../runtime/state.ts';
 import { LuaTable, nextEntry, rawGet, rawGetString, rawLength } from '../runtime/table.ts';
 import {
   first,
@@ -107,21 +108,32 @@ function xpcall(f: LuaValue, handler: LuaValue, ...args: LuaValue[]): Result {
   const outer = enterScope();
   const fail = (thrown: unknown): Result => leaveScope(outer, () => handled(handler, thrown));
   const done = (v: Result): Result => leaveScope(outer, () => succeed(v));
+  const { guards } = state;
+  const restore = (): void => {
+    state.guards = guards;
+    state.tracers--;
+  };
   let r: Result;
-  state.guards++;
+  state.guards = 0;
+  state.tracers++;
   try {
     r = call(f, ...args);
-    state.guards--;
+    restore();
   } catch (thrown) {
-    state.guards--;
+    restore();
     return fail(thrown);
   }
-  return r === SUSPEND ? suspendIn(done, fail) : done(r);
+  if (r !== SUSPEND) return done(r);
+  suspendIn(done, fail);
+  innermostFrame()[3] = true;
+  return SUSPEND;
 }
+
+const innermostFrame = (): NativeFrame => state.pend.at(-1) as NativeFrame;
 
 /** The handler's results; an error in it is LuaJIT's LUA_ERRERR. */
 function handled(handler: LuaValue, thrown: unknown): Result {
-  const { value } = toLuaError(thrown);
+  const { value, trace = [] } = toLuaError(thrown);
   const report = (r: Result): Result => [false, ...list(r)];
   const broken = (again: unknown): Result => {
     toLuaError(again);
@@ -129,11 +141,14 @@ function handled(handler: LuaValue, thrown: unknown): Result {
   };
   let r: Result;
   try {
-    r = call(handler, value);
+    r = callHandler(trace, () => call(handler, value));
   } catch (again) {
     return broken(again);
   }
-  return r === SUSPEND ? suspendIn(report, broken) : report(r);
+  if (r !== SUSPEND) return report(r);
+  suspendIn(report, broken);
+  innermostFrame()[3] = trace;
+  return SUSPEND;
 }
 
 // ── tables and metatables ──────────────────────────────────────────────────────────────────────────

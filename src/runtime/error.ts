@@ -133,7 +133,10 @@ function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean; mar
       frames.push(NATIVE);
       mark ??= '';
     } else if (name === 'requireCallable') blamed = true;
-    else if (name === 'runThread') {
+    else if (name === 'callHandler') {
+      frames.push(...handling);
+      return { frames, complete: false, mark: mark ?? '' };
+    } else if (name === 'runThread') {
       // It calls the thread's function as anything of the runtime would: no frame of the program's.
       if (frames.at(-1) === NATIVE) frames.pop();
       return { frames, complete: true, mark: mark ?? '' };
@@ -144,14 +147,35 @@ function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean; mar
 
 function withSuspended(sites: Sites, limit: number): LogicalFrame[] {
   const { frames, complete } = logical(sites);
-  if (complete || sites.length < limit) {
-    const stack: Frame[] = state.thread?.stack ?? [];
-    for (let i = stack.length - 1; i >= 0 && frames.length < limit; i--) {
-      const position = (stack[i]![0] as { position?: SitePosition }).position;
-      frames.push(position ?? NATIVE);
+  if (!complete) return frames;
+  const stack: Frame[] = state.thread?.stack ?? [];
+  for (let i = stack.length - 1; i >= 0 && frames.length < limit; i--) {
+    const frame = stack[i]!;
+    const { position } = frame[0] as { position?: SitePosition };
+    if (position === undefined && Array.isArray(frame[3])) {
+      frames.push(...(frame as unknown as { 3: LogicalFrame[] })[3]);
+      break;
     }
+    frames.push(position ?? NATIVE);
   }
   return frames;
+}
+
+/** Where the errors were raised whose handlers run, the innermost handler's. */
+let handling: readonly LogicalFrame[] = [];
+
+/**
+ * Run the handler of an error: for it, and for what it calls, the frames that the error has left are still
+ * there. The name is known to `logical`.
+ */
+export function callHandler(trace: readonly LogicalFrame[], handler: () => unknown): unknown {
+  const outer = handling;
+  handling = trace;
+  try {
+    return handler();
+  } finally {
+    handling = outer;
+  }
 }
 
 /** The Lua frames that run now, innermost first. */
@@ -207,11 +231,12 @@ function positionOf(frame: LogicalFrame | undefined): string {
 /** Somebody will catch an error that is raised now: nobody would look at its traceback. */
 function isGuarded(): boolean {
   if (state.guards > 0) return true;
+  if (state.tracers > 0) return false;
   const stack: Frame[] = state.thread?.stack ?? [];
   for (let i = stack.length - 1; i >= 0; i--) {
     const frame = stack[i]!;
     const { position } = frame[0] as { position?: SitePosition };
-    if (position === undefined && typeof frame[2] === 'function') return true;
+    if (position === undefined && typeof frame[2] === 'function') return frame[3] !== true;
   }
   return false;
 }

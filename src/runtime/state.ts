@@ -19,6 +19,8 @@ export type NativeFrame = [
   site: FrameSite,
   resume: (value: unknown) => unknown,
   fail: ((error: unknown) => unknown) | undefined,
+  /** Of `xpcall`: it wants a traceback. Of a handler that it calls: the frames where the error was raised. */
+  trace?: true | readonly unknown[],
 ];
 
 export const state = {
@@ -41,6 +43,8 @@ export const state = {
   error: undefined as LuaFunction | undefined,
   /** Protected calls that are on the JavaScript stack. */
   guards: 0,
+  /** Calls of `xpcall` there; `guards` counts those inside the innermost of them. */
+  tracers: 0,
   /** Of the VM that runs: what strings are indexed by. */
   stringMeta: undefined as LuaTable | undefined,
   /** The Lua thread that runs. */
