@@ -134,6 +134,8 @@ function logical(sites: Sites): { frames: LogicalFrame[]; complete: boolean; mar
       mark ??= '';
     } else if (name === 'requireCallable') blamed = true;
     else if (name === 'callHandler') {
+      // The handler itself has been called as anything of the runtime would.
+      if (frames.at(-1) === NATIVE) frames.pop();
       frames.push(...handling);
       return { frames, complete: false, mark: mark ?? '' };
     } else if (name === 'runThread') {
@@ -337,6 +339,12 @@ export function toLuaError(thrown: unknown): LuaError {
 
 // ── tracebacks ─────────────────────────────────────────────────────────────────────────────────────
 
+/** How this frame names what it calls. */
+function calleeName(caller: LogicalFrame | undefined): string | undefined {
+  const [name, call] = caller?.names ?? [];
+  return call?.startsWith('call ') ? name && /'(.*)'$/s.exec(name)?.[1] : undefined;
+}
+
 /** `stack traceback:` and a line a frame, as LuaJIT lays them out. */
 export function formatTrace(frames: readonly LogicalFrame[]): string {
   let text = 'stack traceback:';
@@ -346,7 +354,8 @@ export function formatTrace(frames: readonly LogicalFrame[]): string {
       return;
     }
     if (frame.script === undefined) {
-      text += '\n\t[C]: in ?';
+      const name = calleeName(frames[i + 1]);
+      text += `\n\t[C]: in ${name === undefined ? '?' : `function '${name}'`}`;
       return;
     }
     const { chunkName, functions } = frame.script;
