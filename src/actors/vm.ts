@@ -131,7 +131,7 @@ export class Vm {
 
   /** No fiber can run, and nothing is awaited that could change it. */
   get isIdle(): boolean {
-    return this.scheduler.isIdle && this.io.size === 0;
+    return this.scheduler.isIdle;
   }
 
   get isOpen(): boolean {
