@@ -8,10 +8,10 @@ import {
   resumeWith,
   yieldThread,
 } from '../runtime/coroutine.ts';
-import { LuaError, luaError, toLuaError, where } from '../runtime/error.ts';
+import { luaError, toLuaError } from '../runtime/error.ts';
 import { codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
-import type { LuaFunction, LuaValue, Result } from '../runtime/value.ts';
+import { type LuaFunction, type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
 
 function checkThread(v: LuaValue, fn: string): LuaThread {
@@ -23,38 +23,48 @@ const create = (f: LuaValue): LuaThread => new LuaThread(checkFunction(f, 1, 'cr
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
 const fail = (thrown: unknown): Result => [false, toLuaError(thrown).value];
 const pass = (r: Result): Result => r;
-/** An error of a wrapped coroutine says where that was called, too. */
 const raise = (thrown: unknown): never => {
-  const error = toLuaError(thrown);
-  throw typeof error.value === 'string' ? new LuaError(where(1) + error.value, error.trace) : error;
+  throw thrown;
 };
 
-function resume(co: LuaValue, ...args: LuaValue[]): Result {
+// A switch mostly carries one value: `arguments` tells so without an array being made for it.
+
+function resume(co: LuaValue, value: LuaValue): Result {
   const thread = checkThread(co, 'resume');
   suspensionPoint(true, false);
-  const fault = resumeFault(thread);
-  if (thread.parked) throw codeError('EPERM');
-  if (fault !== undefined) return [false, fault];
+  if (thread.status !== 'suspended') {
+    if (thread.parked) throw codeError('EPERM');
+    return [false, resumeFault(thread)];
+  }
+  const given = arguments.length === 2 ? value : rest(arguments, 1);
   state.guards++;
-  const r = resumeWith(thread, args, succeed, fail);
+  const r = resumeWith(thread, given, succeed, fail);
   state.guards--;
   return r;
 }
 
 function wrap(f: LuaValue): LuaFunction {
   const thread = create(f);
-  return (...args) => {
+  // A generic `for` calls it with two values.
+  return function wrapped(value: LuaValue, second: LuaValue): Result {
     suspensionPoint(true, false);
-    const fault = resumeFault(thread);
-    if (thread.parked) throw codeError('EPERM');
-    if (fault !== undefined) throw luaError(fault);
-    return resumeWith(thread, args, pass, raise);
+    if (thread.status !== 'suspended') {
+      if (thread.parked) throw codeError('EPERM');
+      throw luaError(resumeFault(thread)!);
+    }
+    const count = arguments.length;
+    const given = count === 1 ? value : count === 2 ? [value, second] : rest(arguments, 0);
+    return resumeWith(thread, given, pass, raise);
   };
 }
 
-function yieldValues(...values: LuaValue[]): Result {
+function yieldValues(value: LuaValue): Result {
   if (currentThread().isRoot) throw coreError('bad_coroutine');
-  return yieldThread(values);
+  return yieldThread(arguments.length === 1 ? value : rest(arguments, 0));
+}
+
+function rest(args: IArguments, from: number): Result {
+  return args.length === from ? NONE : Array.prototype.slice.call(args, from);
 }
 
 export const coroutine = luaModule('coroutine', {

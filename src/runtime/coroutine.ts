@@ -10,9 +10,9 @@ import {
   EMPTY,
   type LuaFunction,
   type LuaValue,
+  list,
   NONE,
   type Result,
-  results,
   SUSPEND,
   TAIL,
 } from './value.ts';
@@ -37,8 +37,9 @@ export class LuaThread {
   resumer: LuaThread | undefined = undefined;
   /** The coroutine that it has resumed and waits with: `parked` there. */
   inner: LuaThread | undefined = undefined;
-  /** What `coroutine.yield` was given, on the way to the resumer; NONE for other suspensions. */
-  transfer: Result = NONE;
+  /** It is suspended by `coroutine.yield`, and this is what that was given. */
+  yielding = false;
+  transfer: Result = undefined;
   /** It waits for something outside, and with it whoever resumed it: only that can resume it. */
   parked = false;
   /** Cleanup handlers, oldest first (fibers/scope.ts); the innermost scope begins at `scopeBase`. */
@@ -55,7 +56,8 @@ export class LuaThread {
 Object.defineProperty(LuaThread.prototype, 'arr', { value: EMPTY });
 Object.defineProperty(LuaThread.prototype, 'isThread', { value: true });
 
-/** How a thread is entered: its function is called with a list of arguments, a frame is given a raw result, or an error is thrown into it. */
+/**
+ * How a thread is entered: its function is called with these arguments, a frame is given a raw result, or an error is thrown into it. */
 export type Entry = 'start' | 'value' | 'error';
 
 /**
@@ -72,7 +74,7 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
     const { body } = thread;
     thread.body = undefined;
     try {
-      v = call(body, ...(v as LuaValue[]));
+      v = call(body, ...list(v));
     } catch (error) {
       v = unwind(stack, error);
     }
@@ -157,13 +159,11 @@ function leave(resumer: LuaThread | undefined): void {
 /** The values given to `coroutine.resume`: arguments of the function, or results of its `yield`. */
 export function resumeWith(
   thread: LuaThread,
-  values: LuaValue[],
+  values: Result,
   done: (values: Result) => Result,
   fail: (error: unknown) => Result,
 ): Result {
-  return thread.body === undefined
-    ? resume(thread, 'value', results(values), done, fail)
-    : resume(thread, 'start', values, done, fail);
+  return resume(thread, thread.body === undefined ? 'value' : 'start', values, done, fail);
 }
 
 /**
@@ -182,12 +182,21 @@ function resume(
   try {
     v = enter(thread, entry, value);
   } catch (error) {
-    return finish(thread, () => fail(error));
+    if (!hasCleanup(thread)) return fail(error);
+    reviveForCleanup(thread, () => {
+      throw error;
+    });
+    return resume(thread, 'start', NONE, done, fail);
   }
-  if (v !== SUSPEND) return finish(thread, () => done(v));
-  const { transfer } = thread;
-  if (transfer !== NONE) {
-    thread.transfer = NONE;
+  if (v !== SUSPEND) {
+    if (!hasCleanup(thread)) return done(v);
+    reviveForCleanup(thread, () => v);
+    return resume(thread, 'start', NONE, done, fail);
+  }
+  if (thread.yielding) {
+    const { transfer } = thread;
+    thread.yielding = false;
+    thread.transfer = undefined;
     thread.status = 'suspended';
     return done(transfer);
   }
@@ -201,27 +210,29 @@ function resume(
   );
 }
 
-/** A coroutine's own cleanup handlers run in it when its body has ended. */
-function finish(thread: LuaThread, next: () => Result): Result {
-  if (thread.cleanup === undefined || thread.cleanup.length === 0) return next();
-  reviveForCleanup(thread);
-  return resume(thread, 'start', NONE, next, next);
-}
+export const hasCleanup = ({ cleanup }: LuaThread): boolean =>
+  cleanup !== undefined && cleanup.length > 0;
 
-/** Make an ended thread run its handlers. */
-export function reviveForCleanup(thread: LuaThread): void {
+/**
+ * Make an ended thread run its cleanup handlers, and then end as `next` does. They run in it: in a
+ * coroutine they may yield, as its function could.
+ */
+export function reviveForCleanup(thread: LuaThread, next: () => Result): void {
   thread.scopeBase = 0;
   thread.status = 'suspended';
-  thread.body = () => cleanup.run(thread);
+  thread.body = () => cleanup.run(thread, next);
 }
 
 /** Set by fibers/scope.ts, which knows how handlers run. */
-export const cleanup: { run: (thread: LuaThread) => Result } = { run: () => NONE };
+export const cleanup: { run: (thread: LuaThread, next: () => Result) => Result } = {
+  run: (_, next) => next(),
+};
 
 /** `coroutine.yield`. */
-export function yieldThread(values: LuaValue[]): Result {
+export function yieldThread(values: Result): Result {
   const thread = state.thread as LuaThread;
-  thread.transfer = values.length === 1 ? values[0] : values;
+  thread.yielding = true;
+  thread.transfer = values;
   return SUSPEND;
 }
 
