@@ -41,9 +41,9 @@ export class Channel extends Userdata {
   }
 
   /** Hand the value over, or store it. @returns false: it is full. @throws channel_closed */
-  trySend(value: LuaValue): boolean {
+  trySend(value: LuaValue, select?: object): boolean {
     if (this.closed) throw coreError('channel_closed');
-    const receiver = this.receivers.shift();
+    const receiver = this.receivers.shiftOther(select);
     if (receiver !== undefined) receiver.wake(value);
     else if (this.length < this.capacity) this.values.push(value);
     else return false;
@@ -61,7 +61,7 @@ export class Channel extends Userdata {
       }
       return true;
     }
-    const sender = this.senders.shift();
+    const sender = this.senders.shiftOther(receiver.select);
     if (sender !== undefined) {
       receiver.wake(sender.value);
       sender.wake(NONE);
@@ -83,6 +83,7 @@ export class Channel extends Userdata {
       get settled() {
         return receiver.settled;
       },
+      select: receiver.select,
       wake: (v) => receiver.wake(v),
       fail: (error) => receiver.fail(error),
     };
@@ -128,7 +129,7 @@ export class Sending extends Waitable {
   }
   poll(receiver: Receiver): boolean {
     if (this.channel.closed) receiver.fail(coreError('channel_closed'));
-    else if (!this.channel.trySend(this.value)) return false;
+    else if (!this.channel.trySend(this.value, receiver.select)) return false;
     else receiver.wake(NONE);
     return true;
   }

@@ -66,8 +66,10 @@ export class Fiber extends Userdata {
   detached = false;
 
   interruptRequested = false;
-  /** `disable_interruption` counts it up. */
+  /** `disable_interruption` counts it up, and each cleanup handler that runs. */
   uninterruptible = 0;
+  /** `restore_interruption` can't count it below this: modules and handlers have their own share. */
+  uninterruptibleBase = 0;
   /** `forbid_suspend` counts it up. */
   suspendForbidden = 0;
   local: LuaTable | undefined = undefined;
@@ -78,7 +80,7 @@ export class Fiber extends Userdata {
     this.thread = new LuaThread(body, true);
     this.id = id;
     this.isModule = isModule;
-    if (isModule) this.uninterruptible = 1;
+    if (isModule) this.uninterruptible = this.uninterruptibleBase = 1;
   }
 
   private endCallbacks: Set<() => void> | undefined = undefined;

@@ -59,6 +59,7 @@ export class FiberGroup extends Userdata {
 
   /** `f(group)`, then the ends of all children: the results of f, or the first error. */
   run(f: LuaFunction, call: (f: LuaFunction, group: FiberGroup) => Result): Result {
+    suspensionPoint();
     let failure: unknown;
     let result: Result = NONE;
     const finish = (): Result => {

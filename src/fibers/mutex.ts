@@ -1,5 +1,5 @@
 /** A mutex of one VM: ownership passes from the fiber that unlocks to the one that waited longest. */
-import { type Result, Userdata } from '../runtime/value.ts';
+import { NONE, type Result, Userdata } from '../runtime/value.ts';
 import { type Fiber, Waiter } from './fiber.ts';
 import { WaitQueue } from './queue.ts';
 import { park } from './suspend.ts';
@@ -26,6 +26,6 @@ export class Mutex extends Userdata {
   unlock(): void {
     const next = this.waiters.shift();
     if (next === undefined) this.locked = false;
-    else next.wake(); // `locked` stays true
+    else next.wake(NONE); // `locked` stays true
   }
 }

@@ -10,6 +10,15 @@ export class WaitQueue<T extends Receiver = Waiter> {
     this.items.push(waiter);
   }
 
+  /** The oldest that is no case of this `select`, or undefined. */
+  shiftOther(select: object | undefined): T | undefined {
+    const first = this.shift();
+    if (first === undefined || select === undefined || first.select !== select) return first;
+    const other = this.shiftOther(select);
+    this.items.splice(this.head, 0, first);
+    return other;
+  }
+
   /** The oldest, or undefined. */
   shift(): T | undefined {
     while (this.head < this.items.length) {

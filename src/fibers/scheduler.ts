@@ -2,7 +2,7 @@
  * The fibers of one VM: a ring of those that can run. Each turn of the event loop runs it dry, up to a
  * bound, so that fibers that only yield don't keep the loop from its sockets and timers.
  */
-import { enter, reviveForCleanup } from '../runtime/coroutine.ts';
+import { enter, hasCleanup, reviveForCleanup } from '../runtime/coroutine.ts';
 import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
@@ -171,10 +171,10 @@ export class Scheduler implements FiberScheduler {
   /** The fiber's function has ended, and has handlers to run first. Not after an error of the main one. */
   private runsCleanup(fiber: Fiber, outcome: NonNullable<Fiber['outcome']>): boolean {
     const { thread } = fiber;
-    if (thread.cleanup === undefined || thread.cleanup.length === 0 || this.closed) return false;
-    if (fiber.isRoot && outcome.thrown !== undefined) return false;
+    if (this.closed || (fiber.isRoot && outcome.thrown !== undefined)) return false;
+    if (!hasCleanup(thread)) return false;
     fiber.outcome ??= outcome;
-    reviveForCleanup(thread);
+    reviveForCleanup(thread, () => NONE);
     return true;
   }
 

@@ -78,8 +78,10 @@ export function runHandlers(thread: LuaThread, next: () => Result): Result {
 function runOne(handler: LuaFunction, next: () => Result): Result {
   const fiber = currentFiber();
   fiber.uninterruptible++;
+  fiber.uninterruptibleBase++;
   const done = (): Result => {
     fiber.uninterruptible--;
+    fiber.uninterruptibleBase--;
     return next();
   };
   const fail = (error: unknown): Result => {
@@ -95,4 +97,4 @@ function runOne(handler: LuaFunction, next: () => Result): Result {
   return r === SUSPEND ? suspendIn(done, fail) : done();
 }
 
-cleanup.run = (thread) => runHandlers(thread, () => NONE);
+cleanup.run = runHandlers;

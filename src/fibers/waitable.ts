@@ -7,6 +7,8 @@ import { type Result, Userdata } from '../runtime/value.ts';
 /** A `Waiter`, or one case of a `select`. */
 export interface Receiver {
   readonly settled: boolean;
+  /** Of a case: the `select` that it belongs to. No two cases of one complete each other. */
+  readonly select?: object;
   wake(value?: Result): void;
   fail(error: unknown): void;
 }

@@ -127,8 +127,9 @@ function disableInterruption(): Result {
 }
 function restoreInterruption(): Result {
   const fiber = currentFiber();
-  if (fiber.uninterruptible === (fiber.isModule ? 1 : 0))
+  if (fiber.uninterruptible === fiber.uninterruptibleBase) {
     throw coreError('interruption_already_allowed');
+  }
   fiber.uninterruptible--;
   return NONE;
 }

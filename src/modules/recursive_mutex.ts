@@ -40,7 +40,7 @@ function unlock(self: RecursiveMutex): Result {
   self.owner = next?.fiber;
   if (next !== undefined) {
     self.depth = 1;
-    next.wake();
+    next.wake(NONE);
   }
   return NONE;
 }

@@ -26,6 +26,7 @@ const caseOf = (winner: Winner, index: number): Receiver => ({
   get settled() {
     return winner.settled;
   },
+  select: winner,
   wake: (value) => winner.wake(index, value),
   fail: (error) => winner.fail(error),
 });

@@ -93,3 +93,18 @@ spec(
 `,
   'false\tdeep\nfalse\tOperation not permitted\n',
 );
+
+spec(
+  'it is a suspending function from the start: nothing runs where it could not wait',
+  `
+  local group = require 'fiber_group'
+  this_fiber.forbid_suspend()
+  print(pcall(group, function() print('never') end))
+  this_fiber.allow_suspend()
+  local f = spawn(function() group(function() print('never') end) end)
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+`,
+  'false\tEPERM within a forbid-suspend block\ntrue\n',
+);

@@ -150,3 +150,16 @@ spec(
 `,
   'Operation not permitted\tnil\nInvalid argument\t1\nInvalid argument\t2\n',
 );
+
+spec(
+  'lock returns nothing, also when it had to wait',
+  `
+  local m, r = require('mutex').new(), require('recursive_mutex').new()
+  m:lock() r:lock()
+  local f = spawn(function() print(select('#', m:lock()), select('#', r:lock())) end)
+  this_fiber.yield()
+  m:unlock() r:unlock()
+  f:join()
+`,
+  '0\t0\n',
+);

@@ -140,3 +140,54 @@ spec(
   '',
   { code: 1, stderr: /^Main fiber from VM/ },
 );
+
+spec(
+  'a handler may restore what its fiber disabled, and no more than that',
+  `
+  local f = spawn(function()
+    scope(function()
+      this_fiber.disable_interruption()
+      scope_cleanup_push(this_fiber.restore_interruption)
+      scope_cleanup_push(function() this_fiber.yield() end)
+    end)
+    scope(function()
+      scope_cleanup_push(function() print(pcall(this_fiber.restore_interruption)) end)
+    end)
+    this_fiber.yield()
+    print('never')
+  end)
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+`,
+  'false\tInterruption already allowed\ntrue\n',
+);
+
+spec(
+  "a coroutine's handlers may yield; it ends when they have ended, with its own result",
+  `
+  local function body()
+    scope_cleanup_push(function() print('last') end)
+    scope_cleanup_push(function() print('got', coroutine.yield('from a handler')) end)
+  end
+  local co = coroutine.create(function() body() return 'result' end)
+  print(coroutine.resume(co))
+  print(coroutine.status(co))
+  print(coroutine.resume(co, 'x'))
+  print(coroutine.status(co))
+  co = coroutine.create(function() body() error('failed', 0) end)
+  print(coroutine.resume(co))
+  print(coroutine.resume(co, 'y'))
+`,
+  `true\tfrom a handler
+suspended
+got\tx
+last
+true\tresult
+dead
+true\tfrom a handler
+got\ty
+last
+false\tfailed
+`,
+);

@@ -65,3 +65,19 @@ spec(
 `,
   'true\tfalse\n',
 );
+
+spec(
+  'the cases of one select never complete each other',
+  `
+  local select, channel = require 'select', require 'channel'
+  local ch = channel.new()
+  print(select { ch:receiving(), ch:sending('self'), 0.01 })
+  print(select { ch:sending('self'), ch:receiving(), 0.01 })
+  local function either() return select { ch:sending('other'), ch:receiving() } end
+  local a, b = spawn(either), spawn(either)
+  local i, v = a:join()
+  local j, w = b:join()
+  print(i + j, v or w)
+`,
+  '3\n3\n3\tother\n',
+);
