@@ -129,6 +129,7 @@ const LEVELS = 4;
 /**
  * `o.name` when the own field is nil: its class, the class of that, and so on. Each accessor is a
  * function of its own, and each level has lines of its own, so that V8 learns what comes by there.
+ * What is no table has neither `hash` nor `meta`: only where the search ends is asked what it was.
  */
 export function getter(name: string): Getter {
   property(name);
@@ -137,13 +138,12 @@ export function getter(name: string): Getter {
   for (let level = 0; level < LEVELS; level++) {
     const o = `o${level}`;
     const next = `o${level + 1}`;
-    const own = level === 0 ? '' : `if ((v = ${o}${p}) !== undefined) return v;`;
     body += `
-      if (!(${o} instanceof LuaTable)) return index(o0, name);
-      ${own}
-      if (${o}.hash !== undefined && (v = ${o}.hash.get(name)) !== undefined) return v;
-      if ((m = ${o}.meta) === undefined) return undefined;
-      const ${next} = m.$__index;`;
+      if (${o}.hash !== undefined) return index(o0, name);
+      if ((m = ${o}.meta) === undefined) return ${o} instanceof LuaTable ? undefined : index(o0, name);
+      const ${next} = m.$__index;
+      if (${next} === undefined) return index(o0, name);
+      if ((v = ${next}${p}) !== undefined) return v;`;
   }
   return new Function(
     'LuaTable',
