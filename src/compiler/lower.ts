@@ -1101,8 +1101,35 @@ class FunctionLowering {
     return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $call(${fn.js}${args === '' ? '' : `, ${args}`})`;
   }
 
+  /** `select(n, ...)`: n. */
+  private selectedPosition(e: CallExpr): Expr | undefined {
+    if (this.options.suspendAll || e.kind !== 'call' || e.fn.kind !== 'global') return undefined;
+    const [n, rest] = e.args;
+    return e.fn.name === 'select' && e.args.length === 2 && rest!.kind === 'vararg' ? n : undefined;
+  }
+
+  /** Where it is the base library's `select`, nothing is called and no list is copied. */
+  private selectOne(e: CallExpr, position: Expr, dst?: Dst): Var {
+    const fn = this.atom(this.exp((e as { fn: Expr }).fn));
+    const n = this.atom(this.exp(position));
+    this.line = e.line;
+    const { v, decl } = this.target(dst);
+    const d = decl === '' ? '' : `let ${v.name}; `;
+    this.emitSite(
+      `${d}if (${fn.js} === $R.select && (${v.name} = $selectOne(${n.js}, va$)) !== $NONE); else { ${v.name} = ${this.callText(fn, `${n.js}, ...va$`)}; if ($isA(${v.name}) && (${v.name} = $one(${v.name})) === $SUSPEND) return `,
+      '; }',
+      [...fn.vars, ...n.vars, this.va!],
+      v,
+      'one',
+      ["global 'select'"],
+    );
+    return v;
+  }
+
   /** A call: its first value ('one'), all of them ('raw'), or none. */
   private call(e: CallExpr, want: 'one' | 'raw' | 'none', dst?: Dst): Var | undefined {
+    const position = this.selectedPosition(e);
+    if (want === 'one' && position !== undefined) return this.selectOne(e, position, dst);
     const { fn, args, names } = this.callee(e);
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];

@@ -256,6 +256,7 @@ function select(n: LuaValue, ...args: LuaValue[]): Result {
   if (at === 0) argError(1, 'select', 'index out of range');
   return args.slice(at - 1);
 }
+state.select = select;
 
 /** `tostring` of the base library; `print` asks whether the program has another. */
 function tostringOf(...args: LuaValue[]): Result {

@@ -503,6 +503,12 @@ function iterate(f: LuaValue, s: LuaValue, control: LuaValue): TableIterator | 0
   return f === known.ipairsStep && control === 0 ? 0 : undefined;
 }
 
+/** The first value of `select(n, ...)`, or NONE where `select` itself must see to it. */
+function selectOne(n: LuaValue, va: LuaValue[]): LuaValue | LuaValue[] {
+  if (n === '#') return va.length;
+  return typeof n === 'number' && n >= 1 ? va[Math.floor(n) - 1] : NONE;
+}
+
 const ops = {
   S: saveFrame,
   SUSPEND,
@@ -527,6 +533,7 @@ const ops = {
   pushAll,
   list,
   iterate,
+  selectOne,
   call: callOther,
   callSuspending,
   settle: (r: Result): Result => (r === TAIL ? runTail() : r),

@@ -41,6 +41,7 @@ export const state = {
   /** The same of the base library's `error`, which is: */
   errorSite: undefined as FrameSite | undefined,
   error: undefined as LuaFunction | undefined,
+  select: undefined as LuaFunction | undefined,
   /** Protected calls that are on the JavaScript stack. */
   guards: 0,
   /** Calls of `xpcall` there; `guards` counts those inside the innermost of them. */
