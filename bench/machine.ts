@@ -30,13 +30,14 @@ export function machine(): string[] {
 }
 
 function peers(): string[] {
-  const luv = installed('dpkg-query')
-    ? firstLine('dpkg-query', '-W', '-f', 'lua-luv ${Version}', 'lua-luv')
-    : '';
+  const [luv = '', cqueues = ''] = ['lua-luv', 'lua-cqueues'].map((name) =>
+    installed('dpkg-query') ? firstLine('dpkg-query', '-W', '-f', `${name} \${Version}`, name) : '',
+  );
   return [
     firstLine('luajit', '-v').replace(/ -- .*/, ''),
     firstLine('lua5.1', '-v').replace(/ {2}.*/, ''),
     luv,
+    cqueues,
     firstLine('mawk', '-W', 'version').replace(/,.*/, ''),
     firstLine(process.env['CC'] ?? 'cc', '--version'),
   ].filter((text) => text !== '');

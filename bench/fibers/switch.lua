@@ -49,6 +49,25 @@ measure('spawn and join among 1000', 300000, function(count)
   end
 end)
 
+-- Two fibers that want the same mutex: each unlock hands it over, each lock waits for it.
+measure('mutex hand-over', 500000, function(count)
+  local m = mutex.new()
+  m:lock()
+  local function play()
+    m:lock()
+    for _ = 1, count / 2 do
+      m:unlock()
+      m:lock()
+    end
+    m:unlock()
+  end
+  local a, b = spawn(play), spawn(play)
+  this_fiber.yield()
+  m:unlock()
+  a:join()
+  b:join()
+end)
+
 -- Two fibers in turn: a round trip is two hand-overs.
 measure('mutex and condition variable, round trip', 200000, function(count)
   local m, turned = mutex.new(), condition_variable.new()
