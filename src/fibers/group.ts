@@ -80,6 +80,11 @@ export class FiberGroup extends Userdata {
     };
     const done = (r: Result): Result => {
       result = r;
+      try {
+        suspensionPoint(false);
+      } catch (error) {
+        return failed(error); // f has forbidden it: the children end all the same
+      }
       return all();
     };
     let r: Result;

@@ -38,10 +38,11 @@ export function suspend(start: (waiter: Waiter) => Undo | void, interruptible = 
 
 /**
  * As `suspend`, for waits that must not end early: an interruption calls the undo, which makes what is
- * awaited end sooner, and is itself seen at the next suspension point.
+ * awaited end sooner, and is itself seen at the next suspension point. The caller has checked that the
+ * fiber may suspend.
  */
 export function suspendToEnd(start: (waiter: Waiter) => Undo): Result {
-  const fiber = suspensionPoint(false);
+  const fiber = currentFiber();
   const waiter = new Waiter(fiber, true);
   waiter.deferred = true;
   waiter.undo = start(waiter);

@@ -95,6 +95,25 @@ spec(
 );
 
 spec(
+  'children have ended even if the body forbids to wait for them',
+  `
+  local group = require 'fiber_group'
+  local f = spawn(function()
+    print(pcall(group, function(g)
+      g:spawn(function()
+        scope_cleanup_push(function() this_fiber.yield() print('child ends') end)
+        while true do this_fiber.yield() end
+      end)
+      this_fiber.yield()
+      this_fiber.forbid_suspend()
+    end))
+  end)
+  f:join()
+`,
+  'child ends\nfalse\tEPERM within a forbid-suspend block\n',
+);
+
+spec(
   'it is a suspending function from the start: nothing runs where it could not wait',
   `
   local group = require 'fiber_group'
