@@ -119,7 +119,7 @@ export class Vm {
   start(file: string, shown = file): void {
     const main = this.modules.start(file, shown);
     this.mainFiber = main;
-    main.isRoot = true;
+    this.scheduler.root = main;
     this.modules.watch(main, () => {
       if (main.error === undefined) return;
       // The error of a main fiber ends the VM: its other fibers die without cleanup.

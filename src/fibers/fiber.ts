@@ -10,6 +10,8 @@ import { type LuaFunction, type Result, Userdata } from '../runtime/value.ts';
 
 /** What a fiber and its holders ask of the scheduler that runs it. */
 export interface FiberScheduler {
+  /** The fiber of the root module. */
+  root: Fiber | undefined;
   spawn(body: LuaFunction, isModule?: boolean): Fiber;
   /** The waiter has been settled: its fiber can run. */
   resumeLater(waiter: Waiter): void;
@@ -49,16 +51,9 @@ export class Fiber extends Userdata {
   state: FiberState = 'ready';
   origin: Origin | undefined = undefined;
   waiter: Waiter | undefined = undefined;
-  /** The root module's: an error of it ends the VM. */
-  isRoot = false;
-  /** How its function ended, while its cleanup handlers run. */
-  outcome: { value: Result; thrown: unknown } | undefined = undefined;
   /** Of a fiber that has ended. */
   result: Result = undefined;
   error: LuaError | undefined = undefined;
-
-  /** It has failed, and its handle may still be joined. */
-  failure: Failure | undefined = undefined;
 
   joinable = true;
   interruptionCaught: boolean | undefined = undefined;
@@ -103,6 +98,11 @@ export class Fiber extends Userdata {
   get locals(): LuaTable {
     this.local ??= new LuaTable();
     return this.local;
+  }
+
+  /** The root module's: an error of it ends the VM. */
+  get isRoot(): boolean {
+    return this.scheduler.root === this;
   }
 
   get ended(): boolean {

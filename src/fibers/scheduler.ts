@@ -33,8 +33,19 @@ export function currentFiber(): Fiber {
   return fiber;
 }
 
+interface Outcome {
+  readonly value: Result;
+  readonly thrown: unknown;
+}
+
 export class Scheduler implements FiberScheduler {
   current: Fiber | undefined = undefined;
+  root: Fiber | undefined = undefined;
+  // Few fibers have these: they are no fields of all.
+  /** How the function of a fiber ended whose cleanup handlers run now. */
+  private readonly outcomes = new Map<Fiber, Outcome>();
+  /** Of fibers that have failed and may still be joined. */
+  private readonly failureOf = new WeakMap<Fiber, Failure>();
   /** Of the VM: what strings are indexed by while its fibers run. */
   stringMeta: LuaTable | undefined = undefined;
   closed = false;
@@ -161,7 +172,8 @@ export class Scheduler implements FiberScheduler {
     }
     if (v !== SUSPEND) {
       if (this.runsCleanup(fiber, { value: v, thrown: undefined })) return this.switchTo(fiber);
-      const { outcome } = fiber;
+      const outcome = this.outcomes.get(fiber);
+      this.outcomes.delete(fiber);
       if (outcome === undefined) this.end(fiber, v);
       else if (outcome.thrown === undefined) this.end(fiber, outcome.value);
       else this.fail(fiber, outcome.thrown);
@@ -169,11 +181,11 @@ export class Scheduler implements FiberScheduler {
   }
 
   /** The fiber's function has ended, and has handlers to run first. Not after an error of the main one. */
-  private runsCleanup(fiber: Fiber, outcome: NonNullable<Fiber['outcome']>): boolean {
+  private runsCleanup(fiber: Fiber, outcome: Outcome): boolean {
     const { thread } = fiber;
     if (this.closed || (fiber.isRoot && outcome.thrown !== undefined)) return false;
     if (!hasCleanup(thread)) return false;
-    fiber.outcome ??= outcome;
+    if (!this.outcomes.has(fiber)) this.outcomes.set(fiber, outcome);
     reviveForCleanup(thread, () => NONE);
     return true;
   }
@@ -208,7 +220,7 @@ export class Scheduler implements FiberScheduler {
       const failure = { error, id: fiber.id, origin: fiber.origin };
       this.failures.add(failure);
       unjoined.register(fiber, { scheduler: this, failure }, fiber);
-      fiber.failure = failure;
+      this.failureOf.set(fiber, failure);
     }
     this.ended(fiber);
   }
@@ -229,10 +241,11 @@ export class Scheduler implements FiberScheduler {
 
   /** The handle has been joined or detached after all. */
   forgetFailure(fiber: Fiber): void {
-    if (fiber.failure === undefined) return;
+    const failure = this.failureOf.get(fiber);
+    if (failure === undefined) return;
     unjoined.unregister(fiber);
-    this.failures.delete(fiber.failure);
-    fiber.failure = undefined;
+    this.failures.delete(failure);
+    this.failureOf.delete(fiber);
   }
 
   reportFailure(failure: Failure): void {
