@@ -13,6 +13,7 @@ import {
   cpSync,
   existsSync,
   globSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -308,6 +309,7 @@ async function runSuite(
         // A suite writes files beside its own.
         const cwd = mkdtempSync(join(scratch, 'copy-'));
         cpSync(suite.folder, cwd, { recursive: true });
+        if (suite.name === 'lua5.1') mkdirSync(join(cwd, 'libs/P1'), { recursive: true });
         writeFileSync(join(cwd, file), plan ?? text, 'latin1');
         const driver = join(scratch, 'driver.lua');
         writeFileSync(driver, driverFor(suite, file, plan !== undefined));

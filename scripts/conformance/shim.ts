@@ -15,17 +15,21 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { displayName, loadChunk } from '../../src/actors/load.ts';
+import { setFlagsFromString } from 'node:v8';
+import { displayName, type FunctionWithEnv, loadChunk } from '../../src/actors/load.ts';
 import { currentVm, type Library, type Vm } from '../../src/actors/vm.ts';
+import { setThreadGlobals } from '../../src/modules/base/environment.ts';
 import { luaModule, luaType } from '../../src/modules/define.ts';
 import { callThen } from '../../src/runtime/call.ts';
 import { argError, checkInteger, checkString, optString } from '../../src/runtime/check.ts';
+import { LuaThread } from '../../src/runtime/coroutine.ts';
 import {
   formatTrace,
   type LogicalFrame,
   LuaError,
   luaError,
   luaStack,
+  scriptNamed,
   toLuaError,
 } from '../../src/runtime/error.ts';
 import { metatableOf, setMetatable } from '../../src/runtime/metatable.ts';
@@ -229,6 +233,8 @@ function redirect(mode: string, get: () => File, set: (file: File) => void): Lua
 }
 
 const io = luaModule('io', {
+  flush: () => usable(output).open,
+  popen: () => [undefined, "'popen' not supported"],
   open: openFile,
   close: (file: LuaValue) => closeFile(file instanceof File ? file : output),
   read: (...formats: LuaValue[]) => readFrom(input, formats),
@@ -340,7 +346,26 @@ const os = luaModule('os', {
 
 // ── debug ──────────────────────────────────────────────────────────────────────────────────────────
 
-function describe(frame: LogicalFrame): LuaTable {
+/** The text of the script that a function is in: only V8 knows. */
+let sourceText: ((f: LuaFunction) => string) | undefined;
+function sourceOf(f: LuaFunction): string {
+  if (sourceText === undefined) {
+    setFlagsFromString('--allow-natives-syntax');
+    sourceText = new Function('f', 'return %FunctionGetScriptSource(f)') as (
+      f: LuaFunction,
+    ) => string;
+  }
+  return sourceText(f);
+}
+
+/** `global 'f'` → the parts of a name, where the caller is at a call. */
+function nameFrom(caller: LogicalFrame | undefined): { name?: string; namewhat: string } {
+  const [name, call] = caller?.names ?? [];
+  const m = call?.startsWith('call ') ? /^(\w+) '(.*)'$/.exec(name ?? '') : null;
+  return m === null ? { namewhat: '' } : { namewhat: m[1]!, name: m[2]! };
+}
+
+function describe(frame: LogicalFrame, caller: LogicalFrame | undefined): LuaTable {
   if (frame.script === undefined) {
     return tableOf({
       what: 'C',
@@ -348,7 +373,7 @@ function describe(frame: LogicalFrame): LuaTable {
       short_src: '[C]',
       currentline: -1,
       linedefined: -1,
-      namewhat: '',
+      ...nameFrom(caller),
     });
   }
   const { chunkName } = frame.script;
@@ -359,15 +384,18 @@ function describe(frame: LogicalFrame): LuaTable {
     short_src: chunkName,
     currentline: frame.line,
     linedefined: fn?.line ?? 0,
-    namewhat: '',
+    ...nameFrom(caller),
   });
 }
 
 function getinfo(f: LuaValue, what: LuaValue): Result {
   if (typeof what === 'string' && /[^SlnrufL]/.test(what)) argError(2, 'getinfo', 'invalid option');
   if (typeof f === 'function') {
-    const isLua = /\$f\d+$/.test(f.name);
+    const index = /\$f(\d+)$/.exec(f.name)?.[1];
+    const isLua = index !== undefined;
+    const script = scriptNamed(/\/\/# sourceURL=(.*)$/.exec(sourceOf(f))?.[1] ?? '');
     return tableOf({
+      linedefined: script?.functions[Number(index)]?.line ?? -1,
       what: isLua ? 'Lua' : 'C',
       func: f,
       source: isLua ? '@?' : '=[C]',
@@ -375,8 +403,10 @@ function getinfo(f: LuaValue, what: LuaValue): Result {
       nups: 0,
     });
   }
-  const frame = luaStack(256)[checkInteger(f, 1, 'getinfo') - 1];
-  return frame === undefined ? undefined : describe(frame);
+  const level = checkInteger(f, 1, 'getinfo');
+  const frames = luaStack(1024);
+  const frame = frames[level - 1];
+  return frame === undefined ? undefined : describe(frame, frames[level]);
 }
 
 function traceback(...args: LuaValue[]): Result {
@@ -393,11 +423,21 @@ function setmetatable(v: LuaValue, meta: LuaValue): LuaValue {
   return v;
 }
 
+const environments = new WeakMap<object, LuaTable>();
+
 const debug = luaModule('debug', {
   getinfo,
   traceback,
   getmetatable: (v: LuaValue) => metatableOf(v),
   setmetatable,
+  setfenv(object: LuaValue, env: LuaValue) {
+    if (!(env instanceof LuaTable)) argError(2, 'setfenv', 'table expected');
+    if (object instanceof LuaThread) setThreadGlobals(object, env as LuaTable);
+    else if (typeof object === 'function') (object as FunctionWithEnv).E = env as LuaTable;
+    environments.set(object as object, env as LuaTable);
+    return object;
+  },
+  getfenv: (object: LuaValue) => environments.get(object as object),
   getregistry: () => new LuaTable(),
   sethook: () => NONE,
   gethook: () => NONE,
@@ -442,6 +482,8 @@ function packageSystem(env: LuaTable): void {
         );
       }
     }
+    for (const template of String(rawGetString(pack, 'cpath')).split(';'))
+      tried += `\n\tno file '${template.replaceAll('?', name.replaceAll('.', '/'))}'`;
     throw luaError(`module '${name}' not found:${tried}`);
   };
 
@@ -475,7 +517,7 @@ function packageSystem(env: LuaTable): void {
     config: PACKAGE_CONFIG,
     loaded,
     preload,
-    loaders: new LuaTable(),
+    loaders: arrayOf([1, 2, 3, 4]),
     loadlib: () => [undefined, 'dynamic libraries not enabled', 'absent'],
     seeall: (module: LuaValue) => {
       const meta = metatableOf(module) ?? new LuaTable();

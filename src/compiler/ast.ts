@@ -28,7 +28,7 @@ export interface FunctionNode {
   line: number;
   endLine: number;
   parent: FunctionNode | undefined;
-  /** It, or a function inside it, uses a global variable, or `setfenv` or `getfenv` by any way. */
+  /** It, or a function inside it, uses a global variable, or its chunk names `setfenv` or `getfenv`. */
   usesEnv: boolean;
 }
 

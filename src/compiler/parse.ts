@@ -69,7 +69,11 @@ export function parse(
   chunkName: string,
   parseNumber: (text: string) => number | undefined,
 ): Chunk {
-  return new Parser(new Lexer(source, chunkName, parseNumber)).chunk();
+  const chunk = new Parser(new Lexer(source, chunkName, parseNumber)).chunk();
+  if (source.includes('collectgarbage')) chunk.watchesCollector = true;
+  // They look for the functions that run, whatever they are called through.
+  if (/[sg]etfenv/.test(source)) for (const node of chunk.functions) node.usesEnv = true;
+  return chunk;
 }
 
 class Parser {
@@ -92,7 +96,7 @@ class Parser {
     if (this.lex.kind !== T.eof) this.lex.errorNear("'<eof>' expected");
     main.endLine = this.lex.line;
     this.closeFunction();
-    return { functions: this.functions, main, watchesCollector: this.watchesCollector };
+    return { functions: this.functions, main, watchesCollector: false };
   }
 
   // ── functions and names ──────────────────────────────────────────────────────────────────────
@@ -151,25 +155,20 @@ class Parser {
     this.scope.active.push(v);
   }
 
-  private limit(count: number, what: string): never {
-    const { node } = this.scope;
+  private limit(count: number, what: string, node = this.scope.node): never {
     const where = node.line === 0 ? 'main function' : `function at line ${node.line}`;
     this.lex.fail(`${where} has more than ${count} ${what}`);
   }
 
-  private watchesCollector = false;
-
   private resolveName(name: string, line: number): Expr {
-    // They look for the function that calls them, whatever they are called through.
-    if (name === 'collectgarbage') this.watchesCollector = true;
-    if (name === 'setfenv' || name === 'getfenv') this.scope.node.usesEnv = true;
     const own = this.scope.find(name);
     if (own !== undefined) return { kind: 'local', v: own, line };
     for (let s = this.scope.outer; s !== undefined; s = s.outer) {
       const v = s.find(name);
       if (v !== undefined) {
         v.captured = true;
-        this.countUpvalue(v);
+        for (let f: FunctionScope | undefined = this.scope; f !== s; f = f!.outer)
+          this.countUpvalue(v, f!.node);
         return { kind: 'upvalue', v, line };
       }
     }
@@ -178,11 +177,11 @@ class Parser {
   }
 
   private readonly upvalues = new Map<FunctionNode, Set<LocalVar>>();
-  private countUpvalue(v: LocalVar): void {
-    const { node } = this.scope;
+  /** It is one of every function between the one that names it and the one that has it. */
+  private countUpvalue(v: LocalVar, node: FunctionNode): void {
     let set = this.upvalues.get(node);
     if (set === undefined) this.upvalues.set(node, (set = new Set()));
-    if (set.add(v).size > MAX_UPVALUES) this.limit(MAX_UPVALUES, 'upvalues');
+    if (set.add(v).size > MAX_UPVALUES) this.limit(MAX_UPVALUES, 'upvalues', node);
   }
 
   // ── small helpers ────────────────────────────────────────────────────────────────────────────
@@ -367,12 +366,14 @@ class Parser {
     const vars = [this.prepare(first)];
     while (this.accept(COMMA)) vars.push(this.prepare(this.name()));
     this.expect(T.in);
+    // The iterator is called in the line where its expression begins.
+    const callLine = this.lex.line;
     const exprs = this.exprList();
     this.expect(T.do);
     const body = this.block(true, vars);
     const endLine = this.lex.line;
     this.close(T.end, T.for, line);
-    return { kind: 'forin', vars, exprs, body, line, endLine };
+    return { kind: 'forin', vars, exprs, body, line: callLine, endLine };
   }
 
   /** `until` sees the locals of the body. */

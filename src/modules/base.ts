@@ -47,7 +47,7 @@ import {
   Userdata,
 } from '../runtime/value.ts';
 import { collectgarbage, gcinfo, newproxy } from './base/collector.ts';
-import { type Globals, getfenv, setfenv } from './base/environment.ts';
+import { Globals, getfenv, setfenv } from './base/environment.ts';
 import type { MemberTable } from './define.ts';
 
 // ── errors ─────────────────────────────────────────────────────────────────────────────────────────
@@ -414,7 +414,7 @@ function dofile(globals: Globals): LuaFunction {
 
 /** The base functions of one module, whose globals are `env`. */
 export function baseFunctions(env: LuaTable): MemberTable {
-  const globals: Globals = { table: env };
+  const globals = new Globals(env);
   return {
     assert,
     collectgarbage,

@@ -177,7 +177,7 @@ function maxn(t: LuaValue): number {
   const table = checkTable(t, 1, 'maxn');
   const { arr, hash } = table;
   let max = arr.length - 1;
-  if (hash === undefined || hash.numbers === 0) return max;
+  if (hash === undefined) return max;
   for (let i = hash.nextLive(0); i >= 0; i = hash.nextLive(i + 1)) {
     const key = hash.keyAt(i);
     if (typeof key === 'number' && key > max) max = key;

@@ -4,7 +4,7 @@
  * until the stack is empty or something suspends again. Frames that do not run are not touched.
  */
 import { call, nativeSite, runTail, suspendIn } from './call.ts';
-import { LuaError } from './error.ts';
+import { luaError } from './error.ts';
 import { type Frame, type NativeFrame, state } from './state.ts';
 import {
   EMPTY,
@@ -91,7 +91,7 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
       while (pend.length > 0) pend.pop();
       if (stack.length > MAX_FRAMES) {
         stack.length = MAX_FRAMES;
-        v = unwind(stack, new LuaError('stack overflow'));
+        v = unwind(stack, luaError('stack overflow'));
         continue;
       }
       if (!state.immediate) return SUSPEND;

@@ -52,6 +52,9 @@ export function registerScript(script: Script): string {
   return name;
 }
 
+/** The script of this name, while there is one. */
+export const scriptNamed = (name: string): Script | undefined => scripts.get(name)?.deref();
+
 // ── where the program is ───────────────────────────────────────────────────────────────────────────
 
 export interface LogicalFrame {
@@ -330,7 +333,9 @@ export function toLuaError(thrown: unknown): LuaError {
     thrown instanceof RangeError &&
     /string length|array length|Invalid array/.test(thrown.message)
   ) {
-    return luaError('not enough memory');
+    return luaError(
+      thrown.message.includes('string') ? 'string length overflow' : 'not enough memory',
+    );
   }
   const translated = translate(thrown);
   if (translated !== undefined) return translated;

@@ -185,6 +185,9 @@ const isCollectable = (v: LuaValue): v is Extract<LuaValue, Collectable> =>
  * been collected. Ephemerons: a WeakMap holds the values of weak keys, so a value that refers to its
  * own key keeps nothing alive. Strings, numbers and booleans are values, not objects: never removed.
  */
+/** A program that reads weak tables again and again may be waiting for a collection: see modules/base/collector.ts. */
+export const weakReads = { count: 0, poll: (): void => {} };
+
 export class WeakHash implements HashPart {
   readonly weakKeys: boolean;
   readonly weakValues: boolean;
@@ -221,6 +224,7 @@ export class WeakHash implements HashPart {
   }
 
   get(key: LuaValue): LuaValue {
+    if ((++weakReads.count & 0xffff) === 0) weakReads.poll();
     const entry = this.find(key);
     return entry === undefined ? undefined : this.load(entry, key);
   }
@@ -259,6 +263,7 @@ export class WeakHash implements HashPart {
   }
 
   nextLive(i: number): number {
+    if ((++weakReads.count & 0xffff) === 0) weakReads.poll();
     for (; i < this.entries.length; i++) if (this.valueAt(i) !== undefined) return i;
     return -1;
   }

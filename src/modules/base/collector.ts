@@ -14,11 +14,11 @@ import { createContext, runInNewContext, Script } from 'node:vm';
 import { currentVm, type Vm } from '../../actors/vm.ts';
 import { call, callMeta, one, suspendIn } from '../../runtime/call.ts';
 import { argError, checkString, optNumber } from '../../runtime/check.ts';
-import { typeError } from '../../runtime/error.ts';
+import { toLuaError, typeError } from '../../runtime/error.ts';
 import { metaField, metamethod, ProxyUserdata } from '../../runtime/metatable.ts';
 import { index, plainString, setIndex } from '../../runtime/ops.ts';
 import { state } from '../../runtime/state.ts';
-import { LuaTable } from '../../runtime/table.ts';
+import { LuaTable, weakReads } from '../../runtime/table.ts';
 import {
   isTrue,
   type LuaValue,
@@ -46,6 +46,21 @@ function fullCollection(): void {
   collectNow();
 }
 
+/** Reads of weak tables, in units of `poll`, up to the next collection; doubled by each. */
+let patience = 1;
+let polls = 0;
+
+/**
+ * `while weak[1] do … end` waits for a collection, and V8 clears no reference that the same job has read.
+ * So now and then there is one: the twentieth after a million units.
+ */
+weakReads.poll = () => {
+  if (++polls < patience) return;
+  polls = 0;
+  patience *= 2;
+  fullCollection();
+};
+
 const usedKilobytes = (): number => getHeapStatistics().used_heap_size / 1024;
 
 // ── userdata with finalizers ───────────────────────────────────────────────────────────────────────
@@ -65,6 +80,8 @@ class Collector {
   stepMultiplier = 200;
   /** Kilobytes of `step`s since the last collection. */
   steps = 0;
+  /** Kilobytes in use after it. */
+  baseline = 0;
 
   constructor(owner: Vm) {
     this.owner = owner;
@@ -85,44 +102,49 @@ class Collector {
 
   /** The VM ends: whatever still has a finalizer. @returns false: nothing has */
   private finishAll(): boolean {
-    if (!this.entries.some((e) => metaField(e.meta, '__gc') !== undefined)) return false;
+    if (this.finished || !this.entries.some((e) => metaField(e.meta, '__gc') !== undefined))
+      return false;
+    this.finished = true;
     const all = this.entries;
     this.entries = [];
-    this.owner.scheduler.spawn(() => this.run(all)).detached = true;
+    // Errors in them are nobody's. What they make has no finalizer any more.
+    const next = (): Result => {
+      try {
+        const r = this.run(all);
+        return r === SUSPEND ? suspendIn(next, next) : r;
+      } catch (thrown) {
+        toLuaError(thrown);
+        return next();
+      }
+    };
+    this.owner.scheduler.spawn(next).detached = true;
     return true;
   }
+  private finished = false;
 
   /** Run the finalizers of what is gone, newest first. An error leaves the others for the next time. */
   finalize(): Result {
     const dead = this.entries.filter((e) => e.ref.deref() === undefined);
     if (dead.length === 0) return undefined;
     this.entries = this.entries.filter((e) => !dead.includes(e));
-    return this.run(dead);
+    const rest = (thrown: unknown): never => {
+      this.entries = [...dead, ...this.entries];
+      throw thrown;
+    };
+    try {
+      const r = this.run(dead);
+      return r === SUSPEND ? suspendIn(() => undefined, rest) : r;
+    } catch (thrown) {
+      return rest(thrown);
+    }
   }
 
   private run(dead: Finalizable[]): Result {
-    const rest = (): void => {
-      this.entries = [...dead, ...this.entries];
-    };
     for (let entry = dead.pop(); entry !== undefined; entry = dead.pop()) {
       const finalizer = metaField(entry.meta, '__gc');
       if (finalizer === undefined) continue;
-      let r: Result;
-      try {
-        r = call(finalizer, new ProxyUserdata(entry.meta));
-      } catch (thrown) {
-        rest();
-        throw thrown;
-      }
-      if (r === SUSPEND) {
-        return suspendIn(
-          () => this.run(dead),
-          (thrown) => {
-            rest();
-            throw thrown;
-          },
-        );
-      }
+      const r = call(finalizer, new ProxyUserdata(entry.meta));
+      if (r === SUSPEND) return suspendIn(() => this.run(dead));
     }
     return undefined;
   }
@@ -188,15 +210,21 @@ function collect(collector: Collector, result: LuaValue): Result {
   return unwound(() => {
     collector.steps = 0;
     fullCollection();
+    patience = 1;
+    collector.baseline = usedKilobytes();
     const r = collector.finalize();
     return r === SUSPEND ? suspendIn(() => result) : result;
   });
 }
 
-/** A cycle is as many kilobytes of steps as are in use. */
+/** What a cycle costs at least, in kilobytes of steps. */
+const SHORTEST_CYCLE = 64;
+
+/** A cycle is as many kilobytes of steps as have come into use since the last collection. */
 function step(collector: Collector, kilobytes: number): Result {
   collector.steps += Math.max(kilobytes, 1);
-  return collector.steps >= usedKilobytes() ? collect(collector, true) : false;
+  const cycle = Math.max(usedKilobytes() - collector.baseline, SHORTEST_CYCLE);
+  return collector.steps >= cycle ? collect(collector, true) : false;
 }
 
 export function collectgarbage(option: LuaValue, argument: LuaValue): Result {

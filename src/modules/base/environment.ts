@@ -6,15 +6,34 @@
 import type { FunctionWithEnv } from '../../actors/load.ts';
 import { suspendIn } from '../../runtime/call.ts';
 import { argError, checkTable, optInteger } from '../../runtime/check.ts';
-import { currentThread } from '../../runtime/coroutine.ts';
+import { currentThread, type LuaThread } from '../../runtime/coroutine.ts';
 import { luaError } from '../../runtime/error.ts';
 import { type Frame, state } from '../../runtime/state.ts';
 import type { LuaTable } from '../../runtime/table.ts';
 import type { LuaFunction, LuaValue, Result } from '../../runtime/value.ts';
 
-/** The table of globals that `setfenv(0, t)` changes: functions loaded from now on get it. */
-export interface Globals {
-  table: LuaTable;
+/** Tables of globals that `setfenv(0, t)` has given to threads. */
+const threadGlobals = new WeakMap<LuaThread, LuaTable>();
+let anyThreadGlobals = false;
+
+/** Functions that this thread loads get this table. */
+export function setThreadGlobals(thread: LuaThread, t: LuaTable): void {
+  anyThreadGlobals = true;
+  threadGlobals.set(thread, t);
+}
+
+/** The table of globals that functions get which are loaded from one module. */
+export class Globals {
+  private readonly module: LuaTable;
+  constructor(module: LuaTable) {
+    this.module = module;
+  }
+  get table(): LuaTable {
+    return (anyThreadGlobals ? threadGlobals.get(currentThread()) : undefined) ?? this.module;
+  }
+  set table(t: LuaTable) {
+    setThreadGlobals(currentThread(), t);
+  }
 }
 
 /** Emitted functions are named so that errors can tell where they are. */
