@@ -15,6 +15,9 @@ import { setField } from '../../src/runtime/table.ts';
 import { type LuaValue, NONE } from '../../src/runtime/value.ts';
 import { withShim } from './shim.ts';
 
+// For LuaJIT's suite: 5.2 mode.
+process.env.LUA52 = '1';
+
 const [, , driver = '', mode, verbose] = process.argv;
 state.suspendAll = mode === '--suspend-every-call';
 

@@ -35,6 +35,7 @@ import {
 import { metatableOf, setMetatable } from '../../src/runtime/metatable.ts';
 import { parseNumber } from '../../src/runtime/number.ts';
 import { addressOf } from '../../src/runtime/ops.ts';
+import { state } from '../../src/runtime/state.ts';
 import {
   arrayOf,
   LuaTable,
@@ -418,8 +419,9 @@ function traceback(...args: LuaValue[]): Result {
 }
 
 function setmetatable(v: LuaValue, meta: LuaValue): LuaValue {
-  if (!(v instanceof LuaTable)) throw luaError('only tables have metatables of their own');
-  setMetatable(v, meta as LuaTable | undefined);
+  if (typeof v === 'string') state.stringMeta = meta as LuaTable | undefined;
+  else if (!(v instanceof LuaTable)) throw luaError('only tables have metatables of their own');
+  else setMetatable(v, meta as LuaTable | undefined);
   return v;
 }
 

@@ -65,12 +65,11 @@ export class FunctionScope {
 
   /** Declare a label before the next statement of the current block. */
   addLabel(name: string, id: number, line: number): ScopeFault | undefined {
-    for (let b = this.block; b !== undefined; b = b.outer) {
-      if (b.block.labels?.some((label) => label.name === name)) {
-        return { message: `duplicate label '${name}'`, line };
-      }
-    }
     const { block } = this.block!;
+    // An outer block may have one of the same name; this one hides it.
+    if (block.labels?.some((label) => label.name === name)) {
+      return { message: `duplicate label '${name}'`, line };
+    }
     const label: Label & { active: number } = {
       name,
       id,

@@ -4,7 +4,7 @@ import { displayName, type FunctionWithEnv, loadChunk } from '../actors/load.ts'
 import { currentVm } from '../actors/vm.ts';
 import { enterScope, leaveScope } from '../fibers/scope.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
-import { call, one, suspendIn } from '../runtime/call.ts';
+import { call, firstThen, one, suspendIn } from '../runtime/call.ts';
 import {
   argError,
   checkFunction,
@@ -32,7 +32,7 @@ import {
   setMetatable,
 } from '../runtime/metatable.ts';
 import { parseNumber } from '../runtime/number.ts';
-import { rawSetChecked, tostring } from '../runtime/ops.ts';
+import { index, rawSetChecked, tostring } from '../runtime/ops.ts';
 import { known, type NativeFrame, state } from '../runtime/state.ts';
 import { LuaTable, nextEntry, rawGet, rawGetString, rawLength } from '../runtime/table.ts';
 import {
@@ -266,27 +266,33 @@ function tostringOf(...args: LuaValue[]): Result {
 /** `print`: at once, to the standard output, without suspending. */
 function print(globals: Globals): LuaFunction {
   return (...args) => {
-    const convert = rawGetString(globals.table, 'tostring');
-    const parts: string[] = [];
-    const from = (start: number): Result => {
-      for (let i = start; i < args.length; i++) {
-        const v = args[i];
-        let text: Result;
-        if (convert !== tostringOf) text = one(call(convert, v));
-        else text = typeof v === 'string' ? v : tostring(v);
-        if (text === SUSPEND) {
-          return suspendIn((r) => {
-            parts.push(printable(first(r)));
-            return from(i + 1);
-          });
-        }
-        parts.push(printable(text));
-      }
-      currentVm().print(`${parts.join('\t')}\n`);
-      return NONE;
-    };
-    return from(0);
+    const { table } = globals;
+    const convert = rawGetString(table, 'tostring');
+    if (convert !== undefined) return printAll(args, convert);
+    return firstThen(index(table, 'tostring'), (inherited) => printAll(args, inherited));
   };
+}
+
+function printAll(args: LuaValue[], convert: LuaValue): Result {
+  const parts: string[] = [];
+  const from = (start: number): Result => {
+    for (let i = start; i < args.length; i++) {
+      const v = args[i];
+      let text: Result;
+      if (convert !== tostringOf) text = one(call(convert, v));
+      else text = typeof v === 'string' ? v : tostring(v);
+      if (text === SUSPEND) {
+        return suspendIn((r) => {
+          parts.push(printable(first(r)));
+          return from(i + 1);
+        });
+      }
+      parts.push(printable(text));
+    }
+    currentVm().print(`${parts.join('\t')}\n`);
+    return NONE;
+  };
+  return from(0);
 }
 
 function printable(text: LuaValue): string {

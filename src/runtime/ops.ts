@@ -305,20 +305,20 @@ function concatAll(parts: LuaValue[]): Result {
   return right;
 }
 
-/** `#v`. Tables may have `__len`, as in LuaJIT's 5.2 mode. */
+/** `#v`. Tables may have `__len`, as in LuaJIT's 5.2 mode, which gives the operand twice. */
 export function length(v: LuaValue): Result {
   if (typeof v === 'string') return v.length;
   if (v instanceof LuaTable) {
     const { meta } = v;
     if (meta !== undefined) {
       const handler = metaField(meta, '__len');
-      if (handler !== undefined) return one(callMeta(handler, v));
+      if (handler !== undefined) return one(callMeta(handler, v, v));
     }
     return v.hash === undefined ? v.arr.length - 1 : rawLength(v);
   }
   if (v instanceof Userdata && v.luaType.length !== undefined) return v.luaType.length(v);
   const handler = metamethod(v, '__len');
-  if (handler !== undefined) return one(callMeta(handler, v));
+  if (handler !== undefined) return one(callMeta(handler, v, v));
   throw typeError('get length of', v);
 }
 

@@ -399,7 +399,7 @@ function moveToArray(t: LuaTable, hash: Hash): void {
 function removeLast(t: LuaTable, arr: LuaValue[]): void {
   arr.pop();
   while (arr.length > 1 && arr[arr.length - 1] === undefined) arr.pop();
-  if (arr.length === 1) t.arr = EMPTY;
+  // Not EMPTY again: `nextEntry` sees that there have been elements.
 }
 
 /**
@@ -557,7 +557,7 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
     if (at >= 0) return nextField(t, fields, at + 1);
   }
   // A removed last element of the array has left it while the traversal stood on it.
-  if (typeof key === 'number' && key >= 1 && Number.isInteger(key))
+  if (typeof key === 'number' && key >= 1 && Number.isInteger(key) && arr !== EMPTY)
     return nextField(t, propertiesOf(t), OWN);
   throw new RangeError("invalid key to 'next'");
 }
