@@ -20,6 +20,7 @@ import { future } from './future.ts';
 import { genericError } from './generic_error.ts';
 import { ip } from './ip.ts';
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
+import { json } from './json.ts';
 import { math } from './math.ts';
 import { mutex } from './mutex.ts';
 import './rdf_error_category.ts';
@@ -50,6 +51,7 @@ const core: readonly LuaModule[] = [
   future,
   genericError,
   ip,
+  json,
   mutex,
   rateLimiter,
   recursiveMutex,

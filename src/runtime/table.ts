@@ -509,6 +509,26 @@ export function arrayOf(values: readonly LuaValue[]): LuaTable {
   return t;
 }
 
+/** Add an element to an array that the runtime builds: one without hash part. */
+export function pushElement(t: LuaTable, value: LuaValue): void {
+  if (t.arr === EMPTY) t.arr = startArray(value);
+  else t.arr.push(value);
+}
+
+/**
+ * What makes tables with these fields, from values that stand one after the other in a list: one
+ * assignment a field, each with an inline cache of its own.
+ */
+export function recordMaker(
+  names: readonly string[],
+): (values: readonly LuaValue[], from: number) => LuaTable {
+  const assign = names.map(
+    (name, i) => `t[${JSON.stringify(property(name))}] = values[from + ${i}];`,
+  );
+  const text = `return (values, from) => { const t = new Table(); t.named = true; ${assign.join(' ')} return t; }`;
+  return new Function('Table', text)(tableMaker(names.length));
+}
+
 /** A table over this array, whose element 0 is unused: `{a, b}` is `fromArray([0, a, b])`. */
 export function fromArray(arr: LuaValue[]): LuaTable {
   const t = new LuaTable();
