@@ -10,7 +10,10 @@ const LOW_WORD = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
 /** To 32 bits: modulo 2^32, a fraction to the nearest even. */
 function toBits(n: number): number {
   const bits = n | 0;
-  if (bits === n || Number.isInteger(n)) return bits;
+  return bits === n || n >>> 0 === n || n % 1 === 0 ? bits : rounded(n);
+}
+
+function rounded(n: number): number {
   float[0] = n + (2 ** 52 + 2 ** 51); // the integer is what its mantissa ends in
   return words[LOW_WORD]!;
 }
@@ -27,23 +30,26 @@ function fold(fn: string, combine: (x: number, y: number) => number, args: LuaVa
 }
 
 function band(...args: LuaValue[]): number {
-  const [x, y] = args;
-  if (args.length === 2 && typeof x === 'number' && typeof y === 'number')
-    return toBits(x) & toBits(y);
+  if (args.length === 2) {
+    const [x, y] = args;
+    if (typeof x === 'number' && typeof y === 'number') return toBits(x) & toBits(y);
+  }
   return fold('band', (a, b) => a & b, args);
 }
 
 function bor(...args: LuaValue[]): number {
-  const [x, y] = args;
-  if (args.length === 2 && typeof x === 'number' && typeof y === 'number')
-    return toBits(x) | toBits(y);
+  if (args.length === 2) {
+    const [x, y] = args;
+    if (typeof x === 'number' && typeof y === 'number') return toBits(x) | toBits(y);
+  }
   return fold('bor', (a, b) => a | b, args);
 }
 
 function bxor(...args: LuaValue[]): number {
-  const [x, y] = args;
-  if (args.length === 2 && typeof x === 'number' && typeof y === 'number')
-    return toBits(x) ^ toBits(y);
+  if (args.length === 2) {
+    const [x, y] = args;
+    if (typeof x === 'number' && typeof y === 'number') return toBits(x) ^ toBits(y);
+  }
   return fold('bxor', (a, b) => a ^ b, args);
 }
 

@@ -1,5 +1,5 @@
 /** `string`. Lua 5.1 manual §5.4, as LuaJIT extends it. Strings are of bytes; classes are ASCII's. */
-import { argError, checkInteger, checkString, optInteger, optString } from '../runtime/check.ts';
+import { argError, checkInteger, checkString, optInteger } from '../runtime/check.ts';
 import { LuaError, luaError } from '../runtime/error.ts';
 import { compilePattern } from '../runtime/pattern.ts';
 import { isTrue, type LuaFunction, type LuaValue, NONE, type Result } from '../runtime/value.ts';
@@ -14,7 +14,17 @@ const MAX_RESULTS = 8000;
 
 // ── bytes ──────────────────────────────────────────────────────────────────────────────────────────
 
+// The usual arguments come first in each, in little code: V8 puts that into the program's own.
+
 function byte(s: LuaValue, from: LuaValue, to: LuaValue): Result {
+  if (typeof s === 'string' && typeof from === 'number' && to === undefined) {
+    const code = s.charCodeAt(from - 1);
+    if (from > 0 && code >= 0 && (from | 0) === from) return code;
+  }
+  return bytes(s, from, to);
+}
+
+function bytes(s: LuaValue, from: LuaValue, to: LuaValue): Result {
   const text = checkString(s, 1, 'byte');
   let start = optInteger(from, 2, 'byte', 1);
   let end = optInteger(to, 3, 'byte', start);
@@ -22,28 +32,73 @@ function byte(s: LuaValue, from: LuaValue, to: LuaValue): Result {
   if (start < 0) start += text.length + 1;
   if (start <= 0) start = 1;
   if (end > text.length) end = text.length;
-  if (start === end) return text.charCodeAt(start - 1);
-  if (start > end) return NONE;
-  if (end - start > MAX_RESULTS) throw luaError('string slice too long');
+  const count = end - start + 1;
+  if (count <= 0) return NONE;
+  const at = start - 1;
+  switch (count) {
+    case 1:
+      return text.charCodeAt(at);
+    case 2:
+      return [text.charCodeAt(at), text.charCodeAt(at + 1)];
+    case 3:
+      return [text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2)];
+    case 4:
+      return [
+        text.charCodeAt(at),
+        text.charCodeAt(at + 1),
+        text.charCodeAt(at + 2),
+        text.charCodeAt(at + 3),
+      ];
+  }
+  if (count > MAX_RESULTS + 1) throw luaError('string slice too long');
   const codes: number[] = [];
-  for (let i = start; i <= end; i++) codes.push(text.charCodeAt(i - 1));
+  for (let i = at; i < end; i++) codes.push(text.charCodeAt(i));
   return codes;
 }
 
 function char(...codes: LuaValue[]): string {
-  let text = '';
-  for (let i = 0; i < codes.length; i++) {
-    const code = checkInteger(codes[i], i + 1, 'char');
-    if (code < 0 || code > 255) argError(i + 1, 'char', 'invalid value');
-    text += String.fromCharCode(code);
-  }
-  return text;
+  const { length } = codes;
+  if (length === 1) return String.fromCharCode(checkCode(codes[0], 1));
+  if (length > 32) return longText(codes);
+  const checked: number[] = [];
+  for (let i = 0; i < length; i++) checked.push(checkCode(codes[i], i + 1));
+  return length === 3
+    ? String.fromCharCode(checked[0]!, checked[1]!, checked[2]!)
+    : String.fromCharCode(...checked);
+}
+
+function checkCode(v: LuaValue, position: number): number {
+  if (typeof v === 'number' && (v & 255) === v) return v;
+  const code = checkInteger(v, position, 'char');
+  if (code < 0 || code > 255) argError(position, 'char', 'invalid value');
+  return code;
+}
+
+function longText(codes: LuaValue[]): string {
+  const bytes = Buffer.allocUnsafe(codes.length);
+  for (let i = 0; i < codes.length; i++) bytes[i] = checkCode(codes[i], i + 1);
+  return bytes.toString('latin1', 0, codes.length);
 }
 
 function sub(s: LuaValue, from: LuaValue, to: LuaValue): string {
+  if (
+    typeof s === 'string' &&
+    typeof from === 'number' &&
+    typeof to === 'number' &&
+    from > 0 &&
+    to >= 0 &&
+    (from | 0) === from &&
+    (to | 0) === to
+  ) {
+    return from > to ? '' : s.slice(from - 1, to);
+  }
+  return anySub(s, from, to);
+}
+
+function anySub(s: LuaValue, from: LuaValue, to: LuaValue): string {
   const text = checkString(s, 1, 'sub');
   let start = checkInteger(from, 2, 'sub');
-  let end = optInteger(to, 3, 'sub', -1);
+  let end = to === undefined ? text.length : checkInteger(to, 3, 'sub');
   if (start < 0) start += text.length + 1;
   if (end < 0) end += text.length + 1;
   if (start < 1) start = 1;
@@ -53,35 +108,58 @@ function sub(s: LuaValue, from: LuaValue, to: LuaValue): string {
 function rep(s: LuaValue, n: LuaValue, separator: LuaValue): string {
   const text = checkString(s, 1, 'rep');
   const count = checkInteger(n, 2, 'rep');
-  const glue = optString(separator, 3, 'rep', '');
-  if (count < 1 || text.length + glue.length === 0) return '';
-  if (count * (text.length + glue.length) > MAX_STRING) throw new LuaError('not enough memory');
+  const glue = separator === undefined ? '' : checkString(separator, 3, 'rep');
+  const { length } = text;
+  if (count < 1 || length + glue.length === 0) return '';
+  if (length === 1 && glue === '' && count < REPEATED) {
+    const row = (repeated[text.charCodeAt(0)] ??= []);
+    while (row.length <= count) row.push(text.repeat(row.length));
+    return row[count]!;
+  }
+  if (count * (length + glue.length) > MAX_STRING) throw new LuaError('not enough memory');
   return glue === '' ? text.repeat(count) : (text + glue).repeat(count - 1) + text;
 }
 
+/** Indentation and padding: runs of one character, shorter than so many, by its code. */
+const REPEATED = 32;
+const repeated: string[][] = [];
+
 function reverse(s: LuaValue): string {
   const text = checkString(s, 1, 'reverse');
-  if (text.length > 64) return Buffer.from(text, 'latin1').reverse().toString('latin1');
-  let result = '';
-  for (let i = text.length - 1; i >= 0; i--) result += text[i];
-  return result;
+  const { length } = text;
+  if (length <= 12) {
+    let result = '';
+    for (let i = length - 1; i >= 0; i--) result += text[i];
+    return result;
+  }
+  const bytes = length <= scratch.length ? scratch : Buffer.allocUnsafe(length);
+  for (let i = 0, at = length - 1; i < length; i++, at--) bytes[at] = text.charCodeAt(i);
+  return bytes.toString('latin1', 0, length);
 }
+
+const scratch = Buffer.allocUnsafeSlow(512);
 
 // JavaScript has capitals beyond ASCII; Lua, in the C locale, has not.
 
 function lower(s: LuaValue): string {
   const text = checkString(s, 1, 'lower');
-  if (!BEYOND_ASCII.test(text)) return text.toLowerCase();
+  if (isAscii(text)) return text.toLowerCase();
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 function upper(s: LuaValue): string {
   const text = checkString(s, 1, 'upper');
-  if (!BEYOND_ASCII.test(text)) return text.toUpperCase();
+  if (isAscii(text)) return text.toUpperCase();
   return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 }
 
 const BEYOND_ASCII = /[\x80-\xff]/;
+
+function isAscii(text: string): boolean {
+  if (text.length > 40) return !BEYOND_ASCII.test(text);
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
 
 // ── patterns ───────────────────────────────────────────────────────────────────────────────────────
 

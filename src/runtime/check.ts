@@ -42,7 +42,11 @@ export function checkNumber(v: LuaValue, position: number, fn: string): number {
 
 /** A number, cut to an integer. */
 export function checkInteger(v: LuaValue, position: number, fn: string): number {
-  const n = checkNumber(v, position, fn);
+  if (typeof v === 'number' && (v | 0) === v) return v;
+  return cutToInteger(checkNumber(v, position, fn));
+}
+
+function cutToInteger(n: number): number {
   return Number.isFinite(n) ? Math.trunc(n) : n !== n ? 0 : n;
 }
 

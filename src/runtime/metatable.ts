@@ -74,6 +74,13 @@ export function metamethod(v: LuaValue, event: Event): LuaValue {
   return meta === undefined ? undefined : metaField(meta, event);
 }
 
+// Emitted code looks for `s:name` as it does for a table's: in `meta.$__index`. V8 inlines this getter.
+Object.defineProperty(String.prototype, 'meta', {
+  get(): LuaTable | undefined {
+    return state.stringMeta;
+  },
+});
+
 /** `setmetatable`, without its checks. */
 export function setMetatable(t: LuaTable, meta: LuaTable | undefined): void {
   t.meta = meta;
