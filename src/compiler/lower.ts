@@ -1753,6 +1753,8 @@ function keyTests(key: Ex): string[] {
   const tests: string[] = [];
   if (!key.num) tests.push(`typeof ${key.js} === 'number'`);
   if (!(key.num && key.min >= 1)) tests.push(`${key.js} > 0`);
+  // V8 looks for a fraction, or a number beyond an array's, as for a property: by its text.
+  if (!key.constant) tests.push(`(${key.js} | 0) === ${key.js}`);
   return tests;
 }
 

@@ -52,65 +52,285 @@ export function tableBucket(fields: number): number {
 
 // ── hash part ──────────────────────────────────────────────────────────────────────────────────────
 
-/** Keys and values in two arrays, in insertion order; a Map finds the position of a key. */
+/** Up to so many keys are looked for one by one. */
+const FEW_KEYS = 8;
+/** Positions of keys that are no numbers begin here; those of numbers, and both lists, at 1. */
+const OTHERS = 2 ** 30;
+
+const float = new Float64Array(1);
+const words = new Int32Array(float.buffer);
+
+/** A number's bits, well mixed in the low ones. */
+function hashNumber(key: number): number {
+  let bits = key | 0;
+  if (bits !== key) {
+    float[0] = key;
+    bits = words[0]! ^ Math.imul(words[1]!, 0x85ebca6b);
+  }
+  bits = Math.imul(bits, 0x9e3779b1);
+  return bits ^ (bits >>> 15);
+}
+
+/** Of the characters of a longer string so many are looked at, as PUC Lua does. */
+const SAMPLES = 16;
+
+/**
+ * A string's hash. Most strings that a program looks up have just been made: for a short one this loop
+ * costs half of what V8 takes to compute its own hash, for which it leaves compiled code.
+ */
+function hashString(key: string): number {
+  const { length } = key;
+  let bits = length;
+  const step = length > SAMPLES ? ((length / SAMPLES) | 0) + 1 : 1;
+  for (let i = length - 1; i >= 0; i -= step) {
+    bits = Math.imul(bits ^ key.charCodeAt(i), 0x01000193);
+  }
+  return bits ^ (bits >>> 15);
+}
+
+/** Strings that are further from their place than this have been made to collide: V8's hash is for them. */
+const MAX_PROBES = 64;
+
+/** An empty list for values: V8 would make lists of numbers another kind of array. */
+const listOfAny = (): LuaValue[] => [undefined];
+
+/**
+ * Keys and values in lists, in the order of insertion, numbers apart from all others. Where there are
+ * more than a few, two indexes (open addressing, position 0 is free) find the position of a number and
+ * of a string, a Map that of an object. A removed key stays, without a value, until the next insertion
+ * that finds too many such.
+ */
 export class Hash implements HashPart {
-  map = new Map<LuaValue, number>();
-  keys: LuaValue[] = [];
-  vals: LuaValue[] = [];
-  /** Entries whose value is not nil. */
-  live = 0;
-  /** Those of them that could be elements of an array. */
+  private numKeys: number[] = [0];
+  private numVals = listOfAny();
+  private index: Int32Array | undefined = undefined;
+  keys: LuaValue[] = EMPTY_LIST;
+  vals: LuaValue[] = EMPTY_LIST;
+  /** For each place the position of a string, and its hash. */
+  private strings: Int32Array | undefined = undefined;
+  /** What has no place in `strings`. */
+  private map: Map<LuaValue, number> | undefined = undefined;
+  /** What was found last: `t[k] = t[k] + 1` looks twice. */
+  private lastKey: LuaValue = undefined;
+  private lastAt = 0;
+  /** Keys with a value: numbers, and others. */
+  private liveNumbers = 0;
+  private liveOthers = 0;
+  /** Those that could be elements of an array. */
   numbers = 0;
   /** When there are so many, see whether an array can hold them. */
   private checkAt = 4;
+  /** No number before this position has a value: who takes keys away one by one finds the next soon. */
+  private first = 1;
 
   get(key: LuaValue): LuaValue {
-    const i = this.map.get(key);
-    return i === undefined ? undefined : this.vals[i];
+    return typeof key === 'number' ? this.numVals[this.findNumber(key)] : this.getOther(key);
+  }
+  getNumber(key: number): LuaValue {
+    return this.numVals[this.findNumber(key)];
+  }
+  getOther(key: LuaValue): LuaValue {
+    return this.vals[this.findOther(key)];
+  }
+
+  /** The position of a number, or 0. */
+  private findNumber(key: number): number {
+    const { numKeys, index } = this;
+    if (index === undefined) {
+      for (let at = 1; at < numKeys.length; at++) if (numKeys[at] === key) return at;
+      return 0;
+    }
+    const mask = index.length - 1;
+    for (let slot = hashNumber(key) & mask; ; slot = (slot + 1) & mask) {
+      const at = index[slot]!;
+      if (at === 0 || numKeys[at] === key) return at;
+    }
+  }
+
+  /** The position of another key, or 0. */
+  private findOther(key: LuaValue): number {
+    const { strings } = this;
+    if (strings === undefined) return this.findAmongFew(key);
+    if (key === this.lastKey) return this.lastAt;
+    const at = typeof key === 'string' ? this.findString(strings, key) : (this.map?.get(key) ?? 0);
+    if (at !== 0) {
+      this.lastKey = key;
+      this.lastAt = at;
+    }
+    return at;
+  }
+
+  private findAmongFew(key: LuaValue): number {
+    const { keys } = this;
+    if (typeof key === 'string') {
+      for (let at = 1; at < keys.length; at++) if (keys[at] === key) return at;
+    } else for (let at = 1; at < keys.length; at++) if (keys[at] === key) return at;
+    return 0;
+  }
+
+  private findString(strings: Int32Array, key: string): number {
+    const { keys } = this;
+    const hash = hashString(key);
+    const mask = strings.length - 1;
+    let place = (hash << 1) & mask;
+    for (let probes = 0; probes < MAX_PROBES; probes++) {
+      const at = strings[place]!;
+      if (at === 0) return 0;
+      if (strings[place + 1] === hash && keys[at] === key) return at;
+      place = (place + 2) & mask;
+    }
+    return this.map?.get(key) ?? 0;
   }
 
   /** Change the value of a key that is there; false when it isn't. */
   update(key: LuaValue, value: LuaValue): boolean {
-    const i = this.map.get(key);
-    if (i === undefined) return false;
-    const { vals } = this;
-    if ((value === undefined) !== (vals[i] === undefined)) {
-      const change = value === undefined ? -1 : 1;
-      this.live += change;
-      if (isElement(key)) this.numbers += change;
+    return typeof key === 'number' ? this.updateNumber(key, value) : this.updateOther(key, value);
+  }
+
+  updateNumber(key: number, value: LuaValue): boolean {
+    const at = this.findNumber(key);
+    if (at === 0) return false;
+    const { numVals } = this;
+    if (value === undefined || numVals[at] === undefined) this.count(key, at, numVals[at], value);
+    numVals[at] = value;
+    return true;
+  }
+
+  /** The value of a number that goes from here to the array: not even its key stays. */
+  take(key: number): LuaValue {
+    const at = this.findNumber(key);
+    const value = this.numVals[at];
+    if (value !== undefined) {
+      this.updateNumber(key, undefined);
+      this.numKeys[at] = Number.NaN;
     }
-    vals[i] = value;
+    return value;
+  }
+
+  /** A number gets or loses its value. */
+  private count(key: number, at: number, old: LuaValue, value: LuaValue): void {
+    if ((old === undefined) === (value === undefined)) return;
+    const change = value === undefined ? -1 : 1;
+    this.liveNumbers += change;
+    if (isElement(key)) this.numbers += change;
+    if (at < this.first) this.first = at;
+  }
+
+  updateOther(key: LuaValue, value: LuaValue): boolean {
+    const at = this.findOther(key);
+    if (at === 0) return false;
+    const { vals } = this;
+    if (value === undefined) {
+      if (vals[at] !== undefined) this.liveOthers--;
+    } else if (vals[at] === undefined) this.liveOthers++;
+    vals[at] = value;
     return true;
   }
 
   /** Add a key that is not there, with a value that is not nil. */
   insert(key: LuaValue, value: LuaValue): void {
-    if (this.keys.length > 2 * this.live + 16) this.compact();
-    if (isElement(key)) this.numbers++;
-    this.map.set(key, this.keys.length);
-    this.keys.push(key === 0 ? 0 : key); // -0 is the key 0
-    this.vals.push(value);
-    this.live++;
+    if (typeof key === 'number') this.insertNumber(key, value);
+    else this.insertOther(key, value);
   }
 
-  private compact(): void {
-    const { keys, vals } = this;
-    const map = new Map<LuaValue, number>();
-    const newKeys: LuaValue[] = [];
-    const newVals: LuaValue[] = [];
-    let numbers = 0;
-    for (let i = 0; i < keys.length; i++) {
-      if (vals[i] === undefined) continue;
-      if (isElement(keys[i])) numbers++;
-      map.set(keys[i], newKeys.length);
-      newKeys.push(keys[i]);
-      newVals.push(vals[i]);
+  insertNumber(key: number, value: LuaValue): void {
+    if (this.numKeys.length > 2 * this.liveNumbers + 16) this.compactNumbers();
+    const { numKeys } = this;
+    const at = numKeys.length;
+    numKeys.push(key === 0 ? 0 : key); // -0 is the key 0
+    this.numVals.push(value);
+    this.liveNumbers++;
+    if (isElement(key)) this.numbers++;
+    if (at < this.first) this.first = at;
+    const { index } = this;
+    if (at > FEW_KEYS && (index === undefined || 2 * at > index.length)) this.makeIndex();
+    else if (index !== undefined) addToIndex(index, key, at);
+  }
+
+  private makeIndex(): void {
+    const { numKeys } = this;
+    let size = 32;
+    while (size < 2 * numKeys.length) size *= 2;
+    const index = new Int32Array(size);
+    for (let at = 1; at < numKeys.length; at++) addToIndex(index, numKeys[at]!, at);
+    this.index = index;
+  }
+
+  insertOther(key: LuaValue, value: LuaValue): void {
+    if (this.keys.length > 2 * this.liveOthers + 16) this.compactOthers();
+    if (this.keys === EMPTY_LIST) {
+      this.keys = listOfAny();
+      this.vals = listOfAny();
     }
-    this.map = map;
+    const { keys } = this;
+    const at = keys.length;
+    keys.push(key);
+    this.vals.push(value);
+    this.liveOthers++;
+    const { strings } = this;
+    if (at > FEW_KEYS && (strings === undefined || 4 * at > strings.length)) this.indexOthers();
+    else if (strings !== undefined) this.addOther(strings, key, at);
+  }
+
+  private indexOthers(): void {
+    const { keys } = this;
+    let size = 64;
+    while (size < 4 * keys.length) size *= 2;
+    const strings = new Int32Array(size);
+    this.strings = strings;
+    this.map = undefined;
+    for (let at = 1; at < keys.length; at++) this.addOther(strings, keys[at], at);
+  }
+
+  private addOther(strings: Int32Array, key: LuaValue, at: number): void {
+    if (typeof key === 'string') {
+      const hash = hashString(key);
+      const mask = strings.length - 1;
+      let place = (hash << 1) & mask;
+      for (let probes = 0; probes < MAX_PROBES; probes++) {
+        if (strings[place] === 0) {
+          strings[place] = at;
+          strings[place + 1] = hash;
+          return;
+        }
+        place = (place + 2) & mask;
+      }
+    }
+    this.map ??= new Map();
+    this.map.set(key, at);
+  }
+
+  private compactNumbers(): void {
+    const { numKeys, numVals } = this;
+    const newKeys = [0];
+    const newVals = listOfAny();
+    for (let at = 1; at < numKeys.length; at++) {
+      if (numVals[at] === undefined) continue;
+      newKeys.push(numKeys[at]!);
+      newVals.push(numVals[at]);
+    }
+    this.numKeys = newKeys;
+    this.numVals = newVals;
+    this.first = 1;
+    this.index = undefined;
+    if (newKeys.length > FEW_KEYS) this.makeIndex();
+  }
+
+  private compactOthers(): void {
+    const { keys, vals } = this;
+    const newKeys = listOfAny();
+    const newVals = listOfAny();
+    for (let at = 1; at < keys.length; at++) {
+      if (vals[at] === undefined) continue;
+      newKeys.push(keys[at]);
+      newVals.push(vals[at]);
+    }
     this.keys = newKeys;
     this.vals = newVals;
-    this.numbers = numbers;
-    this.live = newKeys.length;
+    this.lastKey = undefined;
+    this.strings = undefined;
+    this.map = undefined;
+    if (newKeys.length > FEW_KEYS) this.indexOthers();
   }
 
   /**
@@ -123,11 +343,11 @@ export class Hash implements HashPart {
     this.checkAt = this.numbers * 2;
     // slots[i]: keys k with 2^(i-1) < k <= 2^i.
     const slots = new Array<number>(32).fill(0);
-    const { keys, vals } = this;
+    const { numKeys, numVals } = this;
     let candidates = 0;
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i];
-      if (vals[i] === undefined || !isElement(key) || key > 0x7fffffff) continue;
+    for (let at = 1; at < numKeys.length; at++) {
+      const key = numKeys[at]!;
+      if (numVals[at] === undefined || !isElement(key) || key > 0x7fffffff) continue;
       candidates++;
       slots[32 - Math.clz32(key - 1)]!++;
     }
@@ -145,31 +365,48 @@ export class Hash implements HashPart {
   /** The values of the keys from `first` to `last`, which go; where there is none, undefined. */
   takeElements(first: number, last: number): LuaValue[] {
     const taken: LuaValue[] = [];
-    for (let key = first; key <= last; key++) {
-      const value = this.get(key);
-      taken.push(value);
-      if (value !== undefined) this.update(key, undefined);
-    }
-    this.compact();
+    for (let key = first; key <= last; key++) taken.push(this.take(key));
+    this.compactNumbers();
     this.checkAt = Math.max(4, this.numbers * 2);
     return taken;
   }
 
   /** Position of the first live entry at or after `i`, or -1. */
   nextLive(i: number): number {
+    if (i < OTHERS) {
+      const { numVals, first } = this;
+      let at = i <= first ? first : i;
+      while (at < numVals.length && numVals[at] === undefined) at++;
+      if (i <= first) this.first = at;
+      if (at < numVals.length) return at;
+      i = OTHERS;
+    }
     const { vals } = this;
-    for (; i < vals.length; i++) if (vals[i] !== undefined) return i;
+    for (let at = i - OTHERS; at < vals.length; at++) {
+      if (vals[at] !== undefined) return at + OTHERS;
+    }
     return -1;
   }
   position(key: LuaValue): number {
-    return this.map.get(key) ?? -1;
+    const at = typeof key === 'number' ? this.findNumber(key) : this.findOther(key);
+    return at === 0 ? -1 : typeof key === 'number' ? at : at + OTHERS;
   }
   keyAt(i: number): LuaValue {
-    return this.keys[i];
+    return i < OTHERS ? this.numKeys[i] : this.keys[i - OTHERS];
   }
   valueAt(i: number): LuaValue {
-    return this.vals[i];
+    return i < OTHERS ? this.numVals[i] : this.vals[i - OTHERS];
   }
+}
+
+/** A list that is shared, and never changed: before there are keys that are no numbers. */
+const EMPTY_LIST: LuaValue[] = [undefined];
+
+function addToIndex(index: Int32Array, key: number, at: number): void {
+  const mask = index.length - 1;
+  let slot = hashNumber(key) & mask;
+  while (index[slot] !== 0) slot = (slot + 1) & mask;
+  index[slot] = at;
 }
 
 /** A positive integer. */
@@ -221,6 +458,24 @@ export class WeakHash implements HashPart {
     const held = this.weakValues && isCollectable(value) ? new WeakRef<Collectable>(value) : value;
     if (this.weakKeys && isCollectable(key)) this.ephemeral.set(key, held);
     else entry.strong = held;
+  }
+
+  getNumber(key: number): LuaValue {
+    return this.get(key);
+  }
+  take(key: number): LuaValue {
+    const value = this.get(key);
+    if (value !== undefined) this.update(key, undefined);
+    return value;
+  }
+  getOther(key: LuaValue): LuaValue {
+    return this.get(key);
+  }
+  updateNumber(key: number, value: LuaValue): boolean {
+    return this.update(key, value);
+  }
+  updateOther(key: LuaValue, value: LuaValue): boolean {
+    return this.update(key, value);
   }
 
   get(key: LuaValue): LuaValue {
@@ -319,21 +574,24 @@ function propertiesOf(t: LuaTable): string[] {
 /** `rawget`. Lua 5.1 manual §5.1. */
 export function rawGet(t: LuaTable, key: LuaValue): LuaValue {
   if (typeof key === 'string') return rawGetString(t, key);
+  if (typeof key === 'number') return rawGetNumber(t, key);
   const { hash } = t;
-  if (typeof key === 'number') {
-    const { arr } = t;
-    if (key > 0 && key < arr.length) {
-      const v = arr[key];
-      if (v !== undefined) return v;
-    }
+  return hash === undefined ? undefined : hash.getOther(key);
+}
+
+export function rawGetNumber(t: LuaTable, key: number): LuaValue {
+  const { arr, hash } = t;
+  if (key > 0 && key < arr.length && (key | 0) === key) {
+    const v = arr[key];
+    if (v !== undefined) return v;
   }
-  return hash === undefined ? undefined : hash.get(key);
+  return hash === undefined ? undefined : hash.getNumber(key);
 }
 
 export function rawGetString(t: LuaTable, key: string): LuaValue {
   const { hash } = t;
   if (hash !== undefined) {
-    const v = hash.get(key);
+    const v = hash.getOther(key);
     if (v !== undefined) return v;
   }
   if (!t.named) return undefined;
@@ -345,7 +603,7 @@ export function rawGetString(t: LuaTable, key: string): LuaValue {
 export function rawSet(t: LuaTable, key: LuaValue, value: LuaValue): void {
   if (typeof key === 'number') return rawSetNumber(t, key, value);
   const { hash } = t;
-  if (hash !== undefined && hash.update(key, value)) return;
+  if (hash?.updateOther(key, value)) return;
   if (typeof key === 'string' && t.named) {
     const p = properties.get(key);
     if (p !== undefined && (t as unknown as Fields)[p] !== undefined) {
@@ -363,7 +621,7 @@ function insert(t: LuaTable, key: LuaValue, value: LuaValue): void {
 
 export function rawSetNumber(t: LuaTable, key: number, value: LuaValue): void {
   const { arr } = t;
-  if (key > 0 && key < arr.length && Number.isInteger(key)) {
+  if (key > 0 && key < arr.length && (key | 0) === key) {
     if (value === undefined && key === arr.length - 1) removeLast(t, arr);
     else arr[key] = value;
     return;
@@ -373,7 +631,7 @@ export function rawSetNumber(t: LuaTable, key: number, value: LuaValue): void {
     if (value !== undefined) append(t, arr, value);
     return;
   }
-  if (hash?.update(key, value)) return;
+  if (hash?.updateNumber(key, value)) return;
   if (value === undefined) return;
   if (key === arr.length && !(hash instanceof WeakHash)) append(t, arr, value);
   else {
@@ -439,9 +697,8 @@ function takeFollowing(t: LuaTable, arr: LuaValue[]): void {
   const { hash } = t;
   if (hash === undefined || hash.numbers === 0) return;
   for (;;) {
-    const next = hash.get(arr.length);
+    const next = hash.take(arr.length);
     if (next === undefined) break;
-    hash.update(arr.length, undefined);
     arr.push(next);
   }
 }
@@ -461,17 +718,17 @@ function moveToHash(t: LuaTable, arr: LuaValue[]): void {
 export function rawLength(t: LuaTable): number {
   const n = t.arr.length - 1;
   const { hash } = t;
-  if (hash === undefined || hash.numbers === 0 || hash.get(n + 1) === undefined) return n;
+  if (hash === undefined || hash.numbers === 0 || hash.getNumber(n + 1) === undefined) return n;
   let low = n + 1;
   let high = low * 2;
-  while (hash.get(high) !== undefined) {
+  while (hash.getNumber(high) !== undefined) {
     low = high;
     high *= 2;
     if (high > 2 ** 52) break;
   }
   while (high - low > 1) {
     const mid = Math.floor((low + high) / 2);
-    if (hash.get(mid) === undefined) high = mid;
+    if (hash.getNumber(mid) === undefined) high = mid;
     else low = mid;
   }
   return low;
@@ -545,13 +802,24 @@ const cursor: { table: LuaTable | undefined; fields: string[]; at: number } = {
   fields: [],
   at: 0,
 };
+/** The same of a hash. */
+const place: { hash: HashPart | undefined; at: number } = { hash: undefined, at: 0 };
+
+/** A collection is to find all that the program has dropped. */
+export function forgetTraversals(): void {
+  cursor.table = undefined;
+  place.hash = undefined;
+}
 
 /**
  * `next`: the entry after `key`, as [key, value], or undefined at the end.
  * @throws RangeError when there is no such key (`invalid key to 'next'`)
  */
 export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | undefined {
-  const { arr } = t;
+  const { arr, hash } = t;
+  if (hash !== undefined && hash === place.hash && key !== undefined) {
+    if (hash.keyAt(place.at) === key) return nextHash(hash, place.at + 1);
+  }
   let i = 1;
   if (key !== undefined) {
     if (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key))
@@ -563,7 +831,6 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
     key === undefined ||
     (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key));
   if (inArray) return nextField(t, propertiesOf(t), OWN);
-  const { hash } = t;
   if (hash !== undefined) {
     const at = hash.position(key);
     if (at >= 0) return nextHash(hash, at + 1);
@@ -597,8 +864,18 @@ function nextField(t: LuaTable, fields: string[], from: number): [LuaValue, LuaV
 
 function nextHash(hash: HashPart, from: number): [LuaValue, LuaValue] | undefined {
   const i = hash.nextLive(from);
-  return i < 0 ? undefined : [hash.keyAt(i), hash.valueAt(i)];
+  if (i < 0) {
+    place.hash = undefined;
+    return undefined;
+  }
+  if (hash instanceof Hash) {
+    place.hash = hash;
+    place.at = i;
+  }
+  return [hash.keyAt(i), hash.valueAt(i)];
 }
+
+const NO_FIELDS: string[] = [];
 
 /** A traversal that keeps its place: what `for … in pairs(t)` becomes. */
 export class TableIterator {
@@ -607,7 +884,10 @@ export class TableIterator {
   private readonly t: LuaTable;
   private stage = 0;
   private i = 1;
-  private fields: string[] = [];
+  private fields: string[] = NO_FIELDS;
+  /** Of its hash: lists that an insertion may replace, but then nothing is promised to a traversal. */
+  private keys: LuaValue[] = EMPTY_LIST;
+  private vals: LuaValue[] = EMPTY_LIST;
 
   constructor(t: LuaTable) {
     this.t = t;
@@ -615,6 +895,7 @@ export class TableIterator {
 
   /** Go to the next entry; false at the end. */
   step(): boolean {
+    if (this.stage === 3) return this.stepOthers();
     const { t } = this;
     if (this.stage === 0) {
       const { arr } = t;
@@ -647,10 +928,32 @@ export class TableIterator {
     if (hash === undefined) return false;
     const i = hash.nextLive(this.i);
     if (i < 0) return false;
+    if (i >= OTHERS && hash instanceof Hash) {
+      this.keys = hash.keys;
+      this.vals = hash.vals;
+      this.stage = 3;
+      this.i = i - OTHERS;
+      return this.stepOthers();
+    }
     this.key = hash.keyAt(i);
     this.value = hash.valueAt(i);
     this.i = i + 1;
     return true;
+  }
+
+  /** Most tables that are traversed have only keys like these. */
+  private stepOthers(): boolean {
+    const { vals } = this;
+    for (let { i } = this; i < vals.length; i++) {
+      const v = vals[i];
+      if (v === undefined) continue;
+      this.key = this.keys[i];
+      this.value = v;
+      this.i = i + 1;
+      return true;
+    }
+    this.i = vals.length;
+    return false;
   }
 }
 

@@ -47,8 +47,15 @@ export interface HashPart {
   /** How many keys are positive integers. */
   readonly numbers: number;
   get(key: LuaValue): LuaValue;
+  getNumber(key: number): LuaValue;
+  /** The key is no number. */
+  getOther(key: LuaValue): LuaValue;
   /** Change the value of a key that is there; false when it isn't. */
   update(key: LuaValue, value: LuaValue): boolean;
+  updateNumber(key: number, value: LuaValue): boolean;
+  updateOther(key: LuaValue, value: LuaValue): boolean;
+  /** Take an element out, for the array part. */
+  take(key: number): LuaValue;
   /** Add a key that is not there, with a value that is not nil. */
   insert(key: LuaValue, value: LuaValue): void;
   /** Traversal: entries have positions. The first live one at or after `i`, or -1. */

@@ -18,7 +18,7 @@ import { toLuaError, typeError } from '../../runtime/error.ts';
 import { metaField, metamethod, ProxyUserdata } from '../../runtime/metatable.ts';
 import { index, plainString, setIndex } from '../../runtime/ops.ts';
 import { state } from '../../runtime/state.ts';
-import { LuaTable, weakReads } from '../../runtime/table.ts';
+import { forgetTraversals, LuaTable, weakReads } from '../../runtime/table.ts';
 import {
   isTrue,
   type LuaValue,
@@ -33,6 +33,7 @@ let collectNow: (() => void) | undefined;
 
 /** A complete collection; weak references are cleared when it returns. */
 function fullCollection(): void {
+  forgetTraversals();
   if (collectNow === undefined) {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as () => void;

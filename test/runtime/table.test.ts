@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { entries, LuaTable, nextEntry, rawGet, rawSet } from '../../src/runtime/table.ts';
+import type { LuaValue } from '../../src/runtime/value.ts';
+
+/** A generator of its own: the same run each time. */
+function randomFrom(seed: number): (n: number) => number {
+  return (n) => {
+    seed = (seed * 16807) % 2147483647;
+    return seed % n;
+  };
+}
+
+const objects = Array.from({ length: 40 }, () => new LuaTable());
+
+const kinds: Record<string, (r: (n: number) => number) => LuaValue> = {
+  'small integers': (r) => r(40) - 5,
+  'sparse integers': (r) => (r(300) - 100) * 977,
+  fractions: (r) => r(200) / 8,
+  'huge numbers': (r) => r(100) * 2 ** 40,
+  strings: (r) => `key${r(300)}`,
+  'long strings': (r) => `${'a'.repeat(r(60))}${r(9)}${'b'.repeat(50)}`,
+  objects: (r) => objects[r(objects.length)],
+  booleans: (r) => r(2) === 1,
+};
+const mixed = Object.values(kinds);
+kinds.mixed = (r) => mixed[r(mixed.length)]!(r);
+
+for (const [name, makeKey] of Object.entries(kinds)) {
+  test(`a table does what a Map does: ${name}`, () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const random = randomFrom(seed * 7919);
+      const t = new LuaTable();
+      const model = new Map<LuaValue, LuaValue>();
+      const removals = random(4);
+      for (let i = 0; i < 1500; i++) {
+        const key = makeKey(random);
+        if (random(4) < removals) {
+          rawSet(t, key, undefined);
+          model.delete(key);
+        } else {
+          rawSet(t, key, i);
+          model.set(key, i);
+        }
+        const probe = makeKey(random);
+        assert.equal(rawGet(t, probe), model.get(probe));
+      }
+      assert.deepEqual(new Map(entries(t)), model);
+      const visited = new Map<LuaValue, LuaValue>();
+      for (let e = nextEntry(t, undefined); e !== undefined; e = nextEntry(t, e[0])) {
+        visited.set(...e);
+        const choice = random(4);
+        if (choice < 2) rawSet(t, e[0], undefined);
+        else if (choice === 2) rawSet(t, e[0], 'changed');
+      }
+      assert.deepEqual(visited, model);
+    }
+  });
+}
+
+test('strings that were made to collide are found, and go again', () => {
+  // Of 2,000 characters few are looked at: these differ in others only.
+  const keys = Array.from({ length: 500 }, (_, i) => {
+    const text = new Array<string>(2000).fill('x');
+    text[1990 - (i % 60)] = String.fromCharCode(97 + Math.floor(i / 60));
+    return text.join('');
+  });
+  const t = new LuaTable();
+  keys.forEach((key, i) => rawSet(t, key, i));
+  const expected = new Map(keys.map((key, i) => [key, i]));
+  assert.equal([...entries(t)].length, expected.size);
+  for (const [key, i] of expected) assert.equal(rawGet(t, key), i);
+  assert.equal(rawGet(t, 'x'.repeat(2000)), expected.get('x'.repeat(2000)));
+  for (const key of keys) rawSet(t, key, undefined);
+  assert.deepEqual([...entries(t)], []);
+  for (let i = 0; i < 100; i++) rawSet(t, `other${i}`, i);
+  assert.equal(rawGet(t, keys[3]), undefined);
+});
+
+test('a key is equal by value: -0 is 0, and 1 is no "1"', () => {
+  const t = new LuaTable();
+  rawSet(t, -0, 'zero');
+  rawSet(t, '1', 'text');
+  rawSet(t, 1e300, 'huge');
+  assert.equal(rawGet(t, 0), 'zero');
+  assert.equal(rawGet(t, 1), undefined);
+  assert.equal(rawGet(t, 1e300), 'huge');
+  assert.ok([...entries(t)].every(([key]) => !Object.is(key, -0)));
+});
