@@ -77,7 +77,7 @@ function assert(...args: LuaValue[]): Result {
 }
 
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
-const failWith = (thrown: unknown): Result => [false, toLuaError(thrown).value];
+const failWith = (thrown: unknown): Result => [false, toLuaError(thrown, false).value];
 
 /** What a protected call comes to, once the scope that it opened has been closed. */
 function pcall(...args: LuaValue[]): Result {

@@ -21,7 +21,7 @@ function checkThread(v: LuaValue, fn: string): LuaThread {
 const create = (f: LuaValue): LuaThread => new LuaThread(checkFunction(f, 1, 'create'));
 
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
-const fail = (thrown: unknown): Result => [false, toLuaError(thrown).value];
+const fail = (thrown: unknown): Result => [false, toLuaError(thrown, false).value];
 const pass = (r: Result): Result => r;
 const raise = (thrown: unknown): never => {
   throw thrown;

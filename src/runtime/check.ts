@@ -1,5 +1,5 @@
 /** Argument checkers: they word a mistake as LuaJIT does, and narrow each value once. */
-import { type CallInfo, callInfo, luaError, typeName } from './error.ts';
+import { type CallInfo, callInfo, errorOfCall, typeName } from './error.ts';
 import { formatNumber, parseNumber } from './number.ts';
 import { LuaTable } from './table.ts';
 import type { LuaFunction, LuaValue } from './value.ts';
@@ -9,7 +9,8 @@ import type { LuaFunction, LuaValue } from './value.ts';
  * @param fn  its own name, for callers that have none (LuaJIT says `?`): `pcall`, operators
  */
 export function argError(position: number, fn: string, message: string): never {
-  throw luaError(wording(callInfo(), position, fn, message));
+  const info = callInfo();
+  throw errorOfCall(info, wording(info, position, fn, message));
 }
 
 function wording(
@@ -27,7 +28,7 @@ export function argTypeError(v: LuaValue, position: number, fn: string, expected
   const info = callInfo();
   const missing = v === undefined && (info.count === undefined || info.count < position);
   const message = `${expected} expected, got ${missing ? 'no value' : typeName(v)}`;
-  throw luaError(wording(info, position, fn, message));
+  throw errorOfCall(info, wording(info, position, fn, message));
 }
 
 /** A number, or a string that reads as one. */
