@@ -22,10 +22,14 @@ export interface Layout {
 function fill(layout: Layout, prefix: string, digits: string, zeros: boolean): string {
   const missing = layout.width - prefix.length - digits.length;
   if (missing <= 0) return prefix + digits;
-  if (layout.left) return prefix + digits + ' '.repeat(missing);
-  if (zeros) return prefix + '0'.repeat(missing) + digits;
-  return ' '.repeat(missing) + prefix + digits;
+  if (layout.left) return prefix + digits + SPACES[missing]!;
+  if (zeros) return prefix + ZEROS[missing]! + digits;
+  return SPACES[missing]! + prefix + digits;
 }
+
+/** A width has two digits. */
+const SPACES = Array.from({ length: 100 }, (_, i) => ' '.repeat(i));
+const ZEROS = Array.from({ length: 100 }, (_, i) => '0'.repeat(i));
 
 /** `%s`: the precision is a maximum. */
 export function formatText(layout: Layout, text: string): string {
@@ -54,6 +58,8 @@ function toUint64(n: number): bigint {
 
 /** `%d` */
 export function formatSigned(layout: Layout, n: number): string {
+  if ((n | 0) === n && n > 0 && !layout.plus && !layout.space && layout.precision === undefined)
+    return fill(layout, '', String(n), layout.zero);
   const k = Number.isSafeInteger(Math.trunc(n)) ? Math.trunc(n) : toInt64(n);
   const digits = String(k < 0 ? -k : k);
   return formatDigits(layout, signOf(layout, k < 0), digits);
@@ -80,6 +86,16 @@ export function formatUnsigned(layout: Layout, n: number, letter: string): strin
   }
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
+const HEX_BYTE = HEX.map((digits) => digits.padStart(2, '0'));
+
+/** Of an integer in [0, 2^31): V8's own way takes twice as long. */
+export function smallHex(n: number): string {
+  if (n < 256) return HEX[n]!;
+  if (n < 65536) return HEX[n >>> 8]! + HEX_BYTE[n & 255]!;
+  return smallHex(n >>> 16) + (HEX_BYTE[(n >>> 8) & 255]! + HEX_BYTE[n & 255]!);
+}
+
 /** The precision of an integer is a minimum of digits, and turns the flag `0` off. */
 function formatDigits(layout: Layout, prefix: string, digits: string): string {
   const { precision } = layout;
@@ -98,11 +114,21 @@ function signOf(layout: Layout, negative: boolean): string {
 
 /** `%e %f %g %a`; a capital letter makes all letters capital. */
 export function formatFloat(layout: Layout, n: number, letter: string): string {
-  const kind = letter.toLowerCase();
+  const kind = LOWER[letter]!;
   const text = finite(n) ? floatText(layout, n, kind) : nonFinite(layout, n);
   return kind === letter ? text : text.toUpperCase();
 }
 
+const LOWER: Record<string, string> = {
+  e: 'e',
+  f: 'f',
+  g: 'g',
+  a: 'a',
+  E: 'e',
+  F: 'f',
+  G: 'g',
+  A: 'a',
+};
 const finite = Number.isFinite;
 
 function nonFinite(layout: Layout, n: number): string {

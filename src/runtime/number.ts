@@ -122,12 +122,25 @@ export function fixed(n: number, precision: number): string {
 
 /** `%.<precision>e`, as a mantissa and an exponent; precision ≤ 99. */
 export function exponential(n: number, precision: number): { mantissa: string; exponent: number } {
-  const [mantissa, exp] = n.toExponential(precision).split('e') as [string, string];
-  const exponent = Number(exp);
+  if (n >= 1 && n < 1e15 && n === Math.floor(n)) {
+    // The digits of an integer, where there is room for all of them.
+    const digits = String(n);
+    const exponent = digits.length - 1;
+    if (exponent <= precision) {
+      if (precision === 0) return { mantissa: digits, exponent };
+      const fraction = digits.slice(1) + '0'.repeat(precision - exponent);
+      return { mantissa: `${digits[0]}.${fraction}`, exponent };
+    }
+  }
+  const text = n.toExponential(precision);
+  const e = text.indexOf('e');
+  const mantissa = text.slice(0, e);
+  const exponent = Number(text.slice(e + 1));
+  if (n === 0 || hasBitsBelow(n, precision + 2 - exponent)) return { mantissa, exponent };
   // The number that this was rounded from may be of a lower power of ten: 9.5 → 10.
   const power =
     Number(mantissa) === 1 && n.toExponential(precision + 1)[0] === '9' ? exponent - 1 : exponent;
-  if (n === 0 || !endsInFive(n, precision + 1 - power)) return { mantissa, exponent };
+  if (!endsInFive(n, precision + 1 - power)) return { mantissa, exponent };
   const all = n.toExponential(precision + 1).split('e')[0]!;
   const down = all.slice(0, precision === 0 ? -2 : -1);
   return isEven(down) ? { mantissa: down, exponent: power } : { mantissa, exponent };
@@ -136,10 +149,17 @@ export function exponential(n: number, precision: number): { mantissa: string; e
 /** `%.<precision>g`; with `keepZeros` as `%#g`. */
 export function general(n: number, precision: number, keepZeros: boolean): string {
   if (precision === 0) precision = 1;
-  // Not halfway between two texts, if it has binary digits beyond those that a decimal 5 would have.
-  if (!keepZeros && n >= 1e-4 && (n * 2 ** (precision + 5)) % 1 !== 0) {
-    const text = n.toPrecision(precision);
-    if (n < 1e21 && !text.includes('e')) return stripZeros(text);
+  if (n === 0 && !keepZeros) return '0';
+  if (!keepZeros && n >= 1e-4 && n < 1e15) {
+    // Not halfway between two texts, if it has binary digits beyond those that a decimal 5 would have.
+    if (hasBitsBelow(n, precision + 5)) {
+      const text = n.toPrecision(precision);
+      if (!text.includes('e')) return stripZeros(text);
+    } else {
+      // Few digits: the shortest text that reads back as n has no more than it is to have.
+      const shortest = String(n);
+      if (shortest.length <= precision && precision <= 15) return shortest;
+    }
   }
   const { mantissa, exponent } = exponential(n, precision - 1);
   if (exponent < -4 || exponent >= precision) {
@@ -167,17 +187,29 @@ export function withPoint(text: string): string {
 }
 
 function stripZeros(text: string): string {
-  if (!text.includes('.')) return text;
   let end = text.length;
+  // Most numbers have none.
+  if (text.charCodeAt(end - 1) !== 48 || !text.includes('.')) return text;
   while (text.charCodeAt(end - 1) === 48) end--;
   if (text.charCodeAt(end - 1) === 46) end--;
   return text.slice(0, end);
+}
+
+/** 2^0 … 2^127: JavaScript's `**` is a call. */
+const POWERS = Array.from({ length: 128 }, (_, i) => 2 ** i);
+
+/** It has binary digits after the first `places` of its fraction: decimal digits there, too. */
+function hasBitsBelow(n: number, places: number): boolean {
+  if (places <= 0 || places > 127) return false;
+  const scaled = n * POWERS[places]!;
+  return scaled !== Math.floor(scaled);
 }
 
 /** Is digit `place` after the decimal point (≤ 0: before it) the last one that is not 0, and a 5? */
 function endsInFive(n: number, place: number): boolean {
   if (place > 0) {
     // A fraction in base 2 has as many digits as in base 10, and there always ends in 5.
+    if (hasBitsBelow(n, place)) return false;
     const scaled = n * 2 ** place;
     return scaled % 2 === 1;
   }
