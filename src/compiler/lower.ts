@@ -50,6 +50,14 @@ interface Ex {
   constant: boolean;
 }
 
+/** A list of arguments: text and variables. */
+interface Args {
+  js: string;
+  vars: Var[];
+  /** The last one is a call, whose raw result is in this variable: the text for when it is one value. */
+  single?: { raw: string; js: string } | undefined;
+}
+
 /** Where a value is wanted: in this variable, declared by the same line or before. */
 interface Dst {
   v: Var;
@@ -1030,14 +1038,14 @@ class FunctionLowering {
   // ── calls ────────────────────────────────────────────────────────────────────────────────────
 
   /** A call or `...` as JavaScript text for a list of values. */
-  private multi(e: Expr): { js: string; vars: Var[] } {
+  private multi(e: Expr): { js: string; vars: Var[]; raw?: string } {
     if (e.kind === 'vararg') return { js: 'va$', vars: [this.va!] };
     const raw = this.call(e as CallExpr, 'raw')!;
-    return { js: `$list(${raw.name})`, vars: [raw] };
+    return { js: `$list(${raw.name})`, vars: [raw], raw: raw.name };
   }
 
   /** Arguments, in order, the last one open where it is a call or `...`. */
-  private args(exprs: readonly Expr[]): { js: string; vars: Var[] } {
+  private args(exprs: readonly Expr[]): Args {
     const last = exprs.at(-1);
     if (last === undefined) return { js: '', vars: NO_VARS };
     if (!isMulti(last)) {
@@ -1048,14 +1056,19 @@ class FunctionLowering {
     const kept =
       last.kind === 'vararg' ? values : values.map((x) => (x.cell !== '' ? this.spill(x) : x));
     const tail = this.multi(last);
+    const before = kept.map((x) => x.js);
+    const vars = [...kept.flatMap((x) => x.vars), ...tail.vars];
+    const { raw } = tail;
+    if (raw === undefined) return { js: [...before, `...${tail.js}`].join(', '), vars };
     return {
-      js: [...kept.map((x) => x.js), `...${tail.js}`].join(', '),
-      vars: [...kept.flatMap((x) => x.vars), ...tail.vars],
+      js: [...before, `...${raw}`].join(', '),
+      vars,
+      single: { raw, js: [...before, raw].join(', ') },
     };
   }
 
   /** The function to call and its arguments. */
-  private callee(e: CallExpr): { fn: Ex; args: { js: string; vars: Var[] }; names: OpNames } {
+  private callee(e: CallExpr): { fn: Ex; args: Args; names: OpNames } {
     if (e.kind === 'method') {
       let obj = this.object(this.exp(e.obj));
       if (obj.cell !== '') obj = this.spill(obj);
@@ -1068,6 +1081,7 @@ class FunctionLowering {
         args: {
           js: args.js === '' ? obj.js : `${obj.js}, ${args.js}`,
           vars: [...obj.vars, ...args.vars],
+          single: args.single && { ...args.single, js: `${obj.js}, ${args.single.js}` },
         },
       };
     }
@@ -1099,6 +1113,12 @@ class FunctionLowering {
     if (this.options.suspendAll)
       return `$callSuspending(${fn.js}${args === '' ? '' : `, ${args}`})`;
     return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $call(${fn.js}${args === '' ? '' : `, ${args}`})`;
+  }
+
+  /** The last argument is a call: mostly it comes to one value, and V8 need not spread a list. */
+  private static forCount({ js, single }: Args, text: (args: string) => string): string {
+    if (single === undefined) return text(js);
+    return `$isA(${single.raw}) ? (${text(js)}) : (${text(single.js)})`;
   }
 
   /** `select(n, ...)`: n. */
@@ -1133,7 +1153,7 @@ class FunctionLowering {
     const { fn, args, names } = this.callee(e);
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
-    const text = this.callText(fn, args.js);
+    const text = FunctionLowering.forCount(args, (js) => this.callText(fn, js));
     // Reports tell where a fiber was made; asking the stack would cost more than making it.
     if (names[0]?.endsWith("'spawn'"))
       this.emitLine(`$R.spawnSite = $K[${this.chunk.sites.length}];`);
@@ -1704,7 +1724,8 @@ class FunctionLowering {
     }
     const values = this.args(exprs);
     this.line = s.line;
-    this.emitLine(`return [${values.js}];`, values.vars);
+    const list = FunctionLowering.forCount(values, (js) => `[${js}]`);
+    this.emitLine(`return ${list};`, values.vars);
   }
 
   /** Nothing of this frame is needed any more: SUSPEND and TAIL pass straight through it. */
@@ -1713,16 +1734,12 @@ class FunctionLowering {
     names[1] = names[1]!.replace('call', 'tail');
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
-    const more = args.js === '' ? '' : `, ${args.js}`;
-    if (this.options.suspendAll)
-      this.emitLine(`return $callSuspending(${fn.js}${more});`, vars, names);
-    else {
-      this.emitLine(
-        `return typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${args.js}) : $tail(${fn.js}${more});`,
-        vars,
-        names,
-      );
-    }
+    const text = (js: string): string => {
+      const more = js === '' ? '' : `, ${js}`;
+      if (this.options.suspendAll) return `$callSuspending(${fn.js}${more})`;
+      return `typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
+    };
+    this.emitLine(`return ${FunctionLowering.forCount(args, text)};`, vars, names);
   }
 }
 

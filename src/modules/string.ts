@@ -90,6 +90,7 @@ function sub(s: LuaValue, from: LuaValue, to: LuaValue): string {
     (from | 0) === from &&
     (to | 0) === to
   ) {
+    if (from === to) return s.charAt(from - 1); // one character: no call
     return from > to ? '' : s.slice(from - 1, to);
   }
   return anySub(s, from, to);
