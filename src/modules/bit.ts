@@ -22,35 +22,29 @@ function checkBits(v: LuaValue, position: number, fn: string): number {
   return toBits(typeof v === 'number' ? v : checkNumber(v, position, fn));
 }
 
-/** An operation on any number of arguments, at least one; the usual two don't come here. */
-function fold(fn: string, combine: (x: number, y: number) => number, args: LuaValue[]): number {
+/** An operation on any number of arguments, at least one; two integers don't come here. */
+function fold(fn: string, combine: (x: number, y: number) => number, args: IArguments): number {
   let bits = checkBits(args[0], 1, fn);
   for (let i = 1; i < args.length; i++) bits = combine(bits, checkBits(args[i], i + 1, fn));
   return bits;
 }
 
-function band(...args: LuaValue[]): number {
-  if (args.length === 2) {
-    const [x, y] = args;
-    if (typeof x === 'number' && typeof y === 'number') return toBits(x) & toBits(y);
-  }
-  return fold('band', (a, b) => a & b, args);
+function band(x: LuaValue, y: LuaValue, ...more: LuaValue[]): number {
+  if (typeof x === 'number' && typeof y === 'number' && more.length === 0)
+    return toBits(x) & toBits(y);
+  return fold('band', (a, b) => a & b, arguments);
 }
 
-function bor(...args: LuaValue[]): number {
-  if (args.length === 2) {
-    const [x, y] = args;
-    if (typeof x === 'number' && typeof y === 'number') return toBits(x) | toBits(y);
-  }
-  return fold('bor', (a, b) => a | b, args);
+function bor(x: LuaValue, y: LuaValue, ...more: LuaValue[]): number {
+  if (typeof x === 'number' && typeof y === 'number' && more.length === 0)
+    return toBits(x) | toBits(y);
+  return fold('bor', (a, b) => a | b, arguments);
 }
 
-function bxor(...args: LuaValue[]): number {
-  if (args.length === 2) {
-    const [x, y] = args;
-    if (typeof x === 'number' && typeof y === 'number') return toBits(x) ^ toBits(y);
-  }
-  return fold('bxor', (a, b) => a ^ b, args);
+function bxor(x: LuaValue, y: LuaValue, ...more: LuaValue[]): number {
+  if (typeof x === 'number' && typeof y === 'number' && more.length === 0)
+    return toBits(x) ^ toBits(y);
+  return fold('bxor', (a, b) => a ^ b, arguments);
 }
 
 // Shifts take the places modulo 32, in JavaScript as in LuaJIT.

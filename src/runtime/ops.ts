@@ -37,8 +37,19 @@ const MAX_CHAIN = 100;
 
 // ── reading and writing fields ─────────────────────────────────────────────────────────────────────
 
-/** `o[k]`, with metamethods. */
+/** `o[k]`, with metamethods. Emitted code has looked for an element, and for a field of a known name. */
 export function index(o: LuaValue, k: LuaValue): Result {
+  if (o instanceof LuaTable) {
+    const { hash } = o;
+    if (hash !== undefined) {
+      const v = typeof k === 'number' ? hash.getNumber(k) : hash.getOther(k);
+      if (v !== undefined) return v;
+    }
+  }
+  return indexAny(o, k);
+}
+
+function indexAny(o: LuaValue, k: LuaValue): Result {
   for (let i = 0; i < MAX_CHAIN; i++) {
     let handler: LuaValue;
     if (o instanceof LuaTable) {

@@ -110,7 +110,7 @@ export class Hash implements HashPart {
   private strings: Int32Array | undefined = undefined;
   /** What has no place in `strings`. */
   private map: Map<LuaValue, number> | undefined = undefined;
-  /** What was found last: `t[k] = t[k] + 1` looks twice. */
+  /** What was looked for last, and where it is (0: nowhere): `t[k] = t[k] + 1` looks twice. */
   private lastKey: LuaValue = undefined;
   private lastAt = 0;
   /** Keys with a value: numbers, and others. */
@@ -130,6 +130,7 @@ export class Hash implements HashPart {
     return this.numVals[this.findNumber(key)];
   }
   getOther(key: LuaValue): LuaValue {
+    if (key === this.lastKey) return this.vals[this.lastAt];
     return this.vals[this.findOther(key)];
   }
 
@@ -151,12 +152,9 @@ export class Hash implements HashPart {
   private findOther(key: LuaValue): number {
     const { strings } = this;
     if (strings === undefined) return this.findAmongFew(key);
-    if (key === this.lastKey) return this.lastAt;
     const at = typeof key === 'string' ? this.findString(strings, key) : (this.map?.get(key) ?? 0);
-    if (at !== 0) {
-      this.lastKey = key;
-      this.lastAt = at;
-    }
+    this.lastKey = key;
+    this.lastAt = at;
     return at;
   }
 
@@ -217,7 +215,7 @@ export class Hash implements HashPart {
   }
 
   updateOther(key: LuaValue, value: LuaValue): boolean {
-    const at = this.findOther(key);
+    const at = key === this.lastKey ? this.lastAt : this.findOther(key);
     if (at === 0) return false;
     const { vals } = this;
     if (value === undefined) {
@@ -267,6 +265,8 @@ export class Hash implements HashPart {
     keys.push(key);
     this.vals.push(value);
     this.liveOthers++;
+    this.lastKey = key;
+    this.lastAt = at;
     const { strings } = this;
     if (at > FEW_KEYS && (strings === undefined || 4 * at > strings.length)) this.indexOthers();
     else if (strings !== undefined) this.addOther(strings, key, at);
@@ -328,6 +328,7 @@ export class Hash implements HashPart {
     this.keys = newKeys;
     this.vals = newVals;
     this.lastKey = undefined;
+    this.lastAt = 0;
     this.strings = undefined;
     this.map = undefined;
     if (newKeys.length > FEW_KEYS) this.indexOthers();
