@@ -183,7 +183,7 @@ function find(s: LuaValue, pattern: LuaValue, init: LuaValue, plain: LuaValue): 
   }
   if (!compiled.find(text, from)) return undefined;
   const { start, end } = compiled;
-  return compiled.append([start + 1, end]);
+  return compiled.append(text, [start + 1, end]);
 }
 
 function match(s: LuaValue, pattern: LuaValue, init: LuaValue): Result {

@@ -17,8 +17,13 @@ let items: readonly Item[] = [];
 let text = '';
 let depth = 0;
 let level = 0;
-const starts = new Int32Array(MAX_CAPTURES);
-const lengths = new Int32Array(MAX_CAPTURES);
+export const starts = new Int32Array(MAX_CAPTURES);
+export const lengths = new Int32Array(MAX_CAPTURES);
+
+/** A match by pattern-compile.ts has so many captures. */
+export function setCaptures(count: number): void {
+  level = count;
+}
 
 /** Where the last match stands. Captures are read with `captureCount`, `captured`. */
 export const found = { start: 0, end: 0 };
@@ -55,11 +60,11 @@ export function captureCount(): number {
 }
 
 /** A capture of the last match: a string, or a position (from 1). */
-export function captured(index: number): string | number {
+export function captured(subject: string, index: number): string | number {
   const start = starts[index]!;
   const length = lengths[index]!;
   if (length === UNFINISHED) throw luaError('unfinished capture');
-  return length === POSITION ? start + 1 : text.slice(start, start + length);
+  return length === POSITION ? start + 1 : subject.slice(start, start + length);
 }
 
 /** Match the items from `at` on at index `i`: the end of the match, or -1. */
@@ -113,7 +118,7 @@ function matchHere(i: number, at: number): number {
         break;
       }
       case 'balanced':
-        i = matchBalanced(i, item.open, item.close);
+        i = matchBalanced(text, i, item.open, item.close);
         if (i < 0) return -1;
         break;
       case 'frontier': {
@@ -174,11 +179,13 @@ function closeCapture(i: number, next: number): number {
   return end;
 }
 
-function matchBalanced(i: number, open: number, close: number): number {
-  if (i >= text.length || text.charCodeAt(i) !== open) return -1;
+/** The end of what begins at index `i` and is balanced, or -1. */
+export function matchBalanced(subject: string, i: number, open: number, close: number): number {
+  const { length } = subject;
+  if (i >= length || subject.charCodeAt(i) !== open) return -1;
   let nested = 1;
-  while (++i < text.length) {
-    const c = text.charCodeAt(i);
+  while (++i < length) {
+    const c = subject.charCodeAt(i);
     if (c === close) {
       if (--nested === 0) return i + 1;
     } else if (c === open) nested++;

@@ -1,13 +1,17 @@
 /**
- * Lua patterns, ready to match: compiled once, kept in a bounded cache. Most become regular
- * expressions (pattern-regexp.ts); the others are matched by pattern-backtrack.ts.
+ * Lua patterns, ready to match: compiled once, kept in a bounded cache. At first most are regular
+ * expressions (pattern-regexp.ts), the others are matched by pattern-backtrack.ts; those that are used
+ * often become functions (pattern-compile.ts).
  */
 import { luaError } from './error.ts';
 import { backtrack, captureCount, captured, found } from './pattern-backtrack.ts';
+import { compileMatcher, type Matcher } from './pattern-compile.ts';
 import { type ByteSet, firstBytes, type Item, parsePattern } from './pattern-parse.ts';
 import { regexpSource } from './pattern-regexp.ts';
 import type { LuaValue, Result } from './value.ts';
 
+/** Searches after which a pattern is worth a function of its own. */
+const OFTEN = 30;
 const CACHE_SIZE = 500;
 /** A longer pattern is hardly a constant of the program. */
 const MAX_CACHED = 200;
@@ -27,7 +31,9 @@ export class Pattern {
   /** Of the last match. */
   start = 0;
   end = 0;
-  private readonly regexp: RegExp | undefined;
+  private regexp: RegExp | undefined;
+  private matcher: Matcher | undefined = undefined;
+  private searches = 0;
   private readonly items: Item[];
   private readonly captures: number;
   /** A match starts with one of these bytes: only for those without `regexp`. */
@@ -48,7 +54,23 @@ export class Pattern {
    * @throws LuaError where the pattern has a mistake that matching comes to
    */
   find(text: string, from: number): boolean {
+    const { matcher } = this;
+    if (matcher === undefined) return this.findSlowly(text, from);
+    if (!matcher(text, from)) return false;
+    this.start = found.start;
+    this.end = found.end;
+    return true;
+  }
+
+  private findSlowly(text: string, from: number): boolean {
     const { regexp } = this;
+    if (++this.searches === OFTEN) {
+      this.matcher = compileMatcher(this.items, this.anchored);
+      if (this.matcher !== undefined) {
+        this.regexp = undefined;
+        return this.find(text, from);
+      }
+    }
     if (regexp === undefined) {
       if (!backtrack(this.items, text, from, this.anchored, this.firstBytes)) return false;
       this.start = found.start;
@@ -72,7 +94,7 @@ export class Pattern {
   /** Capture `index` (from 0) of the last match; without captures the first is the whole match. */
   capture(text: string, index: number): string | number {
     if (index < this.count) {
-      return this.regexp === undefined ? captured(index) : groups![index + 1]!;
+      return this.regexp === undefined ? captured(text, index) : groups![index + 1]!;
     }
     if (index > 0) throw luaError('invalid capture index');
     return this.regexp === undefined ? text.slice(this.start, this.end) : groups![0];
@@ -80,13 +102,13 @@ export class Pattern {
 
   /** All captures, or the whole match when there are none, as a call returns them. */
   result(text: string): Result {
-    return this.count <= 1 ? this.capture(text, 0) : this.append([]);
+    return this.count <= 1 ? this.capture(text, 0) : this.append(text, []);
   }
 
   /** Add the captures to a list. */
-  append(list: LuaValue[]): LuaValue[] {
+  append(text: string, list: LuaValue[]): LuaValue[] {
     const { count } = this;
-    if (this.regexp === undefined) for (let i = 0; i < count; i++) list.push(captured(i));
+    if (this.regexp === undefined) for (let i = 0; i < count; i++) list.push(captured(text, i));
     else for (let i = 1; i <= count; i++) list.push(groups![i]);
     return list;
   }

@@ -41,7 +41,7 @@ function replaceByCall(text: string, pattern: Pattern, f: LuaFunction): Replace 
   return () => {
     const { count } = pattern;
     if (count <= 1) return call(f, pattern.capture(text, 0));
-    return call(f, ...pattern.append([]));
+    return call(f, ...pattern.append(text, []));
   };
 }
 
