@@ -61,7 +61,7 @@ function error(message: LuaValue, level: LuaValue): never {
   if ((typeof message !== 'string' && typeof message !== 'number') || at <= 0) {
     throw new LuaError(message, trace);
   }
-  const position = at === 1 && site !== undefined ? at1(site.position) : where(at);
+  const position = at === 1 && site !== undefined ? at1(site.position) : where(at, trace);
   throw new LuaError(position + (tostring(message) as string), trace);
 }
 state.error = error;
@@ -133,7 +133,7 @@ const innermostFrame = (): NativeFrame => state.pend.at(-1) as NativeFrame;
 
 /** The handler's results; an error in it is LuaJIT's LUA_ERRERR. */
 function handled(handler: LuaValue, thrown: unknown): Result {
-  const { value, trace = [] } = toLuaError(thrown);
+  const { value, stack = [] } = toLuaError(thrown);
   const report = (r: Result): Result => [false, ...list(r)];
   const broken = (again: unknown): Result => {
     toLuaError(again);
@@ -141,13 +141,13 @@ function handled(handler: LuaValue, thrown: unknown): Result {
   };
   let r: Result;
   try {
-    r = callHandler(trace, () => call(handler, value));
+    r = callHandler(stack, () => call(handler, value));
   } catch (again) {
     return broken(again);
   }
   if (r !== SUSPEND) return report(r);
   suspendIn(report, broken);
-  innermostFrame()[3] = trace;
+  innermostFrame()[3] = stack;
   return SUSPEND;
 }
 

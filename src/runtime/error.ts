@@ -9,11 +9,15 @@ import { type LuaValue, Userdata } from './value.ts';
 /** A Lua error on its way to a `pcall`. Not an `Error`: a stack is taken only where one is wanted. */
 export class LuaError {
   readonly value: LuaValue;
-  /** Where it was raised, innermost first; undefined when nobody would have looked. */
-  readonly trace: LogicalFrame[] | undefined;
-  constructor(value: LuaValue, trace?: LogicalFrame[]) {
+  /** Where it was raised; undefined when nobody would have looked. */
+  readonly stack: readonly LogicalFrame[] | Trace | undefined;
+  constructor(value: LuaValue, stack?: readonly LogicalFrame[] | Trace) {
     this.value = value;
-    this.trace = trace;
+    this.stack = stack;
+  }
+  /** The frames of that, innermost first. */
+  get trace(): readonly LogicalFrame[] | undefined {
+    return this.stack instanceof Trace ? this.stack.frames : this.stack;
   }
 }
 
@@ -148,7 +152,7 @@ function logical(
     else if (name === 'callHandler') {
       // The handler itself has been called as anything of the runtime would.
       if (frames.at(-1) === NATIVE) frames.pop();
-      frames.push(...handling);
+      frames.push(...framesOf(handling));
       return { frames, complete: false, mark: mark ?? '' };
     } else if (name === 'runThread') {
       // It calls the thread's function as anything of the runtime would: no frame of the program's.
@@ -169,14 +173,14 @@ function withSuspended(sites: Sites, limit: number): LogicalFrame[] {
 function addSuspended(
   { frames, complete }: { frames: LogicalFrame[]; complete: boolean },
   limit: number,
+  stack: Frame[] = state.thread?.stack ?? [],
 ): LogicalFrame[] {
   if (!complete) return frames;
-  const stack: Frame[] = state.thread?.stack ?? [];
   for (let i = stack.length - 1; i >= 0 && frames.length < limit; i--) {
     const frame = stack[i]!;
     const { position } = frame[0] as { position?: SitePosition };
-    if (position === undefined && Array.isArray(frame[3])) {
-      frames.push(...(frame as unknown as { 3: LogicalFrame[] })[3]);
+    if (position === undefined && isStack(frame[3])) {
+      frames.push(...framesOf(frame[3]));
       break;
     }
     frames.push(position ?? NATIVE);
@@ -184,16 +188,53 @@ function addSuspended(
   return frames;
 }
 
+/** Frames that a traceback looks at. */
+const MANY = 64;
+
+/** A stack as it was, for when somebody looks: most handlers of `xpcall` don't. */
+export class Trace {
+  private readonly sites: Sites;
+  private readonly suspended: Frame[];
+  private readonly outer = handling;
+  private found: LogicalFrame[] | undefined = undefined;
+
+  constructor(sites: Sites) {
+    this.sites = sites;
+    this.suspended = state.thread?.stack.slice(-MANY) ?? [];
+  }
+  get frames(): LogicalFrame[] {
+    return (this.found ??= this.upTo(MANY));
+  }
+  /** The frame of this level, from 1 on. */
+  at(level: number): LogicalFrame | undefined {
+    return this.upTo(level)[level - 1];
+  }
+  private upTo(limit: number): LogicalFrame[] {
+    const now = handling;
+    handling = this.outer;
+    const frames = addSuspended(logical(this.sites, limit), limit, this.suspended);
+    handling = now;
+    return frames;
+  }
+}
+
 /** Where the errors were raised whose handlers run, the innermost handler's. */
-let handling: readonly LogicalFrame[] = [];
+let handling: readonly LogicalFrame[] | Trace = [];
+const framesOf = (stack: readonly LogicalFrame[] | Trace): readonly LogicalFrame[] =>
+  stack instanceof Trace ? stack.frames : stack;
+const isStack = (v: unknown): v is readonly LogicalFrame[] | Trace =>
+  Array.isArray(v) || v instanceof Trace;
 
 /**
  * Run the handler of an error: for it, and for what it calls, the frames that the error has left are still
  * there. The name is known to `logical`.
  */
-export function callHandler(trace: readonly LogicalFrame[], handler: () => unknown): unknown {
+export function callHandler(
+  stack: readonly LogicalFrame[] | Trace,
+  handler: () => unknown,
+): unknown {
   const outer = handling;
-  handling = trace;
+  handling = stack;
   try {
     return handler();
   } finally {
@@ -202,14 +243,14 @@ export function callHandler(trace: readonly LogicalFrame[], handler: () => unkno
 }
 
 /** The Lua frames that run now, innermost first. */
-export function luaStack(limit = 64): LogicalFrame[] {
+export function luaStack(limit = MANY): LogicalFrame[] {
   return withSuspended(captureSites(limit), limit);
 }
 
 /** `chunk:line: ` of the function at this level (1: the one that called the runtime), or ''. */
-export function where(level: number): string {
+export function where(level: number, trace?: Trace): string {
   if (level <= 0) return '';
-  return positionOf(frameAt(level));
+  return positionOf(trace === undefined ? frameAt(level) : trace.at(level));
 }
 
 /** The frame of this level, from 1 on. Tail calls may have left many JavaScript frames above it. */
@@ -276,9 +317,9 @@ function isGuarded(): boolean {
   return false;
 }
 
-/** The traceback of an error that is raised now, as far as one is wanted. */
-export function traceForError(): LogicalFrame[] | undefined {
-  return isGuarded() ? undefined : luaStack();
+/** The stack of an error that is raised now, as far as one is wanted. */
+export function traceForError(): Trace | undefined {
+  return isGuarded() ? undefined : new Trace(captureSites(MANY));
 }
 
 // ── raising ────────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +327,8 @@ export function traceForError(): LogicalFrame[] | undefined {
 /** An error with the position of the Lua code that called the runtime: C's `luaL_error`. */
 export function luaError(message: string, level = 1): LuaError {
   const trace = traceForError();
-  const frame = trace === undefined ? frameAt(level) : trace[level - 1];
+  if (level <= 0) return new LuaError(message, trace);
+  const frame = trace === undefined ? frameAt(level) : trace.at(level);
   return new LuaError(positionOf(frame) + message, trace);
 }
 
@@ -312,7 +354,7 @@ export function typeName(v: LuaValue): string {
 /** `attempt to index local 'x' (a nil value)`: the name comes from the line that is running. */
 export function typeError(action: string, v: LuaValue, operand = 0): LuaError {
   const trace = traceForError();
-  const frame = trace === undefined ? frameAt(1) : trace[0];
+  const frame = trace === undefined ? frameAt(1) : trace.at(1);
   return new LuaError(typeMessage(action, v, operand, frame), trace);
 }
 
@@ -356,8 +398,9 @@ export function toLuaError(thrown: unknown, wantsTrace = true): LuaError {
   if (thrown instanceof TypeError) {
     const sites = sitesOf(thrown);
     if (sites[0]?.getScriptNameOrSourceURL()?.startsWith(SCRIPT_PREFIX)) {
-      const frames = withSuspended(sites, wantsTrace ? 64 : 1);
-      return new LuaError(typeMessage('index', undefined, 0, frames[0]), frames);
+      const trace = new Trace(sites);
+      const message = typeMessage('index', undefined, 0, trace.at(1));
+      return new LuaError(message, wantsTrace ? trace : undefined);
     }
   }
   if (

@@ -20,7 +20,7 @@ export type NativeFrame = [
   resume: (value: unknown) => unknown,
   fail: ((error: unknown) => unknown) | undefined,
   /** Of `xpcall`: it wants a traceback. Of a handler that it calls: the frames where the error was raised. */
-  trace?: true | readonly unknown[],
+  trace?: true | object,
 ];
 
 export const state = {
