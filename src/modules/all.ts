@@ -2,7 +2,7 @@
 import { FilePath } from '../actors/modules.ts';
 import type { Library, Vm } from '../actors/vm.ts';
 import { argTypeError } from '../runtime/check.ts';
-import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
+import { LuaTable, rawGetString, setField, setFields } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { asioError } from './asio_error.ts';
 import { barrier } from './barrier.ts';
@@ -12,7 +12,7 @@ import { byteSpan } from './byte_span.ts';
 import { channel } from './channel.ts';
 import { conditionVariable } from './condition_variable.ts';
 import { coroutine } from './coroutine.ts';
-import { fill, type LuaModule, luaType } from './define.ts';
+import { type LuaModule, luaType, type MemberTable, memberValue } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts';
 import { format } from './format.ts';
@@ -79,15 +79,21 @@ function libraryTable(vm: Vm, module: LuaModule): LuaTable {
 
 export const library: Library = {
   globals(vm: Vm, env: LuaTable): void {
-    const names = fill({ ...baseFunctions(env), ...fiberGlobals, format, unpack });
-    for (const [name, value] of Object.entries(names))
-      if (name.startsWith('$')) setField(env, name.slice(1), value as LuaValue);
-    for (const module of libraries) setField(env, module.name, libraryTable(vm, module));
-    setField(env, 'byte_span', vm.core('byte_span'));
-    setField(env, 'require', (id: LuaValue) => {
+    const members: Record<string, MemberTable[string]> = {
+      ...baseFunctions(env),
+      ...fiberGlobals,
+      format,
+      unpack,
+    };
+    for (const module of libraries) members[module.name] = libraryTable(vm, module);
+    members.byte_span = vm.core('byte_span');
+    members.require = (id: LuaValue) => {
       if (typeof id !== 'string') argTypeError(id, 1, 'require', 'string');
       return vm.modules.require(id, rawGetString(env, '_FILE'));
-    });
+    };
+    // Set later: then they have their places already.
+    Object.assign(members, { _G: undefined, _FILE: undefined, _CONTEXT: undefined });
+    setFields(env, Object.keys(members), Object.values(members).map(memberValue));
   },
   core(vm, id) {
     if (id === 'ffi') return refuseFfi();

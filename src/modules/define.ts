@@ -10,7 +10,7 @@ import {
   setPosixErrors,
   systemError,
 } from '../runtime/error-code.ts';
-import { LuaTable, property, setField } from '../runtime/table.ts';
+import { LuaTable, property, setField, setFields } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue, Result, Userdata, UserdataType } from '../runtime/value.ts';
 import { errnoMessage, errnoNumber, SysError } from '../sys/errno.ts';
 
@@ -39,11 +39,17 @@ export function luaModule(name: string, members: MemberTable): LuaModule {
 /** A new table with these members; nested plain objects become tables. */
 export function fill(members: MemberTable): LuaTable {
   const t = new LuaTable();
-  for (const [name, member] of Object.entries(members)) setField(t, name, memberValue(member));
+  const names = Object.keys(members);
+  const values = Object.values(members).map(memberValue);
+  if (names.length > FEW) setFields(t, names, values);
+  else names.forEach((name, i) => setField(t, name, values[i]));
   return t;
 }
 
-function memberValue(member: MemberTable[string]): LuaValue {
+/** Up to so many fields are set one by one. */
+const FEW = 12;
+
+export function memberValue(member: MemberTable[string]): LuaValue {
   if (member instanceof PerVm) return member.make();
   if (typeof member === 'object' && Object.getPrototypeOf(member) === Object.prototype) {
     return fill(member as MemberTable);

@@ -163,7 +163,46 @@ export function resumeWith(
   done: (values: Result) => Result,
   fail: (error: unknown) => Result,
 ): Result {
-  return resume(thread, thread.body === undefined ? 'value' : 'start', values, done, fail);
+  if (thread.body !== undefined) return resume(thread, 'start', values, done, fail);
+  const { stack } = thread;
+  if (stack.length !== 1 || thread.parked) return resume(thread, 'value', values, done, fail);
+  // Mostly there is one frame, which yields again: what `resume` does, for it alone.
+  const resumer = state.thread as LuaThread;
+  thread.resumer = resumer;
+  resumer.status = 'normal';
+  thread.status = 'running';
+  state.thread = thread;
+  let entry: Entry = 'value';
+  let v: Result;
+  try {
+    const frame = stack.pop()!;
+    v = frame[0].resume(values, frame);
+    if (v === TAIL) v = runTail();
+  } catch (error) {
+    entry = 'error';
+    v = error;
+  }
+  const { pend } = state;
+  leave(resumer);
+  if (
+    v !== SUSPEND ||
+    pend.length !== 1 ||
+    !thread.yielding ||
+    state.immediate ||
+    entry === 'error'
+  )
+    return resume(thread, entry, v, done, fail);
+  stack.push(pend.pop()!);
+  return done(takeYielded(thread));
+}
+
+/** What `coroutine.yield` was given. */
+function takeYielded(thread: LuaThread): Result {
+  const { transfer } = thread;
+  thread.yielding = false;
+  thread.transfer = undefined;
+  thread.status = 'suspended';
+  return transfer;
 }
 
 /**
@@ -193,13 +232,7 @@ function resume(
     reviveForCleanup(thread, () => v);
     return resume(thread, 'start', NONE, done, fail);
   }
-  if (thread.yielding) {
-    const { transfer } = thread;
-    thread.yielding = false;
-    thread.transfer = undefined;
-    thread.status = 'suspended';
-    return done(transfer);
-  }
+  if (thread.yielding) return done(takeYielded(thread));
   // It waits for something outside: so does whoever resumed it.
   thread.status = 'normal';
   thread.parked = true;

@@ -748,6 +748,25 @@ export function setField(t: LuaTable, name: string, value: LuaValue): void {
   (t as unknown as Fields)[p] = value;
 }
 
+const storers = new Map<string, (t: LuaTable, values: LuaValue[]) => void>();
+
+/**
+ * Set many named fields of a table that has no hash. An object to which more than a dozen properties are
+ * added by computed names becomes a dictionary for V8, which then looks each global of a program up; not
+ * so if the names stand in the text of a function.
+ */
+export function setFields(t: LuaTable, names: readonly string[], values: LuaValue[]): void {
+  const key = names.join(' ');
+  let store = storers.get(key);
+  if (store === undefined) {
+    const stores = names.map((name, i) => `t[${JSON.stringify(property(name))}] = v[${i}];`);
+    store = new Function('t', 'v', stores.join(' ')) as (t: LuaTable, values: LuaValue[]) => void;
+    storers.set(key, store);
+  }
+  store(t, values);
+  t.named = true;
+}
+
 /** A table with these named fields. */
 export function tableOf(fields: Record<string, LuaValue>): LuaTable {
   const t = new LuaTable();
