@@ -12,6 +12,8 @@ import {
   LuaTable,
   property,
   rawGet,
+  rawGetNumber,
+  rawGetString,
   rawLength,
   rawSet,
   rawSetNumber,
@@ -40,11 +42,14 @@ const MAX_CHAIN = 100;
 /** `o[k]`, with metamethods. Emitted code has looked for an element, and for a field of a known name. */
 export function index(o: LuaValue, k: LuaValue): Result {
   if (o instanceof LuaTable) {
-    const { hash } = o;
-    if (hash !== undefined) {
-      const v = typeof k === 'number' ? hash.getNumber(k) : hash.getOther(k);
-      if (v !== undefined) return v;
-    }
+    const v =
+      typeof k === 'string'
+        ? rawGetString(o, k)
+        : typeof k === 'number'
+          ? rawGetNumber(o, k)
+          : o.hash?.getOther(k);
+    if (v !== undefined) return v;
+    if (o.meta === undefined) return undefined;
   }
   return indexAny(o, k);
 }
@@ -113,6 +118,11 @@ function setElement(o: LuaValue, k: LuaValue, v: LuaValue): Result {
       arr.push(v);
       return undefined;
     }
+  }
+  if (k !== undefined && k === k && o instanceof LuaTable && o.meta === undefined) {
+    if (typeof k === 'number') rawSetNumber(o, k, v);
+    else rawSet(o, k, v);
+    return undefined;
   }
   return setIndex(o, k, v);
 }

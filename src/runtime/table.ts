@@ -540,14 +540,31 @@ export class WeakHash implements HashPart {
 // ── names ──────────────────────────────────────────────────────────────────────────────────────────
 
 /** Names used as constant keys so far, with their property names: only these can be fields. */
-const properties = new Map<string, string>();
+const properties = new Hash();
+/** Those that were looked for lately, by their length, first and last character. */
+const lately = { names: new Array<string>(256).fill(''), props: new Array<string>(256).fill('') };
+
+/** The property of a name that may be a field, or undefined. */
+function knownProperty(name: string): string | undefined {
+  const { length } = name;
+  if (length === 0) return properties.getOther(name) as string | undefined;
+  const first = name.charCodeAt(0);
+  const slot = (length + first * 7 + name.charCodeAt(length - 1) * 37) & 255;
+  if (lately.names[slot] === name) return lately.props[slot];
+  const prop = properties.getOther(name) as string | undefined;
+  if (prop !== undefined) {
+    lately.names[slot] = name;
+    lately.props[slot] = prop;
+  }
+  return prop;
+}
 
 /** The property of a named field; the name may become a field from now on. */
 export function property(name: string): string {
-  let p = properties.get(name);
+  let p = properties.getOther(name) as string | undefined;
   if (p === undefined) {
     p = `$${name}`;
-    properties.set(name, p);
+    properties.insertOther(name, p);
   }
   return p;
 }
@@ -596,7 +613,7 @@ export function rawGetString(t: LuaTable, key: string): LuaValue {
     if (v !== undefined) return v;
   }
   if (!t.named) return undefined;
-  const p = properties.get(key);
+  const p = knownProperty(key);
   return p === undefined ? undefined : (t as unknown as Fields)[p];
 }
 
@@ -606,7 +623,7 @@ export function rawSet(t: LuaTable, key: LuaValue, value: LuaValue): void {
   const { hash } = t;
   if (hash?.updateOther(key, value)) return;
   if (typeof key === 'string' && t.named) {
-    const p = properties.get(key);
+    const p = knownProperty(key);
     if (p !== undefined && (t as unknown as Fields)[p] !== undefined) {
       (t as unknown as Fields)[p] = value;
       return;
