@@ -20,7 +20,20 @@ function checkThread(v: LuaValue, fn: string): LuaThread {
 
 const create = (f: LuaValue): LuaThread => new LuaThread(checkFunction(f, 1, 'create'));
 
-const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
+const succeed = (r: Result): Result => {
+  if (!Array.isArray(r)) return [true, r];
+  // V8 spreads a list in no compiled code.
+  switch (r.length) {
+    case 0:
+      return true;
+    case 2:
+      return [true, r[0], r[1]];
+    case 3:
+      return [true, r[0], r[1], r[2]];
+    default:
+      return [true, ...r];
+  }
+};
 const fail = (thrown: unknown): Result => [false, toLuaError(thrown, false).value];
 const pass = (r: Result): Result => r;
 const raise = (thrown: unknown): never => {
@@ -29,14 +42,15 @@ const raise = (thrown: unknown): never => {
 
 // A switch mostly carries one value: `arguments` tells so without an array being made for it.
 
-function resume(co: LuaValue, value: LuaValue): Result {
+function resume(co: LuaValue, value: LuaValue, second: LuaValue): Result {
   const thread = checkThread(co, 'resume');
   suspensionPoint(true, false);
   if (thread.status !== 'suspended') {
     if (thread.parked) throw codeError('EPERM');
     return [false, resumeFault(thread)];
   }
-  const given = arguments.length === 2 ? value : rest(arguments, 1);
+  const count = arguments.length;
+  const given = count === 2 ? value : count === 3 ? [value, second] : rest(arguments, 1);
   state.guards++;
   const r = resumeWith(thread, given, succeed, fail);
   state.guards--;
@@ -58,9 +72,18 @@ function wrap(f: LuaValue): LuaFunction {
   };
 }
 
-function yieldValues(value: LuaValue): Result {
+function yieldValues(value: LuaValue, second: LuaValue, third: LuaValue): Result {
   if (currentThread().isRoot) throw coreError('bad_coroutine');
-  return yieldThread(arguments.length === 1 ? value : rest(arguments, 0));
+  switch (arguments.length) {
+    case 1:
+      return yieldThread(value);
+    case 2:
+      return yieldThread([value, second]);
+    case 3:
+      return yieldThread([value, second, third]);
+    default:
+      return yieldThread(rest(arguments, 0));
+  }
 }
 
 function rest(args: IArguments, from: number): Result {

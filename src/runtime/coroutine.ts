@@ -83,8 +83,7 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
     if (v === SUSPEND) {
       // An array that grows by itself has room for 17: most threads are suspended in fewer frames.
       if (stack === NO_FRAMES) {
-        thread.stack = stack = pend.slice();
-        if (stack.length > 1) stack.reverse();
+        thread.stack = stack = pend.length === 1 ? [pend[0]!] : pend.slice().reverse();
       }
       // Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.)
       else for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
@@ -192,7 +191,7 @@ export function resumeWith(
     entry === 'error'
   )
     return resume(thread, entry, v, done, fail);
-  stack.push(pend.pop()!);
+  stack[0] = pend.pop()!;
   return done(takeYielded(thread));
 }
 
