@@ -114,21 +114,17 @@ function signOf(layout: Layout, negative: boolean): string {
 
 /** `%e %f %g %a`; a capital letter makes all letters capital. */
 export function formatFloat(layout: Layout, n: number, letter: string): string {
-  const kind = LOWER[letter]!;
-  const text = finite(n) ? floatText(layout, n, kind) : nonFinite(layout, n);
-  return kind === letter ? text : text.toUpperCase();
+  switch (letter) {
+    case 'f':
+    case 'g':
+    case 'e':
+    case 'a':
+      return finite(n) ? floatText(layout, n, letter) : nonFinite(layout, n);
+    default:
+      return formatFloat(layout, n, letter.toLowerCase()).toUpperCase();
+  }
 }
 
-const LOWER: Record<string, string> = {
-  e: 'e',
-  f: 'f',
-  g: 'g',
-  a: 'a',
-  E: 'e',
-  F: 'f',
-  G: 'g',
-  A: 'a',
-};
 const finite = Number.isFinite;
 
 function nonFinite(layout: Layout, n: number): string {

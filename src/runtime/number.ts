@@ -52,8 +52,11 @@ function hexToNumber(digits: string, exponent: number): number {
 
 /** `tonumber` of a string: spaces around, a sign, decimal, hexadecimal, binary, `inf` and `nan`. */
 export function parseNumber(text: string): number | undefined {
-  const whole = parseDigits(text);
-  if (whole >= 0) return whole;
+  const n = parseDigits(text);
+  return n === n ? n : parseAny(text);
+}
+
+function parseAny(text: string): number | undefined {
   let start = 0;
   let end = text.length;
   while (start < end && isSpace(text.charCodeAt(start))) start++;
@@ -72,18 +75,33 @@ export function parseNumber(text: string): number | undefined {
   return sign === 45 ? -n : n;
 }
 
-/** The common case first: up to 15 decimal digits; -1 when it is anything else. */
+/**
+ * The common case first: up to 15 decimal digits, with `-` and `.` perhaps; NaN when it is anything else.
+ * Both the digits and the power of ten are exact, so the quotient is rounded once.
+ */
 function parseDigits(text: string): number {
   const { length } = text;
-  if (length === 0 || length > 15) return -1;
+  if (length === 0 || length > 15) return Number.NaN;
+  let i = text.charCodeAt(0) === 45 ? 1 : 0;
+  const negative = i === 1;
   let n = 0;
-  for (let i = 0; i < length; i++) {
-    const digit = text.charCodeAt(i) - 48;
-    if (digit < 0 || digit > 9) return -1;
-    n = n * 10 + digit;
+  let digits = 0;
+  let point = 0;
+  for (; i < length; i++) {
+    const code = text.charCodeAt(i);
+    const digit = code - 48;
+    if (digit >= 0 && digit <= 9) {
+      n = n * 10 + digit;
+      digits++;
+    } else if (code === 46 && point === 0) point = length - i;
+    else return Number.NaN;
   }
-  return n;
+  if (digits === 0) return Number.NaN;
+  if (point > 1) n /= POWERS_OF_TEN[point - 1]!;
+  return negative ? -n : n;
 }
+
+const POWERS_OF_TEN = Array.from({ length: 16 }, (_, i) => 10 ** i);
 
 const isSpace = (c: number): boolean => c === 32 || (c >= 9 && c <= 13);
 
@@ -122,20 +140,11 @@ export function fixed(n: number, precision: number): string {
 
 /** `%.<precision>e`, as a mantissa and an exponent; precision ≤ 99. */
 export function exponential(n: number, precision: number): { mantissa: string; exponent: number } {
-  if (n >= 1 && n < 1e15 && n === Math.floor(n)) {
-    // The digits of an integer, where there is room for all of them.
-    const digits = String(n);
-    const exponent = digits.length - 1;
-    if (exponent <= precision) {
-      if (precision === 0) return { mantissa: digits, exponent };
-      const fraction = digits.slice(1) + '0'.repeat(precision - exponent);
-      return { mantissa: `${digits[0]}.${fraction}`, exponent };
-    }
-  }
+  if (n >= 1 && n < 1e15 && n === Math.floor(n)) return integerExponential(n, precision);
   const text = n.toExponential(precision);
   const e = text.indexOf('e');
   const mantissa = text.slice(0, e);
-  const exponent = Number(text.slice(e + 1));
+  const exponent = exponentAfter(text, e);
   if (n === 0 || hasBitsBelow(n, precision + 2 - exponent)) return { mantissa, exponent };
   // The number that this was rounded from may be of a lower power of ten: 9.5 → 10.
   const power =
@@ -144,6 +153,32 @@ export function exponential(n: number, precision: number): { mantissa: string; e
   const all = n.toExponential(precision + 1).split('e')[0]!;
   const down = all.slice(0, precision === 0 ? -2 : -1);
   return isEven(down) ? { mantissa: down, exponent: power } : { mantissa, exponent };
+}
+
+/** What `e+12` at this index of a text says. */
+function exponentAfter(text: string, e: number): number {
+  let size = 0;
+  for (let i = e + 2; i < text.length; i++) size = size * 10 + text.charCodeAt(i) - 48;
+  return text.charCodeAt(e + 1) === 45 ? -size : size;
+}
+
+/** The same of an integer in [1, 10^15): V8 computes with big integers there. */
+function integerExponential(n: number, precision: number): { mantissa: string; exponent: number } {
+  let digits = String(n);
+  let exponent = digits.length - 1;
+  if (exponent > precision) {
+    const unit = POWERS_OF_TEN[exponent - precision]!;
+    const rest = n % unit;
+    let kept = (n - rest) / unit;
+    if (rest > unit / 2 || (rest === unit / 2 && kept % 2 === 1)) kept++;
+    digits = String(kept);
+    if (digits.length > precision + 1) {
+      exponent++;
+      digits = digits.slice(0, -1);
+    }
+  } else digits += '0'.repeat(precision - exponent);
+  if (precision === 0) return { mantissa: digits, exponent };
+  return { mantissa: `${digits[0]}.${digits.slice(1)}`, exponent };
 }
 
 /** `%.<precision>g`; with `keepZeros` as `%#g`. */

@@ -483,3 +483,45 @@ main.lua:7: bad argument #3 to 'gsub' (string/function/table expected)
 main.lua:8: unable to dump given function
 `,
 );
+
+spec(
+  'a format that is used often does the same for arguments of all kinds',
+  `
+  local object = setmetatable({}, { __tostring = function() return 'object' end })
+  local function all(i)
+    return string.format('%d|%5.1f|%x|%s|%-4s|%q|%g|%e|%5d|%c', i, i / 4, i, 'x', 'y', 'a"b', i / 3, i * 1000, -i, 65)
+  end
+  local last
+  for i = 1, 100 do last = all(i) end
+  print(last)
+  local text = '%d %s %x %.2f'
+  for i = 1, 100 do string.format(text, i, 'a', i, i) end
+  print(string.format(text, 2^53, object, -1, '7'))
+  print(string.format(text, -0.0, true, 255.9, 1/0), string.format(text, '12', nil, '0x10', 0/0))
+  print(pcall(string.format, text, 1, 2, 3))
+  print(select(2, pcall(string.format, text, 1, 2, {}, 4)))
+`,
+  `100| 25.0|64|x|y   |"a\\"b"|33.3333|1.000000e+05| -100|A
+9007199254740992 object ffffffffffffffff 7.00
+0 true ff inf\t12 nil 10 nan
+false\tbad argument #5 to 'format' (value expected)
+bad argument #4 to 'format' (number expected, got table)
+`,
+);
+
+spec(
+  'a pattern that is used often does the same',
+  `
+  local seen = {}
+  for i = 1, 100 do
+    local s = 'key' .. i .. ' = [v(' .. i .. ')] ;'
+    seen[1], seen[2], seen[3] = s:match('^(%a+)()%d* = %[(.-)%]')
+    seen[4] = s:match('%b()')
+    seen[5], seen[6] = s:find('%f[%d]%d+', 6)
+    seen[7] = s:gsub('%s+', '')
+    seen[8] = s:match('x*$')
+  end
+  print(unpack(seen, 1, 8))
+`,
+  'key\t4\tv(100)\t(100)\t13\t15\tkey100=[v(100)];\t\n',
+);

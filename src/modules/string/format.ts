@@ -31,19 +31,104 @@ interface Conversion {
 
 const CACHE_SIZE = 500;
 const MAX_CACHED = 200;
-const parsed = new Map<string, Piece[]>();
+/** Uses after which a format is worth a function of its own. */
+const OFTEN = 30;
+
+/** The text for these arguments; undefined where they are not of the usual types, or too few. */
+type Formatter = (args: LuaValue[]) => string | undefined;
+
+class Format {
+  readonly pieces: Piece[];
+  formatter: Formatter | undefined = undefined;
+  uses = 0;
+  constructor(text: string) {
+    this.pieces = parse(text);
+  }
+}
+const parsed = new Map<string, Format>();
 
 export function format(template: LuaValue, ...args: LuaValue[]): Result {
   const text = checkString(template, 1, 'format');
-  let pieces = parsed.get(text);
-  if (pieces === undefined) {
-    pieces = parse(text);
-    if (text.length <= MAX_CACHED) {
-      if (parsed.size >= CACHE_SIZE) parsed.clear();
-      parsed.set(text, pieces);
+  const known = parsed.get(text) ?? newFormat(text);
+  if (known.formatter !== undefined) {
+    const result = known.formatter(args);
+    if (result !== undefined) return result;
+  } else if (++known.uses === OFTEN) known.formatter = compileFormat(known.pieces);
+  return fill(known.pieces, 0, args, 0, '');
+}
+
+function newFormat(text: string): Format {
+  const known = new Format(text);
+  if (text.length <= MAX_CACHED) {
+    if (parsed.size >= CACHE_SIZE) parsed.clear();
+    parsed.set(text, known);
+  }
+  return known;
+}
+
+/** A function that does for the usual arguments what `fill` does for any; it calls no Lua. */
+function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
+  const names: string[] = [];
+  const tests: string[] = [];
+  const parts: string[] = [];
+  let conversions = 0;
+  for (const [i, piece] of pieces.entries()) {
+    if (typeof piece === 'string') {
+      parts.push(JSON.stringify(piece));
+      continue;
+    }
+    if (piece.kind === MISTAKE || piece.letter === 'p') return undefined;
+    const a = `a${conversions}`;
+    names.push(`${a} = args[${conversions++}]`);
+    const conversion = `pieces[${i}]`;
+    const isText = piece.kind <= BARE_TEXT;
+    tests.push(`typeof ${a} !== '${isText ? 'string' : 'number'}'`);
+    switch (piece.kind) {
+      case BARE_TEXT:
+        parts.push(a);
+        break;
+      case TEXT:
+        parts.push(`text(${conversion}, ${a})`);
+        break;
+      case BARE_INTEGER:
+        parts.push(`((${a} | 0) === ${a} ? ${a} : signed(${conversion}.layout, ${a}))`);
+        break;
+      case BARE_HEX:
+        parts.push(
+          `((${a} | 0) === ${a} && ${a} >= 0 ? hex(${a}) : unsigned(${conversion}.layout, ${a}, 'x'))`,
+        );
+        break;
+      case FLOAT:
+        parts.push(`float(${conversion}.layout, ${a}, '${piece.letter}')`);
+        break;
+      default:
+        parts.push(`number('${piece.letter}', ${conversion}.layout, ${a}, ${conversions + 1})`);
     }
   }
-  return fill(pieces, 0, args, 0, '');
+  if (conversions === 0) return undefined;
+  return new Function(
+    'pieces',
+    'text',
+    'signed',
+    'unsigned',
+    'hex',
+    'float',
+    'number',
+    `return function formatter(args) {
+      if (args.length < ${conversions}) return undefined;
+      const ${names.join(', ')};
+      if (${tests.join(' || ')}) return undefined;
+      return '' + ${parts.join(' + ')};
+    }`,
+  )(
+    pieces,
+    convertText,
+    formatSigned,
+    formatUnsigned,
+    smallHex,
+    formatFloat,
+    convertNumber,
+  ) as Formatter;
 }
 
 const MISTAKE = 0;
@@ -130,15 +215,22 @@ function formatPointer(v: LuaValue): string {
 
 /** `%q`: text that Lua reads back as the same string. */
 function quote(text: string): string {
-  const escaped = text.replace(/["\\\n\x00-\x1f\x7f]/g, (c, at: number) => {
-    const code = c.charCodeAt(0);
-    if (code > 31 && code < 127) return `\\${c}`;
-    if (c === '\n') return '\\\n';
-    const following = text.charCodeAt(at + 1);
-    const isDigit = following >= 48 && following <= 57;
-    return `\\${isDigit ? String(code).padStart(3, '0') : code}`;
-  });
-  return `"${escaped}"`;
+  let quoted = '"';
+  let from = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 31 && code !== 34 && code !== 92 && code !== 127) continue;
+    quoted += text.slice(from, i) + escapeOf(code, text.charCodeAt(i + 1));
+    from = i + 1;
+  }
+  return `${quoted}${text.slice(from)}"`;
+}
+
+function escapeOf(code: number, following: number): string {
+  if (code === 10) return '\\\n';
+  if (code > 31 && code < 127) return `\\${String.fromCharCode(code)}`;
+  const isDigit = following >= 48 && following <= 57;
+  return `\\${isDigit ? String(code).padStart(3, '0') : code}`;
 }
 
 // ── parsing ────────────────────────────────────────────────────────────────────────────────────────
