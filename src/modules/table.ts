@@ -122,6 +122,13 @@ function move(a1: LuaValue, f: LuaValue, e: LuaValue, t: LuaValue, a2: LuaValue)
   if (source.meta !== undefined || target.meta !== undefined) {
     return drive(moveWithMetamethods(source, from, last, to, target, upwards));
   }
+  if (target.arr === EMPTY && target.hash === undefined && to === 1 && from >= 1) {
+    const part = elements(source.arr, from, last);
+    if (part !== undefined) {
+      target.arr = part;
+      return target;
+    }
+  }
   const distance = to - from;
   if (upwards) {
     for (let i = from; i <= last; i++) rawSetNumber(target, i + distance, rawGet(source, i));
@@ -129,6 +136,17 @@ function move(a1: LuaValue, f: LuaValue, e: LuaValue, t: LuaValue, a2: LuaValue)
     for (let i = last; i >= from; i--) rawSetNumber(target, i + distance, rawGet(source, i));
   }
   return target;
+}
+
+/** A copy of the elements [from, last] as an array part; undefined where they are not all in this one. */
+function elements(arr: LuaValue[], from: number, last: number): LuaValue[] | undefined {
+  if (last >= arr.length || arr[last] === undefined) return undefined;
+  // A copy is of the common class: not for numbers that have a class of their own (table.ts).
+  const first = arr[from];
+  if (typeof first === 'number' && (first | 0) !== first) return undefined;
+  const part = arr.slice(from - 1, last + 1);
+  part[0] = 0;
+  return part;
 }
 
 function* moveWithMetamethods(
@@ -154,7 +172,18 @@ export function unpack(t: LuaValue, from: LuaValue, to: LuaValue): Result {
   if (start > end) return NONE;
   if (end - start + 1 >= MAX_RESULTS) throw luaError('too many results to unpack');
   const { arr } = table;
-  if (start === 1 && end === arr.length - 1) return end === 1 ? arr[1] : arr.slice(1);
+  if (start === 1 && end === arr.length - 1) {
+    switch (end) {
+      case 1:
+        return arr[1];
+      case 2:
+        return [arr[1], arr[2]];
+      case 3:
+        return [arr[1], arr[2], arr[3]];
+      default:
+        return arr.slice(1);
+    }
+  }
   const values: LuaValue[] = [];
   for (let i = start; i <= end; i++) values.push(rawGet(table, i));
   return results(values);
