@@ -5,7 +5,7 @@
  *   nil (so `#t` is O(1)); ones in between may be. `arr` is `EMPTY` until there is an element.
  * - named fields: own properties `$name` of the object itself, made by writes with a constant key, so
  *   that V8's hidden classes serve Lua's objects. A removed field stays as a property with undefined.
- * - `hash`: all other keys, in insertion order.
+ * - `hash`: all other keys, numbers first, each kind in insertion order.
  *
  * Emitted code reads `t.$name` and `t.arr[k]` itself and calls in here when it gets undefined.
  * Traversal: array, then fields, then hash; each in a stable order while nothing is inserted.
@@ -101,8 +101,8 @@ const listOfAny = (): LuaValue[] => [undefined];
  * that finds too many such.
  */
 export class Hash implements HashPart {
-  private numKeys: number[] = [0];
-  private numVals = listOfAny();
+  private numKeys: number[] = NO_NUMBERS;
+  private numVals: LuaValue[] = EMPTY_LIST;
   private index: Int32Array | undefined = undefined;
   keys: LuaValue[] = EMPTY_LIST;
   vals: LuaValue[] = EMPTY_LIST;
@@ -233,6 +233,10 @@ export class Hash implements HashPart {
 
   insertNumber(key: number, value: LuaValue): void {
     if (this.numKeys.length > 2 * this.liveNumbers + 16) this.compactNumbers();
+    if (this.numKeys === NO_NUMBERS) {
+      this.numKeys = [0];
+      this.numVals = listOfAny();
+    }
     const { numKeys } = this;
     const at = numKeys.length;
     numKeys.push(key === 0 ? 0 : key); // -0 is the key 0
@@ -400,8 +404,9 @@ export class Hash implements HashPart {
   }
 }
 
-/** A list that is shared, and never changed: before there are keys that are no numbers. */
+/** Lists that are shared, and never changed: as long as there are no keys of that kind. */
 const EMPTY_LIST: LuaValue[] = [undefined];
+const NO_NUMBERS: number[] = [0];
 
 function addToIndex(index: Int32Array, key: number, at: number): void {
   const mask = index.length - 1;
