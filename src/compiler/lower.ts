@@ -1090,7 +1090,10 @@ class FunctionLowering {
     return { fn, args: this.args(e.args), names: [name(e.fn), `call ${countOf(e.args, 0)}`] };
   }
 
-  /** `obj:name`: the object's own field, then its class's (one level), then whatever `__index` says. */
+  /**
+   * `obj:name`: the object's own field, then its class's (one level), then whatever `__index` says. An
+   * object with a hash may have its own there, set by a key that was made at run time.
+   */
   private method(obj: Ex, key: string, objName: string | undefined): Ex {
     const v = this.temp();
     const m = member(key);
@@ -1098,7 +1101,7 @@ class FunctionLowering {
     // One accessor a call site: each learns the classes that it meets.
     const get = `$g${this.field(key)}_${this.chunk.sites.length}`;
     this.emitSite(
-      `let ${n} = ${obj.js}${m}; if (${n} === undefined && ((${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = ${get}(${obj.js})) === $SUSPEND) return `,
+      `let ${n} = ${obj.js}${m}; if (${n} === undefined && (${obj.js}.hash !== undefined || (${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = ${get}(${obj.js})) === $SUSPEND) return `,
       ';',
       obj.vars,
       v,

@@ -160,7 +160,10 @@ export function getter(name: string): Getter {
     const o = `o${level}`;
     const next = `o${level + 1}`;
     body += `
-      if (${o}.hash !== undefined) return index(o0, name);
+      if ((h = ${o}.hash) !== undefined) {
+        if (!(${o} instanceof LuaTable)) return index(o0, name);
+        if ((v = h.getOther(name)) !== undefined) return v;
+      }
       if ((m = ${o}.meta) === undefined) return ${o} instanceof LuaTable ? undefined : index(o0, name);
       const ${next} = m.$__index;
       if (${next} === undefined) return index(o0, name);
@@ -170,7 +173,7 @@ export function getter(name: string): Getter {
     'LuaTable',
     'index',
     `const name = ${JSON.stringify(name)};
-    return function get(o0) { let v, m; ${body}
+    return function get(o0) { let v, m, h; ${body}
       return index(o0, name);
     }`,
   )(LuaTable, index) as Getter;

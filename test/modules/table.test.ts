@@ -298,3 +298,25 @@ main.lua:7: bad argument #2 to 'concat' (string expected, got table)
 main.lua:8: bad argument #1 to 'sort' (table expected, got nil)
 `,
 );
+
+spec(
+  'a field that was set by a key made at run time hides one of the class, also for methods',
+  `
+  local Base = {}
+  Base.__index = Base
+  function Base.who() return 'base' end
+  local Class = setmetatable({}, Base)
+  Class.__index = Class
+  local object = setmetatable({}, Class)
+  print(object:who(), object.who())
+  local name = table.concat({ 'w', 'h', 'o' })
+  Class[name] = function() return 'class' end
+  print(object:who(), object.who())
+  object[name] = function() return 'own' end
+  print(object:who(), object.who())
+  object[name] = nil
+  Class[name] = nil
+  print(object:who(), object.who())
+`,
+  'base\tbase\nclass\tclass\nown\town\nbase\tbase\n',
+);
