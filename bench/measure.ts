@@ -137,10 +137,16 @@ export type Results = Map<string, Run[]>;
 export function compare(
   contenders: Contender[],
   runs: number,
-  options: { seconds?: number; stdin?: () => number; sameOutput?: boolean } = {},
+  options: {
+    seconds?: number;
+    stdin?: () => number;
+    sameOutput?: boolean;
+    /** What each must print; when left out, what the first run does. */
+    expected?: string | undefined;
+  } = {},
 ): Results {
   const results: Results = new Map(contenders.map(({ name }) => [name, []]));
-  let expected: string | undefined;
+  let { expected } = options;
   for (let i = 0; i < runs; i++) {
     for (const { name, command } of contenders) {
       const result = run(command, { seconds: options.seconds, stdin: options.stdin?.() });

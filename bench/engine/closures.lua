@@ -22,7 +22,7 @@ local function fold(list, f, seed)
 end
 
 local sum = 0
-for round = 1, 300000 do
+for round = 1, 1200000 do
   local add, get = counter(round % 3 + 1)
   for _ = 1, 20 do add() end
   sum = sum + get()
@@ -30,7 +30,7 @@ end
 
 local list = {}
 for i = 1, 100 do list[i] = i end
-for round = 1, 60000 do
+for round = 1, 240000 do
   local shift = compose(function(x) return x + round % 5 end, function(x) return x * 2 end)
   sum = sum + fold(map(list, shift), function(a, b) return (a + b) % 65536 end, 0)
 end

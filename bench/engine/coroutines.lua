@@ -1,4 +1,4 @@
--- Eight million switches, into coroutines and back: plain resume, and generators through wrap in `for`.
+-- Twenty million switches, into coroutines and back: plain resume, and generators through wrap in `for`.
 local echo = coroutine.create(function(value)
   while true do
     value = coroutine.yield(value + 1)
@@ -6,7 +6,7 @@ local echo = coroutine.create(function(value)
 end)
 
 local sum = 0
-for i = 1, 2000000 do
+for i = 1, 5000000 do
   local _, value = coroutine.resume(echo, i)
   sum = sum + value
 end
@@ -17,7 +17,7 @@ local function range(n)
   end)
 end
 
-for _ = 1, 2000 do
+for _ = 1, 5000 do
   for i in range(1000) do sum = sum + i end
 end
 print(sum)

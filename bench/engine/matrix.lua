@@ -18,7 +18,7 @@ local function multiply(a, b, n)
   end)
 end
 
-local n = 240
+local n = 450
 local a = matrix(n, function(i, j) return (i - j) / n end)
 local b = matrix(n, function(i, j) return (i + j) / n end)
 local c = multiply(a, b, n)

@@ -51,7 +51,7 @@ local function energy()
 end
 
 print(string.format('%.9f', energy()))
-for _ = 1, 700000 do
+for _ = 1, 2500000 do
   accelerate(0.001)
   move(0.001)
 end

@@ -72,7 +72,7 @@ for i = 1, 90 do
 end
 
 local refused = 0
-for month = 1, 40000 do
+for month = 1, 240000 do
   for i = 1, #accounts do
     local account = accounts[i]
     account:deposit(month % 7)

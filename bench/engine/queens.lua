@@ -1,4 +1,4 @@
--- Backtracking: all ways to put four to twelve queens on a board, with arrays of occupied lines.
+-- Backtracking: all ways to put four to thirteen queens on a board, with arrays of occupied lines.
 local function solutions(n)
   local columns, rising, falling = {}, {}, {}
   for i = 1, n do columns[i] = false end
@@ -22,5 +22,5 @@ local function solutions(n)
 end
 
 local total = 0
-for n = 4, 12 do total = total + solutions(n) end
+for n = 4, 13 do total = total + solutions(n) end
 print(total)

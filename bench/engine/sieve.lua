@@ -13,7 +13,7 @@ local function count_primes(limit)
 end
 
 local total = 0
-for round = 1, 40 do
+for round = 1, 100 do
   total = total + count_primes(500000 + round)
 end
 print(total)

@@ -20,7 +20,7 @@ local function multiply_transposed(from, to, n)
   end
 end
 
-local n = 800
+local n = 2800
 local u, v, t = {}, {}, {}
 for i = 1, n do u[i] = 1 end
 for _ = 1, 10 do
