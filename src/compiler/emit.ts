@@ -164,6 +164,11 @@ class Printer {
     let head = '(function ($E, $K) { "use strict";';
     const names = [...fields.keys()];
     for (const accessor of this.accessors) {
+      if (accessor.startsWith('$o')) {
+        const op = JSON.stringify(accessor.slice(2, accessor.indexOf('_')));
+        head += ` let ${accessor} = (a, b) => (${accessor} = $operator(${op}))(a, b);`;
+        continue;
+      }
       const key = JSON.stringify(names[Number.parseInt(accessor.slice(2), 10)]);
       head += accessor.startsWith('$g')
         ? ` let ${accessor} = (t) => (${accessor} = $getter(${key}))(t);`

@@ -56,7 +56,7 @@ export interface Site extends Place {
   head: string;
   tail: string;
   names: OpNames | undefined;
-  /** `$g<field>` or `$s<field>`, where `head` calls it. */
+  /** `$g<field>`, `$s<field>` or `$o<operator>_<function>`, where `head` calls it. */
   accessor: string | undefined;
   dst: Var | undefined;
   adjust: 'one' | 'raw' | 'bool' | 'none';

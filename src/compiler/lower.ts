@@ -81,12 +81,12 @@ const base: Ex = {
 const NIL: Ex = { ...base, js: 'undefined', constant: true };
 
 const ARITH: Record<string, string> = {
-  '+': '$add',
-  '-': '$sub',
-  '*': '$mul',
-  '/': '$div',
-  '%': '$mod',
-  '^': '$pow',
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '%': 'mod',
+  '^': 'pow',
 };
 
 export interface LowerOptions {
@@ -311,6 +311,11 @@ class FunctionLowering {
     let id = fields.get(key);
     if (id === undefined) fields.set(key, (id = fields.size));
     return id;
+  }
+
+  /** This function's own slow way of an operator. */
+  private operator(name: string): string {
+    return `$o${name}_${this.node.index}`;
   }
 
   private emitSite(
@@ -617,13 +622,15 @@ class FunctionLowering {
     const fast = FunctionLowering.arithText(op, l.js, r);
     const d = decl === '' ? '' : `let ${v.name}; `;
     const test = `${d}if (${[numberTest(l), numberTest(r)].filter(Boolean).join(' && ')}) ${v.name} = ${fast}; `;
+    const slow = this.operator(ARITH[op]!);
     this.emitSite(
-      `${test}else if ((${v.name} = ${ARITH[op]}(${l.js}, ${r.js})) === $SUSPEND) return `,
+      `${test}else if ((${v.name} = ${slow}(${l.js}, ${r.js})) === $SUSPEND) return `,
       ';',
       [...l.vars, ...r.vars],
       v,
       'one',
       names,
+      slow,
     );
     return this.varEx(v);
   }
@@ -643,7 +650,7 @@ class FunctionLowering {
     const r = this.atom(right);
     const v = this.temp();
     const swap = op === '>' || op === '>=';
-    const fn = op === '<' || op === '>' ? '$lt' : '$le';
+    const fn = this.operator(op === '<' || op === '>' ? 'lt' : 'le');
     const args = swap ? `${r.js}, ${l.js}` : `${l.js}, ${r.js}`;
     const tests = [numberTest(l), numberTest(r)].filter(Boolean).join(' && ');
     this.emitSite(
@@ -652,6 +659,8 @@ class FunctionLowering {
       [...l.vars, ...r.vars],
       v,
       'bool',
+      undefined,
+      fn,
     );
     return { ...this.varEx(v), bool: true, notNil: true };
   }

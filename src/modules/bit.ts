@@ -10,7 +10,7 @@ const LOW_WORD = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
 /** To 32 bits: modulo 2^32, a fraction to the nearest even. */
 function toBits(n: number): number {
   const bits = n | 0;
-  return bits === n || n >>> 0 === n || n % 1 === 0 ? bits : rounded(n);
+  return bits === n || Math.floor(n) === n ? bits : rounded(n);
 }
 
 function rounded(n: number): number {

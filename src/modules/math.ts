@@ -8,7 +8,12 @@ import { fill, type LuaModule } from './define.ts';
 // Functions that programs call often are written out, each for itself: V8 inlines them then.
 
 /** Of two equal or unordered numbers it is the later one, as C's compilers have it. */
-function max(...args: LuaValue[]): number {
+function max(x: LuaValue, y: LuaValue, ...more: LuaValue[]): number {
+  if (typeof x === 'number' && typeof y === 'number' && more.length === 0) return x > y ? x : y;
+  return maxOf(arguments);
+}
+
+function maxOf(args: IArguments): number {
   let best = checkNumber(args[0], 1, 'max');
   for (let i = 1; i < args.length; i++) {
     const next = checkNumber(args[i], i + 1, 'max');
@@ -17,7 +22,12 @@ function max(...args: LuaValue[]): number {
   return best;
 }
 
-function min(...args: LuaValue[]): number {
+function min(x: LuaValue, y: LuaValue, ...more: LuaValue[]): number {
+  if (typeof x === 'number' && typeof y === 'number' && more.length === 0) return x < y ? x : y;
+  return minOf(arguments);
+}
+
+function minOf(args: IArguments): number {
   let best = checkNumber(args[0], 1, 'min');
   for (let i = 1; i < args.length; i++) {
     const next = checkNumber(args[i], i + 1, 'min');

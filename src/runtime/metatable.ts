@@ -48,11 +48,50 @@ for (const event of [
   property(event);
 }
 
+type Fields = Record<string, LuaValue>;
+type Reader = (meta: Fields) => LuaValue;
+
+/** One function an event: V8 learns at each what metatables come by there. */
+const readers: Record<Event, Reader> = {
+  __index: (m) => m['$__index'],
+  __newindex: (m) => m['$__newindex'],
+  __call: (m) => m['$__call'],
+  __add: (m) => m['$__add'],
+  __sub: (m) => m['$__sub'],
+  __mul: (m) => m['$__mul'],
+  __div: (m) => m['$__div'],
+  __mod: (m) => m['$__mod'],
+  __pow: (m) => m['$__pow'],
+  __unm: (m) => m['$__unm'],
+  __concat: (m) => m['$__concat'],
+  __len: (m) => m['$__len'],
+  __eq: (m) => m['$__eq'],
+  __lt: (m) => m['$__lt'],
+  __le: (m) => m['$__le'],
+  __tostring: (m) => m['$__tostring'],
+  __metatable: (m) => m['$__metatable'],
+  __mode: (m) => m['$__mode'],
+  __gc: (m) => m['$__gc'],
+  __pairs: (m) => m['$__pairs'],
+  __ipairs: (m) => m['$__ipairs'],
+  __name: (m) => m['$__name'],
+  __tojson: (m) => m['$__tojson'],
+};
+
 /** A field of a metatable, raw. */
 export function metaField(meta: LuaTable, event: Event): LuaValue {
-  const v = (meta as unknown as Record<string, LuaValue>)[`$${event}`];
-  if (v !== undefined || meta.hash === undefined) return v;
-  return rawGetString(meta, event);
+  const v = readers[event](meta as unknown as Fields);
+  return v !== undefined || meta.hash === undefined ? v : rawGetString(meta, event);
+}
+
+/** `metaField` where it is asked often: the same event always. */
+export function metaIndex(meta: LuaTable): LuaValue {
+  const v = (meta as unknown as Fields)['$__index'];
+  return v !== undefined || meta.hash === undefined ? v : rawGetString(meta, '__index');
+}
+export function metaNewIndex(meta: LuaTable): LuaValue {
+  const v = (meta as unknown as Fields)['$__newindex'];
+  return v !== undefined || meta.hash === undefined ? v : rawGetString(meta, '__newindex');
 }
 
 /** A userdata with a metatable that Lua can fill: what `newproxy` makes. Others have a `luaType` only. */
@@ -84,6 +123,8 @@ Object.defineProperty(String.prototype, 'meta', {
 /** `setmetatable`, without its checks. */
 export function setMetatable(t: LuaTable, meta: LuaTable | undefined): void {
   t.meta = meta;
-  const mode = meta === undefined ? undefined : metaField(meta, '__mode');
+  if (meta === undefined) return;
+  const mode =
+    (meta as unknown as Fields)['$__mode'] ?? (meta.hash && rawGetString(meta, '__mode'));
   if (typeof mode === 'string') setWeakness(t, mode.includes('k'), mode.includes('v'));
 }

@@ -5,7 +5,7 @@
  */
 import { call, callMeta, callValue, one, runTail, settle, suspendIn } from './call.ts';
 import { compareError, luaError, typeError, typeName } from './error.ts';
-import { type Event, metaField, metamethod } from './metatable.ts';
+import { type Event, metaField, metaIndex, metamethod, metaNewIndex } from './metatable.ts';
 import { formatNumber, parseNumber } from './number.ts';
 import { type Frame, known, state, TAIL_BUDGET } from './state.ts';
 import {
@@ -62,7 +62,7 @@ function indexAny(o: LuaValue, k: LuaValue): Result {
       if (v !== undefined) return v;
       const { meta } = o;
       if (meta === undefined) return undefined;
-      handler = metaField(meta, '__index');
+      handler = metaIndex(meta);
       if (handler === undefined) return undefined;
     } else if (o instanceof Userdata) return one(o.luaType.index(o, k));
     else {
@@ -91,7 +91,7 @@ export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
     if (o instanceof LuaTable) {
       const { meta } = o;
       if (meta === undefined) return rawSetChecked(o, k, v);
-      handler = metaField(meta, '__newindex');
+      handler = metaNewIndex(meta);
       if (handler === undefined || rawGet(o, k) !== undefined) return rawSetChecked(o, k, v);
     } else if (o instanceof Userdata) return ignore(o.luaType.setIndex(o, k, v));
     else {
@@ -203,11 +203,7 @@ export function setter(name: string): Setter {
 function setNamed(o: LuaValue, name: string, v: LuaValue): Result {
   if (!(o instanceof LuaTable)) return setIndex(o, name, v);
   const { meta, hash } = o;
-  if (
-    meta !== undefined &&
-    metaField(meta, '__newindex') !== undefined &&
-    rawGet(o, name) === undefined
-  ) {
+  if (meta !== undefined && metaNewIndex(meta) !== undefined && rawGet(o, name) === undefined) {
     return setIndex(o, name, v);
   }
   const p = property(name);
@@ -282,6 +278,36 @@ export const mod = arith('mod');
 export const pow = arith('pow');
 const negate = arith('unm');
 export const unm = (a: LuaValue): Result => negate(a, a);
+
+type Operator = (a: LuaValue, b: LuaValue) => Result;
+
+/**
+ * An operator on what is no two numbers. Each function of a program has its own, so that V8 learns
+ * the classes whose metamethods it calls; what is no plain table with a function for it goes `slow`.
+ */
+export function operator(name: OperatorName): Operator {
+  const slow = operators[name];
+  if (state.suspendAll) return slow;
+  const result = name === 'lt' || name === 'le' ? 'r !== undefined && r !== false' : 'r';
+  const tryOne = (o: string): string => `
+      if (${o} instanceof LuaTable && (m = ${o}.meta) !== undefined) {
+        if (typeof (h = m.$__${name}) === 'function') {
+          state.argCount = 2;
+          const r = h(a, b);
+          return Array.isArray(r) ? many(r) : ${result};
+        }
+        if (m.hash !== undefined) return slow(a, b);
+      }`;
+  return new Function(
+    'LuaTable',
+    'state',
+    'slow',
+    'many',
+    `return function operate(a, b) { let m, h; ${tryOne('a')}${name === 'lt' || name === 'le' ? '' : tryOne('b')}
+      return slow(a, b);
+    }`,
+  )(LuaTable, state, slow, name === 'lt' || name === 'le' ? truthOf : one) as Operator;
+}
 
 /** The control values of a numeric `for`. */
 export function forNumber(v: LuaValue, what: string): number {
@@ -534,6 +560,9 @@ function selectOne(n: LuaValue, va: LuaValue[]): LuaValue | LuaValue[] {
   return typeof n === 'number' && n >= 1 ? va[Math.floor(n) - 1] : NONE;
 }
 
+const operators = { add, sub, mul, div, mod, pow, lt: lessThan, le: lessEqual } as const;
+export type OperatorName = keyof typeof operators;
+
 const ops = {
   S: saveFrame,
   SUSPEND,
@@ -551,6 +580,7 @@ const ops = {
   setindex: setElement,
   getter,
   setter,
+  operator,
   rawset: rawSetChecked,
   rawget: rawGet,
   trim,

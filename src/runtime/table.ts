@@ -638,8 +638,27 @@ export function rawSet(t: LuaTable, key: LuaValue, value: LuaValue): void {
 }
 
 function insert(t: LuaTable, key: LuaValue, value: LuaValue): void {
-  if (t.hash === undefined) t.hash = new Hash();
+  if (t.hash === undefined) {
+    // Classes are copied that way, and records read: who knows the name will want a field.
+    const p = typeof key === 'string' ? knownProperty(key) : undefined;
+    if (p !== undefined) return addField(t, p, value);
+    t.hash = new Hash();
+  }
   t.hash.insert(key, value);
+}
+
+const fieldAdders = new Map<string, (t: LuaTable, value: LuaValue) => void>();
+
+/** By code of its own for each name: a table that got many by one `t[p] = v` becomes a dictionary. */
+function addField(t: LuaTable, p: string, value: LuaValue): void {
+  let add = fieldAdders.get(p);
+  if (add === undefined) {
+    const text = `return function add(t, v) { t[${JSON.stringify(p)}] = v; }`;
+    add = new Function(text)() as (t: LuaTable, value: LuaValue) => void;
+    fieldAdders.set(p, add);
+  }
+  t.named = true;
+  add(t, value);
 }
 
 export function rawSetNumber(t: LuaTable, key: number, value: LuaValue): void {
