@@ -3,6 +3,9 @@
  * Grammar: Lua 5.1 manual §8, with LuaJIT's `goto` and labels.
  */
 
+/** What is known of a value: a number, and whether it has no fraction. */
+export type Num = 'integer' | 'number' | undefined;
+
 /** A local variable or parameter. Its flags are complete once its function has been parsed. */
 export interface LocalVar {
   readonly name: string;
@@ -14,6 +17,10 @@ export interface LocalVar {
   captured: boolean;
   /** Assigned after its declaration. */
   assigned: boolean;
+  /** It only ever holds such numbers: see infer.ts. */
+  num: Num;
+  /** It is this function, always. */
+  known: FunctionNode | undefined;
 }
 
 export interface FunctionNode {
@@ -30,6 +37,11 @@ export interface FunctionNode {
   parent: FunctionNode | undefined;
   /** It, or a function inside it, uses a global variable, or its chunk names `setfenv` or `getfenv`. */
   usesEnv: boolean;
+  /** It returns one value always, and makes no tail call. Filled in by infer.ts, as the next two are. */
+  single: boolean;
+  result: Num;
+  /** Besides, nothing in it can suspend. */
+  pure: boolean;
 }
 
 export interface Block {

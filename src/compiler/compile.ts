@@ -1,5 +1,6 @@
-/** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → lower → emit. */
+/** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → infer → lower → emit. */
 import { type Emitted, emitChunk, emitContinuation } from './emit.ts';
+import { infer } from './infer.ts';
 import type { ChunkCode, OpNames } from './ir.ts';
 import { lower } from './lower.ts';
 import { parse } from './parse.ts';
@@ -35,6 +36,7 @@ export interface Compiled {
  */
 export function compile(source: string, options: CompileOptions): Compiled {
   const chunk = parse(source, options.chunkName, options.parseNumber);
+  infer(chunk);
   const code: ChunkCode = lower(chunk, options);
   return {
     main: emitChunk(code),

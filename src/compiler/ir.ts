@@ -107,6 +107,8 @@ export interface FunctionCode {
   readonly sites: Site[];
   /** Its JavaScript name ends in `$f<index>`: error.ts reads it off the stack. */
   readonly jsName: string;
+  /** It uses `a$`, for the array that was tested last. */
+  scratch: boolean;
 }
 
 export interface ChunkCode {

@@ -19,6 +19,7 @@ import type {
   Stat,
   TableExpr,
 } from './ast.ts';
+import { calledFunction } from './infer.ts';
 import type {
   ChunkCode,
   FunctionCode,
@@ -39,6 +40,8 @@ interface Ex {
   vars: Var[];
   /** Known to be a number, a boolean, or not nil. */
   num: boolean;
+  /** A number without a fraction (or NaN): no test whether it can be an index. */
+  int: boolean;
   bool: boolean;
   notNil: boolean;
   /** A name or a short constant: may be repeated. */
@@ -48,6 +51,8 @@ interface Ex {
   /** Reads a cell: `own` when it is this function's local. */
   cell: '' | 'own' | 'upvalue';
   constant: boolean;
+  /** A function that is known. */
+  func: FunctionNode | undefined;
 }
 
 /** A list of arguments: text and variables. */
@@ -71,12 +76,14 @@ const base: Ex = {
   js: '',
   vars: NO_VARS,
   num: false,
+  int: false,
   bool: false,
   notNil: false,
   atom: true,
   min: Number.NEGATIVE_INFINITY,
   cell: '',
   constant: false,
+  func: undefined,
 };
 const NIL: Ex = { ...base, js: 'undefined', constant: true };
 
@@ -183,7 +190,14 @@ class FunctionLowering {
     this.options = options;
     const name = node.index === 0 ? 'main' : safeName(node.name) || 'anonymous';
     this.seq = { nodes: [], owner: undefined };
-    this.code = { node, params: [], body: this.seq, sites: [], jsName: `${name}$f${node.index}` };
+    this.code = {
+      node,
+      params: [],
+      body: this.seq,
+      sites: [],
+      jsName: `${name}$f${node.index}`,
+      scratch: false,
+    };
     chunk.functions[node.index] = this.code;
   }
 
@@ -211,6 +225,8 @@ class FunctionLowering {
     this.line = node.endLine;
     if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
     this.findLive();
+    if (node.pure && !this.options.suspendAll && code.sites.some((site) => !site.isCut))
+      throw new Error(`${node.name} was thought to compute only`);
     return code;
   }
 
@@ -470,7 +486,11 @@ class FunctionLowering {
       case 'false':
         return this.constantEx(e.kind, { bool: true });
       case 'number':
-        return this.constantEx(numberText(e.value), { num: true, min: e.value });
+        return this.constantEx(numberText(e.value), {
+          num: true,
+          int: Number.isInteger(e.value),
+          min: e.value,
+        });
       case 'string': {
         const text = this.constantEx(JSON.stringify(e.value));
         return e.value.length <= 40 ? text : { ...text, atom: false };
@@ -484,8 +504,11 @@ class FunctionLowering {
         return this.indexGet(e, dst);
       case 'call':
       case 'method': {
-        const v = this.call(e, 'one', dst);
-        return this.varEx(v!);
+        const v = this.varEx(this.call(e, 'one', dst)!);
+        const result = calledFunction(e)?.result;
+        return result === undefined
+          ? v
+          : { ...v, num: true, int: result === 'integer', notNil: true };
       }
       case 'vararg': {
         const ex: Ex = { ...base, js: 'va$[0]', vars: [this.va!], atom: false };
@@ -511,12 +534,24 @@ class FunctionLowering {
 
   private variable(local: LocalVar, kind: 'local' | 'upvalue'): Ex {
     const v = this.varOf(local);
-    if (v.cell) {
-      return { ...base, js: `${v.name}.v`, vars: [v], cell: kind === 'local' ? 'own' : 'upvalue' };
-    }
     const ex = this.varEx(v);
-    const known = this.loopVars.get(local);
-    return known === undefined ? ex : { ...ex, num: true, notNil: true, min: known };
+    if (v.cell) {
+      ex.js = `${v.name}.v`;
+      ex.cell = kind === 'local' ? 'own' : 'upvalue';
+    }
+    if (local.num !== undefined) {
+      ex.num = ex.notNil = true;
+      ex.int = local.num === 'integer';
+    } else if (local.known !== undefined) {
+      ex.func = local.known;
+      ex.notNil = true;
+    }
+    const min = this.loopVars.get(local);
+    if (min !== undefined) {
+      ex.num = ex.notNil = true;
+      ex.min = min;
+    }
+    return ex;
   }
   /** Variables of numeric `for` loops that the body does not assign, with their least value. */
   private readonly loopVars = new Map<LocalVar, number>();
@@ -567,7 +602,9 @@ class FunctionLowering {
   private binary(e: Extract<Expr, { kind: 'binary' }>, dst?: Dst): Ex {
     const spine = [e];
     for (let x = e.left; x.kind === 'binary'; x = x.left) spine.push(x);
-    let left = this.exp(spine.at(-1)!.left);
+    const first = spine.at(-1)!;
+    const isNilTest = (first.op === '==' || first.op === '~=') && first.right.kind === 'nil';
+    let left = isNilTest ? this.maybeNil(first.left) : this.exp(first.left);
     for (let i = spine.length - 1; i >= 0; i--) {
       const { op, left: l, right, line } = spine[i]!;
       left = this.leftOf(left, right);
@@ -609,10 +646,12 @@ class FunctionLowering {
         js: call ? text : `(${text})`,
         vars: [...l.vars, ...right.vars],
         num: true,
+        int: left.int && right.int && op !== '/' && op !== '^',
         notNil: true,
         atom: false,
         constant: l.constant && right.constant,
-        min: op === '+' ? left.min + right.min : Number.NEGATIVE_INFINITY,
+        cell: cellOf(l, right),
+        min: leastResult(op, left, right),
       };
       return text.length > MAX_TEXT ? this.spill(ex) : ex;
     }
@@ -644,6 +683,7 @@ class FunctionLowering {
         bool: true,
         notNil: true,
         atom: false,
+        cell: cellOf(left, right),
       };
     }
     const l = this.atom(left);
@@ -675,6 +715,7 @@ class FunctionLowering {
         bool: true,
         notNil: true,
         atom: false,
+        cell: cellOf(left, right),
       };
     }
     const l = this.atom(left);
@@ -746,7 +787,13 @@ class FunctionLowering {
     const operand = this.exp(e.operand);
     this.line = e.line;
     if (e.op === '-' && operand.num) {
-      return { ...operand, js: `(-${operand.js})`, atom: false, min: Number.NEGATIVE_INFINITY };
+      return {
+        ...operand,
+        js: `(-${operand.js})`,
+        atom: false,
+        cell: cellOf(operand, NIL),
+        min: Number.NEGATIVE_INFINITY,
+      };
     }
     const o = this.atom(operand);
     const { v, decl } = this.target(dst);
@@ -760,7 +807,7 @@ class FunctionLowering {
 
   private logical(e: LogicalExpr, dst?: Dst): Ex {
     const spine = spineOf(e);
-    let left = this.exp(spine.at(-1)!.left);
+    let left = this.maybeNil(spine.at(-1)!.left);
     let v: Var;
     if (dst?.declare === true && !left.vars.includes(dst.v)) v = this.target(dst).v;
     else v = this.temp();
@@ -792,7 +839,7 @@ class FunctionLowering {
   private test(e: Expr): Ex {
     this.line = e.line;
     if (e.kind === 'paren') return this.test(e.inner);
-    if (e.kind !== 'and' && e.kind !== 'or') return truth(this.exp(e));
+    if (e.kind !== 'and' && e.kind !== 'or') return truth(this.maybeNil(e));
     const spine = spineOf(e);
     let left = this.test(spine.at(-1)!.left);
     for (let i = spine.length - 1; i >= 0; i--) {
@@ -851,7 +898,15 @@ class FunctionLowering {
 
   // ── tables ───────────────────────────────────────────────────────────────────────────────────
 
-  private indexGet(e: Extract<Expr, { kind: 'index' }>, dst?: Dst): Ex {
+  /** A value that the program expects to be nil at times. */
+  private maybeNil(e: Expr): Ex {
+    if (e.kind === 'paren') return this.maybeNil(e.inner);
+    if (e.kind !== 'index') return this.exp(e);
+    this.line = e.line;
+    return this.indexGet(e, undefined, true);
+  }
+
+  private indexGet(e: Extract<Expr, { kind: 'index' }>, dst?: Dst, maybeNil = false): Ex {
     if (isFieldKey(e.key)) {
       const obj = this.object(this.exp(e.obj));
       this.line = e.line;
@@ -869,14 +924,14 @@ class FunctionLowering {
     if (key.constant && !key.num) {
       this.emitSite(`${d}if (${slow}`, ';', vars, v, 'one', [name(e.obj)]);
     } else {
-      this.emitSite(
-        `${d}if (${[...keyTests(key), `(${v.name} = ${obj.js}.arr[${key.js}]) !== undefined`].join(' && ')}); else if (${slow}`,
-        ';',
-        vars,
-        v,
-        'one',
-        [name(e.obj)],
-      );
+      const tests = keyTests(key);
+      // Reading on beyond the end would always do, but V8 makes an object of each number that it reads
+      // in a place where that happens.
+      if (maybeNil) tests.push(this.inArray(obj, key));
+      tests.push(`(${v.name} = ${maybeNil ? 'a$' : `${obj.js}.arr`}[${key.js}]) !== undefined`);
+      this.emitSite(`${d}if (${tests.join(' && ')}); else if (${slow}`, ';', vars, v, 'one', [
+        name(e.obj),
+      ]);
     }
     return this.varEx(v);
   }
@@ -914,6 +969,12 @@ class FunctionLowering {
     );
   }
 
+  /** The test that a positive key is an element's, which leaves the array in `a$`. */
+  private inArray(obj: Ex, key: Ex): string {
+    this.code.scratch = true;
+    return `${key.js} < (a$ = ${obj.js}.arr).length`;
+  }
+
   private indexSet(obj: Ex, key: Ex, value: Ex, names: OpNames): void {
     const k = this.atom(key);
     const val = this.atom(value);
@@ -925,9 +986,9 @@ class FunctionLowering {
     }
     const tests = [...keyTests(k)];
     if (!val.notNil) tests.push(`${val.js} !== undefined`);
-    tests.push(`${obj.js}.arr[${k.js}] !== undefined`);
+    tests.push(this.inArray(obj, k), `a$[${k.js}] !== undefined`);
     this.emitSite(
-      `if (${tests.join(' && ')}) ${obj.js}.arr[${k.js}] = ${val.js}; else if (${slow}`,
+      `if (${tests.join(' && ')}) a$[${k.js}] = ${val.js}; else if (${slow}`,
       ';',
       vars,
       undefined,
@@ -1124,6 +1185,7 @@ class FunctionLowering {
   private callText(fn: Ex, args: string): string {
     if (this.options.suspendAll)
       return `$callSuspending(${fn.js}${args === '' ? '' : `, ${args}`})`;
+    if (fn.func !== undefined) return `${fn.js}(${args})`;
     return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $call(${fn.js}${args === '' ? '' : `, ${args}`})`;
   }
 
@@ -1175,6 +1237,8 @@ class FunctionLowering {
         `if (${fn.js} === $R.error) $R.errorSite = $K[${this.chunk.sites.length}];`,
         fn.vars,
       );
+    if (fn.func?.single && !this.options.suspendAll)
+      return this.callSingle(fn.func, text, vars, want, names, dst);
     if (want === 'none') {
       const v = this.temp();
       this.emitSite(
@@ -1197,6 +1261,31 @@ class FunctionLowering {
       want,
       names,
     );
+    return v;
+  }
+
+  /** A call of a function that returns one value, or SUSPEND; or that only computes. */
+  private callSingle(
+    func: FunctionNode,
+    text: string,
+    vars: Var[],
+    want: 'one' | 'raw' | 'none',
+    names: OpNames,
+    dst: Dst | undefined,
+  ): Var {
+    const { v, decl } = this.target(dst);
+    if (func.pure) this.emitLine(`${decl}${v.name} = ${text};`, [v, ...vars], names);
+    else {
+      const result = want === 'none' ? undefined : v;
+      this.emitSite(
+        `${decl}${v.name} = ${text}; if (${v.name} === $SUSPEND) return `,
+        ';',
+        vars,
+        result,
+        want,
+        names,
+      );
+    }
     return v;
   }
 
@@ -1604,7 +1693,7 @@ class FunctionLowering {
       exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
     this.line = s.line;
     const h = start.vars[0]!;
-    const up = step === undefined || (step.constant && step.min >= 0);
+    const up = step === undefined || step.min >= 0;
     const down = step?.constant === true && step.min < 0;
     this.emitLoop((loop) => {
       const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
@@ -1617,6 +1706,7 @@ class FunctionLowering {
       const local = s.v;
       if (!local.captured && !local.assigned) {
         this.vars.set(local, h);
+        // `exp` knows it as a number by this.
         const min = up ? start.min : Number.NEGATIVE_INFINITY;
         this.loopVars.set(local, min);
         this.emitScope('', () => this.block(s.body));
@@ -1638,12 +1728,16 @@ class FunctionLowering {
   private forControl(ex: Ex, what: string, line: number, own: boolean): Ex {
     this.line = line;
     if (ex.constant && ex.num && !own) return ex;
+    const x = ex.num ? ex : this.atom(ex);
     const v = this.temp();
-    const check = ex.num
-      ? ''
-      : ` if (typeof ${v.name} !== 'number') ${v.name} = $forNumber(${v.name}, '${what}');`;
-    this.emitLine(`let ${v.name} = ${ex.js};${check}`, ex.vars);
-    return { ...this.varEx(v), num: true, min: ex.min };
+    // The sign tells V8 that it is a number, before the loop instead of in it.
+    const value = ex.num
+      ? ex.atom && !ex.constant
+        ? `+${ex.js}`
+        : ex.js
+      : `typeof ${x.js} === 'number' ? +${x.js} : $forNumber(${x.js}, '${what}')`;
+    this.emitLine(`let ${v.name} = ${value};`, x.vars);
+    return { ...this.varEx(v), num: true, int: ex.int, min: ex.min };
   }
 
   /**
@@ -1661,6 +1755,7 @@ class FunctionLowering {
       `let ${c.name} = ${control.js}, ${i.name} = -1; const ${it.name} = $iterate(${f.js}, ${state.js}, ${c.name}); if (${it.name} === 0) ${i.name} = ${c.name};`,
       [...control.vars, ...f.vars, ...state.vars],
     );
+    this.code.scratch = true;
     const vars = s.vars.map((local) => ({ local, name: '' }));
     this.emitLoop((loop) => {
       const exit = (): void => this.emitJump('break', loop.label);
@@ -1695,7 +1790,7 @@ class FunctionLowering {
               const value = v ?? this.temp();
               const decl = v === undefined ? 'let ' : '';
               this.emitLine(
-                `${decl}${value.name} = ${state.js}.arr[++${i.name}]; if (${value.name} === undefined) ${value.name} = $rawget(${state.js}, ${i.name});`,
+                `${decl}${value.name} = ++${i.name} < (a$ = ${state.js}.arr).length ? a$[${i.name}] : undefined; if (${value.name} === undefined) ${value.name} = $rawget(${state.js}, ${i.name});`,
                 [...state.vars, i, value],
               );
               this.emitIf({ ...base, js: `${value.name} === undefined`, vars: [value] }, exit);
@@ -1749,6 +1844,9 @@ class FunctionLowering {
     const text = (js: string): string => {
       const more = js === '' ? '' : `, ${js}`;
       if (this.options.suspendAll) return `$callSuspending(${fn.js}${more})`;
+      if (fn.func?.pure) return `${fn.js}(${js})`;
+      if (fn.func !== undefined)
+        return `--$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
       return `typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
     };
     this.emitLine(`return ${FunctionLowering.forCount(args, text)};`, vars, names);
@@ -1773,6 +1871,17 @@ function countOf(args: readonly Expr[], self: number): string {
 const isMulti = (e: Expr): boolean =>
   e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
 
+/** A result that reads cells when its text is evaluated must be evaluated before what may change them. */
+const cellOf = (a: Ex, b: Ex): Ex['cell'] => (a.cell !== '' || b.cell !== '' ? 'upvalue' : '');
+
+/** The least that an arithmetic result can be. */
+function leastResult(op: BinaryOp, l: Ex, r: Ex): number {
+  if (op === '+') return l.min + r.min;
+  if (op === '-' && r.constant) return l.min - Number(r.js);
+  if (op === '*' && l.min >= 0 && r.min >= 0) return l.min * r.min;
+  return Number.NEGATIVE_INFINITY;
+}
+
 const numberTest = (e: Ex): string => (e.num ? '' : `typeof ${e.js} === 'number'`);
 const stringTest = (e: Ex): string =>
   e.constant && e.js.startsWith('"') ? '' : `typeof ${e.js} === 'string'`;
@@ -1782,8 +1891,8 @@ function keyTests(key: Ex): string[] {
   const tests: string[] = [];
   if (!key.num) tests.push(`typeof ${key.js} === 'number'`);
   if (!(key.num && key.min >= 1)) tests.push(`${key.js} > 0`);
-  // V8 looks for a fraction, or a number beyond an array's, as for a property: by its text.
-  if (!key.constant) tests.push(`(${key.js} | 0) === ${key.js}`);
+  // V8 looks for a fraction as for a property: by its text.
+  if (!key.int) tests.push(`(${key.js} | 0) === ${key.js}`);
   return tests;
 }
 

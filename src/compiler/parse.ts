@@ -113,6 +113,9 @@ class Parser {
       endLine: line,
       parent: this.scope?.node,
       usesEnv: false,
+      single: false,
+      result: undefined,
+      pure: false,
     };
     this.functions.push(node);
     this.scope = new FunctionScope(node, this.scope);
@@ -139,6 +142,8 @@ class Parser {
       id: this.nextId++,
       captured: false,
       assigned: false,
+      num: undefined,
+      known: undefined,
     };
     if (this.scope.active.length >= MAX_LOCALS) this.limit(MAX_LOCALS, 'local variables');
     this.scope.active.push(v);
@@ -147,7 +152,15 @@ class Parser {
 
   /** A variable that is not in scope yet: `local x = x` reads the outer x. */
   private prepare(name: string): LocalVar {
-    return { name, func: this.scope.node, id: this.nextId++, captured: false, assigned: false };
+    return {
+      name,
+      func: this.scope.node,
+      id: this.nextId++,
+      captured: false,
+      assigned: false,
+      num: undefined,
+      known: undefined,
+    };
   }
 
   private activate(v: LocalVar): void {

@@ -703,20 +703,19 @@ function removeLast(t: LuaTable, arr: LuaValue[]): void {
 }
 
 /**
- * Arrays that begin with a number have a hidden class of their own, though they are arrays like all
- * others. Where V8 sees arrays of doubles and arrays of objects come by at one place, it makes all of
- * them arrays of objects, and every double in them an object: unless their classes are not related.
+ * Arrays that begin with a number have a property more than others, and so hidden classes of their own.
+ * Where V8 sees arrays of doubles and arrays of objects come by at one place, it makes all of them
+ * arrays of objects, and every double in them an object: unless their classes are not related.
+ * The fraction in the unused place 0 makes them arrays of doubles from the start.
  */
-function NumberArray(): void {}
-NumberArray.prototype = Array.prototype;
+export function numbers(arr: number[]): number[] {
+  (arr as unknown as Fields)['numbers'] = true;
+  return arr;
+}
 
 /** The array part of a table that gets its first element. */
 function startArray(value: LuaValue): LuaValue[] {
-  if (typeof value !== 'number') return [0, value];
-  const arr = Reflect.construct(Array, [], NumberArray) as LuaValue[];
-  arr.push(0);
-  arr.push(value);
-  return arr;
+  return typeof value === 'number' ? numbers([0, value]) : [0, value];
 }
 
 /** Add element `#t + 1`, which is not in the hash, and what follows it there. */

@@ -1,0 +1,509 @@
+/**
+ * What is known of a chunk before it is lowered: locals that only ever hold numbers, and what the calls
+ * of local functions that are never assigned come to.
+ *
+ * A function that is only ever called by its name gets its arguments from calls that are all here. So
+ * the search is for the whole chunk: it takes every local and every result to be an integer at first,
+ * and gives up what some value contradicts, until nothing changes. What lowering emits for a number
+ * then needs no test, and for a function that only computes with numbers no test after its calls.
+ */
+import type {
+  BinaryOp,
+  Block,
+  CallExpr,
+  Chunk,
+  Expr,
+  FunctionNode,
+  LocalVar,
+  Num,
+  Stat,
+} from './ast.ts';
+
+/** Of several possible values. */
+const join = (a: Num, b: Num): Num =>
+  a === undefined || b === undefined ? undefined : a === b ? a : 'number';
+
+/** What values flow to: a local or the result of a function. */
+interface Flow {
+  readonly to: LocalVar | FunctionNode;
+  readonly sources: Expr[];
+}
+
+const isMulti = (e: Expr): boolean =>
+  e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
+
+/** The function that a call is of, where that is known. */
+export function calledFunction(e: Expr): FunctionNode | undefined {
+  if (e.kind !== 'call') return undefined;
+  const { fn } = e;
+  return fn.kind === 'local' || fn.kind === 'upvalue' ? fn.v.known : undefined;
+}
+
+/** The type of an arithmetic result. `%` and `^`, `/` of whole numbers: NaN counts as whole. */
+function arithmetic(op: BinaryOp, l: Num, r: Num): Num {
+  switch (op) {
+    case '+':
+    case '-':
+    case '*':
+    case '%':
+      return join(l, r);
+    case '/':
+    case '^':
+      return l === undefined || r === undefined ? undefined : 'number';
+    default:
+      return undefined;
+  }
+}
+
+class Inference {
+  private readonly flows = new Map<LocalVar | FunctionNode, Flow>();
+  /** By what their sources read. */
+  private readonly dependents = new Map<LocalVar | FunctionNode, Flow[]>();
+  /** Known functions whose value goes elsewhere than into a call. */
+  private readonly escaped = new Set<FunctionNode>();
+  private readonly calls: { func: FunctionNode; args: Expr[] }[] = [];
+  private func: FunctionNode;
+  /** What `typeOf` looked at. */
+  private reads: Set<LocalVar | FunctionNode> | undefined;
+  /** What variables of numeric `for` loops hold: numbers in any case, the loop converts. */
+  private readonly controls = new Set<Expr>();
+  /** Functions with a `return` that is not of one value, or with an end that is reached. */
+  private readonly odd = new Set<FunctionNode>();
+
+  constructor(chunk: Chunk) {
+    this.func = chunk.main;
+  }
+
+  run(chunk: Chunk): void {
+    for (const func of chunk.functions) this.declareKnown(func.body);
+    for (const func of chunk.functions) {
+      this.func = func;
+      this.block(func.body);
+      if (func.body.stats.length === 0 || fallsOff(func.body)) this.odd.add(func);
+    }
+    for (const func of chunk.functions) {
+      if (!this.odd.has(func)) func.single = true;
+      else this.flows.delete(func);
+    }
+    this.passArguments(chunk);
+    this.solve();
+    this.findPure(chunk);
+  }
+
+  /** Which locals are functions for good: before anything is read. */
+  private declareKnown(block: Block): void {
+    for (const s of block.stats) {
+      switch (s.kind) {
+        case 'localFunction':
+          if (!s.v.assigned) s.v.known = s.func.func;
+          break;
+        case 'local':
+          s.vars.forEach((v, i) => {
+            const e = s.exprs[i];
+            if (e?.kind === 'functionExpr' && !v.assigned) v.known = e.func;
+          });
+          break;
+        default:
+          for (const inner of blocksOf(s)) this.declareKnown(inner);
+      }
+    }
+  }
+
+  private flow(to: LocalVar | FunctionNode, source: Expr | undefined): void {
+    let flow = this.flows.get(to);
+    if (flow === undefined) this.flows.set(to, (flow = { to, sources: [] }));
+    flow.sources.push(source ?? NIL);
+  }
+
+  private passArguments(chunk: Chunk): void {
+    const called = new Set<FunctionNode>();
+    for (const { func, args } of this.calls) {
+      called.add(func);
+      const last = args.at(-1);
+      const open = last !== undefined && isMulti(last);
+      func.params.forEach((p, i) => {
+        const arg = args[i];
+        this.flow(p, open && i >= args.length - 1 && !isCallOfOne(arg) ? undefined : arg);
+      });
+    }
+    for (const func of chunk.functions) {
+      if (called.has(func) && !this.escaped.has(func)) continue;
+      for (const p of func.params) this.flow(p, undefined);
+    }
+  }
+
+  private solve(): void {
+    const queue: Flow[] = [...this.flows.values()];
+    for (const { to } of queue) this.set(to, 'integer');
+    for (const flow of queue) {
+      const reads = new Set<LocalVar | FunctionNode>();
+      this.reads = reads;
+      for (const e of flow.sources) this.typeOf(e);
+      for (const read of reads) {
+        const list = this.dependents.get(read);
+        if (list === undefined) this.dependents.set(read, [flow]);
+        else list.push(flow);
+      }
+    }
+    this.reads = undefined;
+    const waiting = new Set(queue);
+    for (const flow of waiting) {
+      waiting.delete(flow);
+      let type: Num = 'integer';
+      for (const e of flow.sources) type = join(type, this.typeOf(e));
+      // Never back up: it ends.
+      const old = get(flow.to);
+      if (old === type || old === undefined) continue;
+      if (old === 'number' && type === 'integer') continue;
+      this.set(flow.to, type);
+      for (const next of this.dependents.get(flow.to) ?? []) waiting.add(next);
+    }
+  }
+
+  private set(to: LocalVar | FunctionNode, type: Num): void {
+    if ('body' in to) to.result = type;
+    else to.num = type;
+  }
+
+  private typeOf(e: Expr): Num {
+    switch (e.kind) {
+      case 'number':
+        return Number.isInteger(e.value) ? 'integer' : 'number';
+      case 'local':
+      case 'upvalue':
+        this.reads?.add(e.v);
+        return e.v.num;
+      case 'paren':
+        return this.typeOf(e.inner);
+      case 'unary':
+        return e.op === '-' ? this.typeOf(e.operand) : undefined;
+      case 'call': {
+        const func = calledFunction(e);
+        if (func === undefined) return undefined;
+        this.reads?.add(func);
+        return func.result;
+      }
+      case 'binary': {
+        const spine = [e];
+        for (let x = e.left; x.kind === 'binary'; x = x.left) spine.push(x);
+        let type = this.typeOf(spine.at(-1)!.left);
+        for (let i = spine.length - 1; i >= 0; i--)
+          type = arithmetic(spine[i]!.op, type, this.typeOf(spine[i]!.right));
+        return type === undefined && this.controls.has(e) ? 'number' : type;
+      }
+      case 'and':
+      case 'or': {
+        // `x and 1 or 2`: what it is when it is true.
+        const spine = [e];
+        for (let x = e.left; x.kind === 'and' || x.kind === 'or'; x = x.left) spine.push(x);
+        let type = this.typeOf(spine.at(-1)!.left);
+        let ifTrue = type;
+        for (let i = spine.length - 1; i >= 0; i--) {
+          const { kind, right } = spine[i]!;
+          const r = this.typeOf(right);
+          type = join(kind === 'or' ? ifTrue : type, r);
+          ifTrue = kind === 'or' ? join(ifTrue, r) : r;
+        }
+        return type;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  // ── what flows where ─────────────────────────────────────────────────────────────────────────
+
+  private block(block: Block): void {
+    for (const s of block.stats) this.stat(s);
+  }
+
+  private stat(s: Stat): void {
+    switch (s.kind) {
+      case 'local':
+        this.exprs(s.exprs);
+        this.flowAll(s.vars, s.exprs);
+        break;
+      case 'localFunction':
+        if (s.v.known === undefined) this.flow(s.v, undefined);
+        break;
+      case 'assign':
+        this.exprs(s.exprs);
+        for (const t of s.targets) if (t.kind === 'index') this.exprs([t.obj, t.key]);
+        this.flowAll(
+          s.targets.map((t) => (t.kind === 'local' || t.kind === 'upvalue' ? t.v : undefined)),
+          s.exprs,
+        );
+        break;
+      case 'callStat':
+        this.expr(s.call);
+        break;
+      case 'while':
+      case 'repeat':
+        this.expr(s.cond);
+        break;
+      case 'if':
+        for (const { cond } of s.clauses) this.expr(cond);
+        break;
+      case 'fornum': {
+        const step = s.step ?? ONE;
+        this.exprs([s.start, s.limit, step]);
+        const next: Expr = { kind: 'binary', op: '+', left: s.start, right: step, line: s.line };
+        this.controls.add(next);
+        this.flow(s.v, next);
+        break;
+      }
+      case 'forin':
+        this.exprs(s.exprs);
+        for (const v of s.vars) this.flow(v, undefined);
+        break;
+      case 'return':
+        this.exprs(s.exprs);
+        if (s.exprs.length === 1 && !isMulti(s.exprs[0]!)) this.flow(this.func, s.exprs[0]);
+        else this.odd.add(this.func);
+        break;
+      case 'goto':
+        this.odd.add(this.func); // where it goes is not looked at
+        break;
+      default:
+    }
+    for (const inner of blocksOf(s)) this.block(inner);
+  }
+
+  private flowAll(to: (LocalVar | undefined)[], exprs: readonly Expr[]): void {
+    const last = exprs.at(-1);
+    const open = last !== undefined && isMulti(last) ? exprs.length - 1 : exprs.length;
+    to.forEach((v, i) => {
+      if (v === undefined || v.known !== undefined) return;
+      this.flow(v, i < open || (i === open && isCallOfOne(exprs[i])) ? exprs[i] : undefined);
+    });
+  }
+
+  private exprs(list: readonly Expr[]): void {
+    for (const e of list) this.expr(e);
+  }
+
+  private expr(e: Expr): void {
+    switch (e.kind) {
+      case 'local':
+      case 'upvalue':
+        if (e.v.known !== undefined) this.escaped.add(e.v.known);
+        return;
+      case 'index':
+        this.expr(e.obj);
+        this.expr(e.key);
+        return;
+      case 'call':
+        return this.call(e);
+      case 'method':
+        this.expr(e.obj);
+        this.exprs(e.args);
+        return;
+      case 'binary':
+      case 'and':
+      case 'or': {
+        // As deep to the left as the text is long.
+        let x: Expr = e;
+        for (; x.kind === 'binary' || x.kind === 'and' || x.kind === 'or'; x = x.left)
+          this.expr(x.right);
+        this.expr(x);
+        return;
+      }
+      case 'concat':
+        this.exprs(e.parts);
+        return;
+      case 'unary':
+        this.expr(e.operand);
+        return;
+      case 'paren':
+        this.expr(e.inner);
+        return;
+      case 'table':
+        for (const { key, value } of e.items) {
+          if (key !== undefined) this.expr(key);
+          this.expr(value);
+        }
+        return;
+      default:
+    }
+  }
+
+  private call(e: Extract<CallExpr, { kind: 'call' }>): void {
+    const func = calledFunction(e);
+    if (func === undefined) this.expr(e.fn);
+    else this.calls.push({ func, args: e.args });
+    this.exprs(e.args);
+  }
+
+  // ── functions that only compute ──────────────────────────────────────────────────────────────
+
+  /** Functions of one result that can neither suspend nor leave a tail call: no sites but such calls. */
+  private findPure(chunk: Chunk): void {
+    const known = new Set<FunctionNode>();
+    for (const { func } of this.calls) known.add(func);
+    const callers = new Map<FunctionNode, FunctionNode[]>();
+    const pure = new Set<FunctionNode>();
+    for (const func of known) {
+      if (func.single !== true || func.isVararg || func.usesEnv) continue;
+      this.callees = new Set();
+      if (!this.isPureBlock(func.body)) continue;
+      pure.add(func);
+      for (const callee of this.callees) {
+        const list = callers.get(callee);
+        if (list === undefined) callers.set(callee, [func]);
+        else list.push(func);
+      }
+    }
+    const impure = [...callers.keys()].filter((func) => !pure.has(func));
+    for (const func of impure) {
+      for (const caller of callers.get(func) ?? []) if (pure.delete(caller)) impure.push(caller);
+    }
+    for (const func of chunk.functions) func.pure = pure.has(func);
+  }
+  private callees = new Set<FunctionNode>();
+
+  private isPureBlock(block: Block): boolean {
+    return block.labels === undefined && block.stats.every((s) => this.isPureStat(s));
+  }
+
+  private isPureStat(s: Stat): boolean {
+    switch (s.kind) {
+      case 'local':
+      case 'return':
+        return s.exprs.every((e) => this.isPure(e));
+      case 'assign':
+        return (
+          s.targets.every((t) => t.kind === 'local' || t.kind === 'upvalue') &&
+          s.exprs.every((e) => this.isPure(e))
+        );
+      case 'while':
+      case 'repeat':
+        return this.isPureTest(s.cond) && this.isPureBlock(s.body);
+      case 'if':
+        return (
+          s.clauses.every((c) => this.isPureTest(c.cond) && this.isPureBlock(c.body)) &&
+          (s.orelse === undefined || this.isPureBlock(s.orelse))
+        );
+      case 'fornum':
+        return (
+          this.isPure(s.start) &&
+          this.isPure(s.limit) &&
+          (s.step === undefined || this.isPure(s.step)) &&
+          this.isPureBlock(s.body)
+        );
+      case 'do':
+        return this.isPureBlock(s.body);
+      case 'callStat':
+        return this.isPure(s.call);
+      case 'break':
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Lowering makes no site of it. */
+  private isPure(e: Expr): boolean {
+    switch (e.kind) {
+      case 'nil':
+      case 'true':
+      case 'false':
+      case 'number':
+      case 'string':
+      case 'local':
+      case 'upvalue':
+        return true;
+      case 'paren':
+        return this.isPure(e.inner);
+      case 'unary':
+        return e.op === '-' && this.typeOf(e.operand) !== undefined && this.isPure(e.operand);
+      case 'binary':
+        if (e.op === '==' || e.op === '~=') return false;
+        return (
+          this.typeOf(e.left) !== undefined &&
+          this.typeOf(e.right) !== undefined &&
+          this.isPure(e.left) &&
+          this.isPure(e.right)
+        );
+      case 'call': {
+        const func = calledFunction(e);
+        if (func === undefined) return false;
+        this.callees.add(func);
+        return e.args.every((a) => !isMulti(a) && this.isPure(a));
+      }
+      default:
+        return false;
+    }
+  }
+
+  private isPureTest(e: Expr): boolean {
+    switch (e.kind) {
+      case 'paren':
+        return this.isPureTest(e.inner);
+      case 'and':
+      case 'or':
+        return this.isPureTest(e.left) && this.isPureTest(e.right);
+      case 'binary':
+        if (e.op === '==' || e.op === '~=') {
+          return (
+            (this.typeOf(e.left) !== undefined || this.typeOf(e.right) !== undefined) &&
+            this.isPure(e.left) &&
+            this.isPure(e.right)
+          );
+        }
+        return this.isPure(e);
+      case 'unary':
+        return e.op === 'not' ? this.isPureTest(e.operand) : this.isPure(e);
+      default:
+        return this.isPure(e);
+    }
+  }
+}
+
+const NIL: Expr = { kind: 'nil', line: 0 };
+const ONE: Expr = { kind: 'number', value: 1, line: 0 };
+
+const get = (to: LocalVar | FunctionNode): Num => ('body' in to ? to.result : to.num);
+
+/** A call whose only value is the first, as far as a number type is asked for. */
+const isCallOfOne = (e: Expr | undefined): boolean =>
+  e !== undefined && calledFunction(e) !== undefined;
+
+/** May control reach the end of the block? */
+function fallsOff(block: Block): boolean {
+  const last = block.stats.at(-1);
+  if (last === undefined) return true;
+  switch (last.kind) {
+    case 'return':
+      return false;
+    case 'do':
+      return fallsOff(last.body);
+    case 'if':
+      return (
+        last.orelse === undefined ||
+        fallsOff(last.orelse) ||
+        last.clauses.some((c) => fallsOff(c.body))
+      );
+    default:
+      return true;
+  }
+}
+
+function blocksOf(s: Stat): Block[] {
+  switch (s.kind) {
+    case 'do':
+    case 'while':
+    case 'repeat':
+    case 'fornum':
+    case 'forin':
+      return [s.body];
+    case 'if':
+      return [...s.clauses.map((c) => c.body), ...(s.orelse === undefined ? [] : [s.orelse])];
+    default:
+      return [];
+  }
+}
+
+/** Fill in `num` and `known` of the chunk's locals, `single`, `result` and `pure` of its functions. */
+export function infer(chunk: Chunk): void {
+  new Inference(chunk).run(chunk);
+}
