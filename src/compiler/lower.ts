@@ -20,6 +20,13 @@ import type {
   TableExpr,
 } from './ast.ts';
 import { calledFunction } from './infer.ts';
+import {
+  type Intrinsic,
+  intrinsic,
+  isIntrinsicName,
+  type Operand,
+  STRING_METHODS,
+} from './intrinsics.ts';
 import type {
   ChunkCode,
   FunctionCode,
@@ -61,6 +68,8 @@ interface Args {
   vars: Var[];
   /** The last one is a call, whose raw result is in this variable: the text for when it is one value. */
   single?: { raw: string; js: string } | undefined;
+  /** The values one by one; none where the list is open and long. */
+  operands: Operand[];
 }
 
 /** Where a value is wanted: in this variable, declared by the same line or before. */
@@ -806,6 +815,8 @@ class FunctionLowering {
   }
 
   private logical(e: LogicalExpr, dst?: Dst): Ex {
+    const choice = this.choice(e, dst);
+    if (choice !== undefined) return choice;
     const spine = spineOf(e);
     let left = this.maybeNil(spine.at(-1)!.left);
     let v: Var;
@@ -833,6 +844,37 @@ class FunctionLowering {
       };
     }
     return left;
+  }
+
+  /** `test and a or b`, where `a` is never false: one of two values. */
+  private choice(e: LogicalExpr, dst?: Dst): Ex | undefined {
+    let { left } = e;
+    while (left.kind === 'paren') left = left.inner;
+    if (e.kind !== 'or' || left.kind !== 'and' || !isNeverFalse(left.right)) return undefined;
+    const { left: condition, right: a } = left;
+    const cond = this.test(condition);
+    const v =
+      dst?.declare === true && !cond.vars.includes(dst.v) ? this.target(dst).v : this.temp();
+    this.emitLine(`let ${v.name};`);
+    const values: Ex[] = [];
+    const store = (value: Expr): void => {
+      const ex = this.exp(value);
+      values.push(ex);
+      this.emitLine(`${v.name} = ${ex.js};`, [v, ...ex.vars]);
+    };
+    this.emitIf(
+      cond,
+      () => store(a),
+      () => store(e.right),
+    );
+    return {
+      ...this.varEx(v),
+      bool: values.every((x) => x.bool),
+      num: values.every((x) => x.num),
+      int: values.every((x) => x.int),
+      notNil: values.every((x) => x.notNil),
+      min: Math.min(...values.map((x) => x.min)),
+    };
   }
 
   /** As a JavaScript condition. */
@@ -1115,25 +1157,35 @@ class FunctionLowering {
   }
 
   /** Arguments, in order, the last one open where it is a call or `...`. */
-  private args(exprs: readonly Expr[]): Args {
+  private args(exprs: readonly Expr[], short = false): Args {
     const last = exprs.at(-1);
-    if (last === undefined) return { js: '', vars: NO_VARS };
+    if (last === undefined) return { js: '', vars: NO_VARS, operands: [] };
     if (!isMulti(last)) {
-      const values = this.list(exprs);
-      return { js: values.map((x) => x.js).join(', '), vars: values.flatMap((x) => x.vars) };
+      let values = this.list(exprs);
+      if (short) values = values.map((x) => this.atom(x));
+      return {
+        js: values.map((x) => x.js).join(', '),
+        vars: values.flatMap((x) => x.vars),
+        operands: short ? values : [],
+      };
     }
     const values = this.list([...exprs.slice(0, -1), last].slice(0, -1));
     const kept =
-      last.kind === 'vararg' ? values : values.map((x) => (x.cell !== '' ? this.spill(x) : x));
+      last.kind === 'vararg'
+        ? values
+        : values.map((x) => (x.cell !== '' ? this.spill(x) : short ? this.atom(x) : x));
     const tail = this.multi(last);
     const before = kept.map((x) => x.js);
     const vars = [...kept.flatMap((x) => x.vars), ...tail.vars];
     const { raw } = tail;
-    if (raw === undefined) return { js: [...before, `...${tail.js}`].join(', '), vars };
+    if (raw === undefined)
+      return { js: [...before, `...${tail.js}`].join(', '), vars, operands: [] };
     return {
       js: [...before, `...${raw}`].join(', '),
       vars,
       single: { raw, js: [...before, raw].join(', ') },
+      // A list is neither a number nor a string: the tests of the short way fail.
+      operands: short ? [...kept, { ...base, js: raw, raw: true } as Operand] : [],
     };
   }
 
@@ -1144,11 +1196,12 @@ class FunctionLowering {
       if (obj.cell !== '') obj = this.spill(obj);
       this.line = e.line;
       const fn = this.method(obj, e.name, name(e.obj));
-      const args = this.args(e.args);
+      const args = this.args(e.args, isIntrinsicName(e.name));
       return {
         fn,
         names: [`method '${e.name}'`, `call ${countOf(e.args, 1)}`],
         args: {
+          operands: args.operands.length === e.args.length ? [obj, ...args.operands] : [],
           js: args.js === '' ? obj.js : `${obj.js}, ${args.js}`,
           vars: [...obj.vars, ...args.vars],
           single: args.single && { ...args.single, js: `${obj.js}, ${args.single.js}` },
@@ -1157,7 +1210,11 @@ class FunctionLowering {
     }
     let fn = this.object(this.exp(e.fn));
     if (fn.cell !== '' && e.args.some((a) => !FunctionLowering.isPlain(a))) fn = this.spill(fn);
-    return { fn, args: this.args(e.args), names: [name(e.fn), `call ${countOf(e.args, 0)}`] };
+    return {
+      fn,
+      args: this.args(e.args, isIntrinsicName(calledName(e))),
+      names: [name(e.fn), `call ${countOf(e.args, 0)}`],
+    };
   }
 
   /**
@@ -1170,8 +1227,12 @@ class FunctionLowering {
     const n = v.name;
     // One accessor a call site: each learns the classes that it meets.
     const get = `$g${this.field(key)}_${this.chunk.sites.length}`;
+    const own = `(${n} = ${obj.js}${m}) === undefined && (${obj.js}.hash !== undefined || (${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined)`;
+    const missed = STRING_METHODS.has(key)
+      ? `(typeof ${obj.js} === 'string' ? (${n} = $R.stringMeta?.$__index?.${m.slice(1)}) === undefined : ${own})`
+      : own;
     this.emitSite(
-      `let ${n} = ${obj.js}${m}; if (${n} === undefined && (${obj.js}.hash !== undefined || (${n} = ${obj.js}.meta) === undefined || (${n} = ${n}.$__index) === undefined || (${n} = ${n}${m}) === undefined) && (${n} = ${get}(${obj.js})) === $SUSPEND) return `,
+      `let ${n}; if (${missed} && (${n} = ${get}(${obj.js})) === $SUSPEND) return `,
       ';',
       obj.vars,
       v,
@@ -1228,6 +1289,10 @@ class FunctionLowering {
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
     const text = FunctionLowering.forCount(args, (js) => this.callText(fn, js));
+    if (want !== 'none' && !this.options.suspendAll) {
+      const short = intrinsic(calledName(e), args.operands);
+      if (short !== undefined) return this.callShort(e, fn, short, text, vars, want, names, dst);
+    }
     // Reports tell where a fiber was made; asking the stack would cost more than making it.
     if (names[0]?.endsWith("'spawn'"))
       this.emitLine(`$R.spawnSite = $K[${this.chunk.sites.length}];`);
@@ -1256,6 +1321,31 @@ class FunctionLowering {
     this.emitSite(
       `${decl}${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
       ';',
+      vars,
+      v,
+      want,
+      names,
+    );
+    return v;
+  }
+
+  /** A call of what may be a function of the libraries that runs here. */
+  private callShort(
+    e: CallExpr,
+    fn: Ex,
+    short: Intrinsic,
+    text: string,
+    vars: Var[],
+    want: 'one' | 'raw',
+    names: OpNames,
+    dst: Dst | undefined,
+  ): Var {
+    const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
+    const d = decl === '' ? '' : `let ${v.name}; `;
+    const fix = want === 'one' ? '$one' : '$settle';
+    this.emitSite(
+      `${d}if (${shortTests(e, fn, short)}) ${v.name} = ${short.js}; else { ${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
+      '; }',
       vars,
       v,
       want,
@@ -1849,17 +1939,59 @@ class FunctionLowering {
         return `--$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
       return `typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
     };
+    const short = this.options.suspendAll ? undefined : intrinsic(calledName(e), args.operands);
+    if (short !== undefined)
+      this.emitLine(`if (${shortTests(e, fn, short)}) return ${short.js};`, vars);
     this.emitLine(`return ${FunctionLowering.forCount(args, text)};`, vars, names);
   }
 }
 
 type LogicalExpr = Extract<Expr, { kind: 'and' | 'or' }>;
 
+function isNeverFalse(e: Expr): boolean {
+  switch (e.kind) {
+    case 'number':
+    case 'string':
+    case 'true':
+    case 'functionExpr':
+    case 'table':
+      return true;
+    case 'local':
+    case 'upvalue':
+      return e.v.num !== undefined || e.v.known !== undefined;
+    case 'paren':
+      return isNeverFalse(e.inner);
+    default:
+      return false;
+  }
+}
+
 /** `e` and those `and` and `or` that are its left operand's left operand's …, outermost first. */
 function spineOf(e: LogicalExpr): LogicalExpr[] {
   const spine = [e];
   for (let x = e.left; x.kind === 'and' || x.kind === 'or'; x = x.left) spine.push(x);
   return spine;
+}
+
+/** The conditions for running a function of the libraries here. */
+const shortTests = (e: CallExpr, fn: Ex, short: Intrinsic): string =>
+  [`${fn.js} === $I.${calledName(e)}`, ...short.tests].join(' && ');
+
+/** The name under which a program calls what may be a function of the libraries. */
+function calledName(e: CallExpr): string {
+  if (e.kind === 'method') return e.name;
+  const { fn } = e;
+  switch (fn.kind) {
+    case 'local':
+    case 'upvalue':
+      return fn.v.known === undefined ? fn.v.name : '';
+    case 'global':
+      return fn.name;
+    case 'index':
+      return fn.key.kind === 'string' ? fn.key.value : '';
+    default:
+      return '';
+  }
 }
 
 /** How many arguments a call passes: `...` where it depends. */

@@ -33,7 +33,7 @@ import {
 } from '../runtime/metatable.ts';
 import { parseNumber } from '../runtime/number.ts';
 import { index, rawSetChecked, tostring } from '../runtime/ops.ts';
-import { known, type NativeFrame, state } from '../runtime/state.ts';
+import { intrinsics, known, type NativeFrame, state } from '../runtime/state.ts';
 import { LuaTable, nextEntry, rawGet, rawGetString, rawLength } from '../runtime/table.ts';
 import {
   first,
@@ -160,6 +160,12 @@ function getmetatable(v: LuaValue): Result {
   return metaField(meta, '__metatable') ?? meta;
 }
 
+function type(v: LuaValue): string {
+  return v === undefined && arguments.length === 0
+    ? argError(1, 'type', 'value expected')
+    : typeName(v);
+}
+
 function setmetatable(t: LuaValue, meta: LuaValue): LuaValue {
   const table = checkTable(t, 1, 'setmetatable');
   if (meta === undefined ? arguments.length < 2 : !(meta instanceof LuaTable)) {
@@ -208,6 +214,7 @@ function ipairs(t: LuaValue): Result {
 
 known.next = next;
 known.ipairsStep = ipairsStep;
+Object.assign(intrinsics, { type, setmetatable });
 
 function rawset(t: LuaValue, k: LuaValue, v: LuaValue): LuaValue {
   rawSetChecked(checkTable(t, 1, 'rawset'), k, v);
@@ -448,8 +455,7 @@ export function baseFunctions(env: LuaTable): MemberTable {
     setmetatable,
     tonumber,
     tostring: tostringOf,
-    type: (...args: LuaValue[]) =>
-      args.length === 0 ? argError(1, 'type', 'value expected') : typeName(args[0]),
+    type,
     xpcall,
     _VERSION: 'Lua 5.1',
   };

@@ -1,5 +1,6 @@
 /** `bit`: LuaJIT's operations on 32-bit integers. bitop.luajit.org/semantics.html */
 import { checkNumber, optNumber } from '../runtime/check.ts';
+import { intrinsics } from '../runtime/state.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
 
@@ -88,10 +89,15 @@ function tohex(x: LuaValue, digits: LuaValue): string {
   return count < 0 ? text.toUpperCase() : text;
 }
 
+const tobit = (x: LuaValue): number => checkBits(x, 1, 'tobit');
+const bnot = (x: LuaValue): number => ~checkBits(x, 1, 'bnot');
+
+Object.assign(intrinsics, { tobit, bnot, band, bor, bxor, lshift, rshift, arshift });
+
 export const bit = luaModule('bit', {
-  tobit: (x: LuaValue) => checkBits(x, 1, 'tobit'),
+  tobit,
   tohex,
-  bnot: (x: LuaValue) => ~checkBits(x, 1, 'bnot'),
+  bnot,
   bswap,
   band,
   bor,

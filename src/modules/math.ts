@@ -2,6 +2,7 @@
 import { checkInteger, checkNumber } from '../runtime/check.ts';
 import { numberPow } from '../runtime/ops.ts';
 import { Random } from '../runtime/random.ts';
+import { intrinsics } from '../runtime/state.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { fill, type LuaModule } from './define.ts';
 
@@ -129,6 +130,17 @@ const members = {
   tan: (x: LuaValue) => Math.tan(checkNumber(x, 1, 'tan')),
   tanh: (x: LuaValue) => Math.tanh(checkNumber(x, 1, 'tanh')),
 };
+
+Object.assign(intrinsics, {
+  floor: members.floor,
+  ceil: members.ceil,
+  sqrt: members.sqrt,
+  abs: members.abs,
+  sin: members.sin,
+  cos: members.cos,
+  max,
+  min,
+});
 
 export const math: LuaModule = {
   name: 'math',

@@ -2,6 +2,7 @@
 import { argError, checkInteger, checkString, optInteger } from '../runtime/check.ts';
 import { LuaError, luaError } from '../runtime/error.ts';
 import { compilePattern } from '../runtime/pattern.ts';
+import { intrinsics } from '../runtime/state.ts';
 import { isTrue, type LuaFunction, type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
 import { format } from './string/format.ts';
@@ -213,6 +214,8 @@ function gmatch(s: LuaValue, pattern: LuaValue): LuaFunction {
 function dump(): never {
   throw luaError('unable to dump given function');
 }
+
+Object.assign(intrinsics, { byte, sub });
 
 export const string = luaModule('string', {
   byte,

@@ -7,7 +7,7 @@ import { call, callMeta, callValue, one, runTail, settle, suspendIn } from './ca
 import { compareError, luaError, typeError, typeName } from './error.ts';
 import { type Event, metaField, metaIndex, metamethod, metaNewIndex } from './metatable.ts';
 import { formatNumber, parseNumber } from './number.ts';
-import { type Frame, known, state, TAIL_BUDGET } from './state.ts';
+import { type Frame, intrinsics, known, state, TAIL_BUDGET } from './state.ts';
 import {
   LuaTable,
   property,
@@ -172,50 +172,58 @@ export function getter(name: string): Getter {
   return new Function(
     'LuaTable',
     'index',
+    'state',
     `const name = ${JSON.stringify(name)};
-    return function get(o0) { let v, m, h; ${body}
+    return function get(o0) {
+      let v, m, h;
+      if (typeof o0 === 'string') {
+        if ((m = state.stringMeta) !== undefined && m.hash === undefined &&
+            (m = m.$__index) instanceof LuaTable && (v = m${p}) !== undefined) return v;
+        return index(o0, name);
+      } ${body}
       return index(o0, name);
     }`,
-  )(LuaTable, index) as Getter;
+  )(LuaTable, index, state) as Getter;
 }
 
 /** `o.name = v` when the field is nil, or v is. */
 export function setter(name: string): Setter {
-  property(name);
+  const prop = property(name);
   const p = propertyText(name);
   return new Function(
     'LuaTable',
-    'setIndex',
-    `const name = ${JSON.stringify(name)};
+    'setNamed',
+    `const name = ${JSON.stringify(name)}, prop = ${JSON.stringify(prop)};
     return function set(o, v) {
-      if (o instanceof LuaTable && o.hash === undefined && v !== undefined &&
-          (o.meta === undefined || (o.meta.hash === undefined && o.meta.$__newindex === undefined))) {
-        o.named = true;
-        o${p} = v;
+      if (o instanceof LuaTable && o.hash === undefined &&
+          (o.meta === undefined || (o.meta.$__newindex === undefined && o.meta.hash === undefined))) {
+        if (v !== undefined) {
+          o.named = true;
+          o${p} = v;
+        } else if (o${p} !== undefined) o${p} = undefined;
         return undefined;
       }
-      return setIndex(o, name, v);
+      return setNamed(o, name, prop, v);
     }`,
   )(LuaTable, setNamed) as Setter;
 }
 
 /** Like `setIndex`; a new key becomes a field instead of an entry of the hash. */
-function setNamed(o: LuaValue, name: string, v: LuaValue): Result {
+function setNamed(o: LuaValue, name: string, p: string, v: LuaValue): Result {
   if (!(o instanceof LuaTable)) return setIndex(o, name, v);
   const { meta, hash } = o;
-  if (meta !== undefined && metaNewIndex(meta) !== undefined && rawGet(o, name) === undefined) {
-    return setIndex(o, name, v);
-  }
-  const p = property(name);
   const fields = o as unknown as Record<string, LuaValue>;
-  if (fields[p] !== undefined) fields[p] = v;
-  else if (hash !== undefined && hash.update(name, v)) return undefined;
-  else if (v !== undefined) {
-    if (hash !== undefined && 'weakKeys' in hash) hash.insert(name, v);
-    else {
-      o.named = true;
-      fields[p] = v;
-    }
+  if (fields[p] !== undefined) {
+    fields[p] = v;
+    return undefined;
+  }
+  if (meta !== undefined && metaNewIndex(meta) !== undefined && rawGet(o, name) === undefined)
+    return setIndex(o, name, v);
+  if (hash?.updateOther(name, v) === true || v === undefined) return undefined;
+  if (hash !== undefined && 'weakKeys' in hash) hash.insert(name, v);
+  else {
+    o.named = true;
+    fields[p] = v;
   }
   return undefined;
 }
@@ -529,6 +537,21 @@ function callOther(f: LuaValue, ...args: LuaValue[]): Result {
   return callValue(f, args);
 }
 
+/** `setmetatable` of a table that has none, where there is nothing to look at: false if there is. */
+function setsMetatable(t: LuaValue, meta: LuaValue): boolean {
+  if (
+    t instanceof LuaTable &&
+    t.meta === undefined &&
+    meta instanceof LuaTable &&
+    meta.hash === undefined &&
+    (meta as unknown as Record<string, LuaValue>)['$__mode'] === undefined
+  ) {
+    t.meta = meta;
+    return true;
+  }
+  return false;
+}
+
 /** An array part from `[0, …]`: without nils at its end. */
 function trim(arr: LuaValue[]): LuaValue[] {
   while (arr.length > 1 && arr[arr.length - 1] === undefined) arr.pop();
@@ -581,6 +604,13 @@ const ops = {
   getter,
   setter,
   operator,
+  I: intrinsics,
+  math: Math,
+  // Of two equal or unordered numbers it is the later one, as C's compilers have it.
+  max: (x: number, y: number) => (x > y ? x : y),
+  min: (x: number, y: number) => (x < y ? x : y),
+  typeName,
+  setmeta: setsMetatable,
   rawset: rawSetChecked,
   rawget: rawGet,
   trim,

@@ -59,3 +59,29 @@ export const known: { next: LuaFunction | undefined; ipairsStep: LuaFunction | u
   next: undefined,
   ipairsStep: undefined,
 };
+
+const missing = (): undefined => undefined;
+
+/** Functions of the libraries that emitted code runs itself (compiler/intrinsics.ts): their modules set them. */
+export const intrinsics: Record<string, LuaFunction> = {
+  floor: missing,
+  ceil: missing,
+  sqrt: missing,
+  abs: missing,
+  sin: missing,
+  cos: missing,
+  max: missing,
+  min: missing,
+  tobit: missing,
+  bnot: missing,
+  band: missing,
+  bor: missing,
+  bxor: missing,
+  lshift: missing,
+  rshift: missing,
+  arshift: missing,
+  byte: missing,
+  sub: missing,
+  type: missing,
+  setmetatable: missing,
+};
