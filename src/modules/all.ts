@@ -26,6 +26,7 @@ import { mutex } from './mutex.ts';
 import './rdf_error_category.ts';
 import { rateLimiter } from './rate_limiter.ts';
 import { recursiveMutex } from './recursive_mutex.ts';
+import { regex } from './regex.ts';
 import { select } from './select.ts';
 import { semaphore } from './semaphore.ts';
 import { stream } from './stream.ts';
@@ -55,6 +56,7 @@ const core: readonly LuaModule[] = [
   mutex,
   rateLimiter,
   recursiveMutex,
+  regex,
   select,
   semaphore,
   stream,

@@ -67,7 +67,7 @@ function frontier(set: ByteSet): string {
   return set[0] === 1 ? `(?<=${outside})(?!${outside})` : `(?<!${inside})(?=${inside})`;
 }
 
-function bracket(set: ByteSet): string {
+export function bracket(set: ByteSet): string {
   let ranges = '';
   let count = 0;
   for (let low = 0; low < 256; low++) {

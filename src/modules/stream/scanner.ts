@@ -9,13 +9,15 @@
  */
 
 import { isEndOfFile } from '../../runtime/asio-error.ts';
-import { ByteMatcher, ByteRuns } from '../../runtime/byte-matcher.ts';
+import { ByteMatcher, eachMatch, eachPiece, type Finder } from '../../runtime/byte-matcher.ts';
 import { ByteSpan, bytesOf, spanOfString } from '../../runtime/byte-span.ts';
 import { byteSet, findByte, findBytes } from '../../runtime/bytes.ts';
 import { call, firstThen, suspendIn } from '../../runtime/call.ts';
 import { toLuaError } from '../../runtime/error.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { index } from '../../runtime/ops.ts';
+import { Regex } from '../../runtime/regex.ts';
+import { DEFAULT_STEPS } from '../../runtime/regex-match.ts';
 import { fromArray, LuaTable, rawGetString, rawSet, setField } from '../../runtime/table.ts';
 import {
   first,
@@ -25,7 +27,7 @@ import {
   type Result,
   SUSPEND,
 } from '../../runtime/value.ts';
-import { fill, luaType, PerVm } from '../define.ts';
+import { fill, PerVm } from '../define.ts';
 
 const DEFAULT_BUFFER = 4096;
 const DEFAULT_MAX_RECORD = 65_536;
@@ -216,7 +218,7 @@ function findRecord(t: ScannerTable, s: ScannerState): Result {
     }
   }
   for (;;) {
-    const at = separator.find(s.bytes, s.scanned, s.end, true);
+    const at = separator.find(s.bytes, s.scanned, s.end, true, s.start);
     if (at >= 0) {
       if (at - s.start > max) throw codeError('EMSGSIZE');
       return deliver(t, s, at, separator);
@@ -257,7 +259,9 @@ function readFailed(t: ScannerTable, s: ScannerState, thrown: unknown): Result {
   if (s.end === s.start || !isEndOfFile(error.value)) throw error;
   const { separator } = s;
   const at =
-    separator instanceof ByteMatcher ? separator.find(s.bytes, s.scanned, s.end, false) : -1;
+    separator instanceof ByteMatcher
+      ? separator.find(s.bytes, s.scanned, s.end, false, s.start)
+      : -1;
   if ((at < 0 ? s.end : at) - s.start > maxRecordSize(t)) throw codeError('EMSGSIZE');
   if (at >= 0) return deliver(t, s, at, separator);
   separator.matchEnd = s.end;
@@ -324,7 +328,8 @@ function split(bytes: Uint8Array, from: number, to: number, separator: LuaValue)
       ? splitAtByte(bytes, from, to, separator.charCodeAt(0))
       : splitAtMatches(bytes, from, to, new TextMatcher(separator));
   }
-  if (separator instanceof ByteRuns) return splitAtRuns(bytes, from, to, separator.members);
+  if (separator instanceof Regex && separator.runs !== undefined)
+    return splitAtRuns(bytes, from, to, separator.runs.members);
   if (separator instanceof ByteMatcher) return splitAtMatches(bytes, from, to, separator);
   throw badArgument('field_separator');
 }
@@ -356,22 +361,9 @@ function splitAtRuns(bytes: Uint8Array, from: number, to: number, members: Uint8
   return fromArray(fields);
 }
 
-function splitAtMatches(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  separator: TextMatcher | ByteMatcher,
-): LuaTable {
+function splitAtMatches(bytes: Uint8Array, from: number, to: number, separator: Finder): LuaTable {
   const fields: LuaValue[] = [0];
-  if (from === to) return fromArray(fields);
-  let start = from;
-  for (;;) {
-    const at = separator.find(bytes, start, to, false);
-    if (at < 0) break;
-    fields.push(spanOver(bytes, start, at));
-    start = separator.matchEnd;
-  }
-  fields.push(spanOver(bytes, start, to));
+  eachPiece(separator, bytes, from, to, (start, end) => fields.push(spanOver(bytes, start, end)));
   return fromArray(fields);
 }
 
@@ -379,13 +371,14 @@ function splitAtMatches(
 function matches(bytes: Uint8Array, from: number, to: number, pattern: LuaValue): LuaTable {
   if (!(pattern instanceof ByteMatcher)) throw badArgument('field_pattern');
   const fields: LuaValue[] = [0];
-  let start = from;
-  for (;;) {
-    const at = pattern.find(bytes, start, to, false);
-    if (at < 0) return fromArray(fields);
-    fields.push(spanOver(bytes, at, pattern.matchEnd));
-    start = pattern.matchEnd;
-  }
+  eachMatch(pattern, bytes, from, to, (start, end) => fields.push(spanOver(bytes, start, end)));
+  return fromArray(fields);
+}
+
+/** Is it what awk separates fields by, whoever made it? */
+function isWhitespaceRuns(separator: LuaValue): boolean {
+  const members = separator instanceof Regex ? separator.runs?.members : undefined;
+  return members?.every((flag, byte) => flag === WHITESPACE_SET[byte]) === true;
 }
 
 /** What a byte is to a `LineSplitter`. */
@@ -438,7 +431,7 @@ class LineSplitter {
       this.runs = false;
       kinds[fields.charCodeAt(0)] = BETWEEN_FIELDS;
     } else {
-      if (fields !== whitespaceRuns || trim !== true) return false;
+      if (!isWhitespaceRuns(fields) || trim !== true) return false;
       this.runs = true;
       kinds.set(WHITESPACE_SET);
     }
@@ -593,9 +586,19 @@ function makeScanner(options: LuaValue, meta: LuaTable): LuaTable {
   return t;
 }
 
-luaType('regex', ByteRuns, {});
-/** What awk separates fields by. */
-const whitespaceRuns = new ByteRuns(WHITESPACE_SET);
+/** What awk separates fields by: a regular expression that programs see, made when it is asked for. */
+let whitespaceRuns: Regex | undefined;
+function awkSeparator(): Regex {
+  whitespaceRuns ??= new Regex({
+    pattern: '[ \f\n\r\t\v]+',
+    grammar: 'extended',
+    ignoreCase: false,
+    nosubs: true,
+    optimize: true,
+    maxSteps: DEFAULT_STEPS,
+  });
+  return whitespaceRuns;
+}
 
 const methods: Record<string, LuaFunction> = {
   get_line: getLine,
@@ -615,7 +618,7 @@ export const scanner = new PerVm(() => {
       const t = new LuaTable();
       setField(t, 'stream', stream);
       setField(t, 'record_separator', '\n');
-      setField(t, 'field_separator', whitespaceRuns);
+      setField(t, 'field_separator', awkSeparator());
       setField(t, 'trim_record', true);
       return makeScanner(t, meta);
     },
