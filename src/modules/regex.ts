@@ -2,6 +2,7 @@
  * `require 'regex'`: std::regex's three grammars, on strings and spans of bytes. runtime/regex.ts chooses
  * the engine for a pattern.
  */
+import { setFlagsFromString } from 'node:v8';
 import { eachMatch, eachPiece } from '../runtime/byte-matcher.ts';
 import { ByteSpan } from '../runtime/byte-span.ts';
 import { argError, checkTable } from '../runtime/check.ts';
@@ -39,6 +40,22 @@ const GRAMMARS: ReadonlyMap<LuaValue, Grammar> = new Map<LuaValue, Grammar>([
   ['ecma', 'ecma'],
 ]);
 
+/**
+ * Steps back of V8's backtracking engine in one search until it changes to the linear one: about 5 ms.
+ * Each place where no match begins counts as one, too, and the linear engine needs 40 ns a byte.
+ */
+const BACKTRACKS = 1_000_000;
+let flagsAreSet = false;
+
+/** Before the first pattern, and not at start-up: few programs use regular expressions. */
+export function allowLinearEngine(): void {
+  if (flagsAreSet) return;
+  flagsAreSet = true;
+  setFlagsFromString('--enable-experimental-regexp-engine');
+  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
+  setFlagsFromString(`--regexp-backtracks-before-fallback=${BACKTRACKS}`);
+}
+
 function create(options: LuaValue): Regex {
   const t = checkTable(options, 1, 'new');
   const flag = (name: string): boolean => {
@@ -56,6 +73,7 @@ function create(options: LuaValue): Regex {
   if (grammar === undefined) throw badArgument('grammar');
   const maxSteps = rawGetString(t, 'max_steps') ?? DEFAULT_STEPS;
   if (typeof maxSteps !== 'number' || !(maxSteps >= 1)) throw badArgument('max_steps');
+  allowLinearEngine();
   return attempt(
     () =>
       new Regex({

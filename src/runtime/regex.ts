@@ -3,10 +3,9 @@
  *
  * V8's RegExp is used where it means exactly the same and cannot take for ever: ECMAScript patterns
  * without back-references and look-aheads that V8's linear engine takes, to which V8 is told to change
- * when the other one backtracks too much; and of POSIX patterns those whose first match is the longest, whatever the text. All others, and whatever has to know
+ * when the other one backtracks too much (modules/regex.ts sets the flags); and of POSIX patterns those whose first match is the longest, whatever the text. All others, and whatever has to know
  * whether more bytes could change a match, go to the machine in regex-match.ts.
  */
-import { setFlagsFromString } from 'node:v8';
 import { ByteMatcher, ByteRuns } from './byte-matcher.ts';
 import { encodeBytes } from './bytes.ts';
 import { bracket } from './pattern-regexp.ts';
@@ -190,27 +189,10 @@ export function pairs<T>(groups: Groups, count: number, use: (from: number, to: 
 
 // ── what V8 can do ─────────────────────────────────────────────────────────────────────────────────
 
-/**
- * Steps back of V8's backtracking engine in one search until it changes to the linear one: about 5 ms.
- * Each place where no match begins counts as one, too, and the linear engine needs 40 ns a byte.
- */
-const BACKTRACKS = 1_000_000;
-let flagsAreSet = false;
-
-/** Not at start-up: few programs use regular expressions. */
-function setFlags(): void {
-  if (flagsAreSet) return;
-  flagsAreSet = true;
-  setFlagsFromString('--enable-experimental-regexp-engine');
-  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
-  setFlagsFromString(`--regexp-backtracks-before-fallback=${BACKTRACKS}`);
-}
-
 function nativeSource({ root }: Parsed, grammar: Grammar): string | undefined {
   if (grammar !== 'ecma' && !firstIsLongest(root)) return undefined;
   const source = sourceOf(root);
   if (source === undefined) return undefined;
-  setFlags();
   try {
     // The flag for "linear" refuses what the linear engine can't do. Where V8 doesn't know it, V8 can't
     // change engines either.
