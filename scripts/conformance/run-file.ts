@@ -52,7 +52,6 @@ const vm = new Vm(
     },
     print: (text) => void (verbose === '--verbose' && writeSync(2, Buffer.from(text, 'latin1'))),
     flush: () => {},
-    collect: () => {},
   },
 );
 process.on('uncaughtException', vm.host.bug);

@@ -30,34 +30,44 @@ class Site implements FrameSite {
   }
 }
 
-class LoadedChunk {
-  private readonly compiled: Compiled;
+/** What a text was compiled to: the same for all VMs that load it. */
+class ChunkCode {
+  readonly compiled: Compiled;
   private readonly chunkName: string;
-  readonly env: LuaTable;
-  private readonly sites: Site[];
+  readonly positions: readonly SitePosition[];
+  private readonly continuations: (Factory<Continuation> | undefined)[] = [];
+  private main: Factory<LuaFunction> | undefined = undefined;
+  /** Kept here: the registry of scripts doesn't. */
   private readonly scripts: Script[] = [];
 
-  constructor(compiled: Compiled, chunkName: string, env: LuaTable) {
+  constructor(compiled: Compiled, chunkName: string) {
     this.compiled = compiled;
     this.chunkName = chunkName;
-    this.env = env;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
     for (const name of compiled.fields) property(name);
-    this.sites = compiled.sites.map(
-      ({ line, functionIndex, names, savesFunction }, id) =>
-        new Site({ script, line, functionIndex, names }, savesFunction, this, id),
-    );
+    this.positions = compiled.sites.map(({ line, functionIndex, names }) => ({
+      script,
+      line,
+      functionIndex,
+      names,
+    }));
   }
 
-  main(): LuaFunction {
-    return this.evaluate<LuaFunction>(this.compiled.main);
+  mainFactory(): Factory<LuaFunction> {
+    this.main ??= this.evaluate<LuaFunction>(this.compiled.main);
+    return this.main;
   }
 
-  continuation(id: number): Continuation {
-    return this.evaluate<Continuation>(this.compiled.continuation(id));
+  continuationFactory(id: number): Factory<Continuation> {
+    let factory = this.continuations[id];
+    if (factory === undefined) {
+      factory = this.evaluate<Continuation>(this.compiled.continuation(id));
+      this.continuations[id] = factory;
+    }
+    return factory;
   }
 
-  private evaluate<F>(emitted: Emitted): F {
+  private evaluate<F>(emitted: Emitted): Factory<F> {
     const ops = new Map([...emitted.names].map(([line, names]) => [line, { names }]));
     const script: Script = {
       chunkName: this.chunkName,
@@ -70,8 +80,30 @@ class LoadedChunk {
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
-    const factory = (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;
-    return factory(this.env, this.sites);
+    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;
+  }
+}
+
+/** The code of a text in one VM, with its table of globals. */
+class LoadedChunk {
+  private readonly code: ChunkCode;
+  readonly env: LuaTable;
+  private readonly sites: Site[];
+
+  constructor(code: ChunkCode, env: LuaTable) {
+    this.code = code;
+    this.env = env;
+    this.sites = code.compiled.sites.map(
+      ({ savesFunction }, id) => new Site(code.positions[id]!, savesFunction, this, id),
+    );
+  }
+
+  main(): LuaFunction {
+    return this.code.mainFactory()(this.env, this.sites);
+  }
+
+  continuation(id: number): Continuation {
+    return this.code.continuationFactory(id)(this.env, this.sites);
   }
 }
 
@@ -84,6 +116,40 @@ installOps();
  * @throws LuaError  a syntax error, worded as LuaJIT's
  */
 export function loadChunk(source: string, chunkName: string, env: LuaTable): LuaFunction {
+  return new LoadedChunk(compileChunk(source, chunkName), env).main();
+}
+
+/** Code of modules, by file: the VMs of a thread share it. */
+const modules = new Map<string, ModuleCode>();
+
+interface ModuleCode {
+  readonly source: string;
+  readonly chunkName: string;
+  readonly suspendAll: boolean;
+  readonly code: ChunkCode;
+}
+
+/** The same for a file that other VMs may load, too. */
+export function loadModule(
+  file: string,
+  source: string,
+  chunkName: string,
+  env: LuaTable,
+): LuaFunction {
+  let known = modules.get(file);
+  const { suspendAll } = state;
+  if (
+    known?.source !== source ||
+    known.chunkName !== chunkName ||
+    known.suspendAll !== suspendAll
+  ) {
+    known = { source, chunkName, suspendAll, code: compileChunk(source, chunkName) };
+    modules.set(file, known);
+  }
+  return new LoadedChunk(known.code, env).main();
+}
+
+function compileChunk(source: string, chunkName: string): ChunkCode {
   if (source.charCodeAt(0) === 27) {
     throw new LuaError(`${chunkName}: cannot load incompatible bytecode`);
   }
@@ -93,7 +159,7 @@ export function loadChunk(source: string, chunkName: string, env: LuaTable): Lua
       parseNumber: parseUnsigned,
       suspendAll: state.suspendAll,
     });
-    return new LoadedChunk(compiled, chunkName, env).main();
+    return new ChunkCode(compiled, chunkName);
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
     if (error instanceof RangeError)

@@ -5,7 +5,7 @@
  * Paths are strings of Lua, one byte a code unit, and so are the names of chunks made of them.
  */
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber, type Scheduler } from '../fibers/scheduler.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
@@ -13,7 +13,7 @@ import { LuaError } from '../runtime/error.ts';
 import { coreError, systemError } from '../runtime/error-code.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
-import { displayName, loadChunk } from './load.ts';
+import { displayName, loadModule } from './load.ts';
 
 /** `_FILE`: a path as Lua sees it. */
 export class FilePath extends Userdata {
@@ -34,7 +34,7 @@ export interface ModuleHost {
 }
 
 /** What an id was found to mean. */
-interface Found {
+export interface Found {
   readonly file: string;
   /** Directory that `/a/b` starts from. */
   readonly root: string;
@@ -65,7 +65,7 @@ export class ModuleLoader {
   private readonly vm: ModuleHost;
   private readonly context: Context;
   private readonly byFile = new Map<string, Module>();
-  private readonly searchPath: readonly string[];
+  readonly searchPath: readonly string[];
 
   constructor(vm: ModuleHost, context: Context, searchPath: readonly string[]) {
     this.vm = vm;
@@ -87,9 +87,22 @@ export class ModuleLoader {
     } catch (fault) {
       throw new LuaError(`cannot open ${shown}: ${reasonOf(fault)}`);
     }
+    return this.startModule(found, source, shown);
+  }
+
+  /**
+   * Start the root module of an actor.
+   * @throws LuaError  it can't be read or compiled
+   */
+  startActor(found: Found, id: string): Fiber {
+    const isLeaf = basename(found.file) !== 'init.lua';
+    return this.startModule({ ...found, isLeaf }, readModule(found.file, id), found.file);
+  }
+
+  private startModule(found: Found, source: string, shown: string): Fiber {
     const module = this.create(found, this.context);
-    const body = loadChunk(source, displayName(`@${shown}`), module.env);
-    this.byFile.set(path, module);
+    const body = loadModule(found.file, source, displayName(`@${shown}`), module.env);
+    this.byFile.set(found.file, module);
     const fiber = this.vm.scheduler.spawn(body, true);
     this.onEnd(fiber, () => {
       module.loading = false;
@@ -135,21 +148,35 @@ export class ModuleLoader {
       const core = this.vm.core(id);
       if (core !== undefined) return core;
     }
-    const from = importer instanceof FilePath ? this.byFile.get(importer.path) : undefined;
-    if (from === undefined) throw coreError('current_module_not_known');
+    const from = this.importerOf(importer);
     if (id.startsWith('/')) return this.requireFromRoot(id, from);
     return id.startsWith('.') ? this.requireRelative(id, from) : this.requireExternal(id);
   }
 
-  /** `/a/b/name` */
-  private requireFromRoot(id: string, { root }: Module): LuaValue {
-    const names = id.slice(1).split('/');
-    if (!names.every((name) => COMPONENT.test(name)))
-      throw coreError('invalid_module_name', { module: id });
-    const directory = join(root, ...names.slice(0, -1));
-    const found = lookUp(directory, names.at(-1)!, root);
+  /** The module whose `_FILE` this is. */
+  private importerOf(file: LuaValue): Module {
+    const from = file instanceof FilePath ? this.byFile.get(file.path) : undefined;
+    if (from === undefined) throw coreError('current_module_not_known');
+    return from;
+  }
+
+  /** `spawn_vm(id)`: the file of an actor. */
+  findActor(id: string, importer: LuaValue): Found {
+    const from = this.importerOf(importer);
+    if (id === '.') return from;
+    const isFromRoot = id.startsWith('/');
+    if (!isFromRoot && !id.startsWith('.')) throw coreError('invalid_module_name', { module: id });
+    const { directory, name } = isFromRoot ? placeFromRoot(id, from) : placeBeside(id, from);
+    const found = lookUp(directory, name, from.root);
+    if (found === undefined) throw coreError('module_not_found', { module: id });
+    return found;
+  }
+
+  private requireFromRoot(id: string, from: Module): LuaValue {
+    const { directory, name } = placeFromRoot(id, from);
+    const found = lookUp(directory, name, from.root);
     if (found !== undefined) return this.load(found, id, '');
-    const turtle = turtleFile(directory, names.at(-1)!);
+    const turtle = turtleFile(directory, name);
     if (turtle !== undefined) return this.loadTurtle(turtle, id);
     throw coreError('module_not_found', { module: id });
   }
@@ -172,22 +199,8 @@ export class ModuleLoader {
     throw coreError('module_not_found', { module: id });
   }
 
-  /** `./name`, `../name`, `../../name` … */
   private requireRelative(id: string, from: Module): LuaValue {
-    const parts = id.split('/');
-    const name = parts.pop()!;
-    const isChild = parts.length === 1 && parts[0] === '.';
-    if (!COMPONENT.test(name) || !(isChild || parts.every((part) => part === '..'))) {
-      throw coreError('invalid_module_name', { module: id });
-    }
-    if (isChild && from.isLeaf) throw coreError('leaf_cannot_import_child', { module: id });
-    let directory = dirname(from.file);
-    // The first `..` of a leaf is the directory that it is in.
-    let up = isChild ? 0 : parts.length - (from.isLeaf ? 1 : 0);
-    for (; up > 0; up--) {
-      if (directory === from.root) throw coreError('root_cannot_import_parent', { module: id });
-      directory = dirname(directory);
-    }
+    const { directory, name } = placeBeside(id, from);
     const found = lookUp(directory, name, from.root);
     if (found === undefined) throw coreError('module_not_found', { module: id });
     return this.load(found, id, from.context === 'test' ? 'test' : '');
@@ -204,7 +217,7 @@ export class ModuleLoader {
     const importer = suspensionPoint(false);
     const source = readModule(found.file, id);
     const module = this.create(found, context);
-    const body = loadChunk(source, displayName(`@${found.file}`), module.env);
+    const body = loadModule(found.file, source, displayName(`@${found.file}`), module.env);
     this.byFile.set(found.file, module);
     const child = this.vm.scheduler.spawn(body, true);
     child.local = importer.locals;
@@ -231,6 +244,40 @@ export class ModuleLoader {
     }
     return module;
   }
+}
+
+// ── ids ────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Place {
+  readonly directory: string;
+  readonly name: string;
+}
+
+/** `/a/b/name` */
+function placeFromRoot(id: string, { root }: Module): Place {
+  const names = id.slice(1).split('/');
+  if (!names.every((name) => COMPONENT.test(name)))
+    throw coreError('invalid_module_name', { module: id });
+  return { directory: join(root, ...names.slice(0, -1)), name: names.at(-1)! };
+}
+
+/** `./name`, `../name`, `../../name` … */
+function placeBeside(id: string, from: Module): Place {
+  const parts = id.split('/');
+  const name = parts.pop()!;
+  const isChild = parts.length === 1 && parts[0] === '.';
+  if (!COMPONENT.test(name) || !(isChild || parts.every((part) => part === '..'))) {
+    throw coreError('invalid_module_name', { module: id });
+  }
+  if (isChild && from.isLeaf) throw coreError('leaf_cannot_import_child', { module: id });
+  let directory = dirname(from.file);
+  // The first `..` of a leaf is the directory that it is in.
+  let up = isChild ? 0 : parts.length - (from.isLeaf ? 1 : 0);
+  for (; up > 0; up--) {
+    if (directory === from.root) throw coreError('root_cannot_import_parent', { module: id });
+    directory = dirname(directory);
+  }
+  return { directory, name };
 }
 
 // ── files ──────────────────────────────────────────────────────────────────────────────────────────

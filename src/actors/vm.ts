@@ -11,6 +11,8 @@ import { formatNumber } from '../runtime/number.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { describeOrigin, describeWait, positionsOf } from './fiber-dump.ts';
+import { type Lease, Mailbox } from './mailbox.ts';
+import { Inbox } from './message.ts';
 import type { ModuleLoader } from './modules.ts';
 
 /** What a VM starts with; made by `modules/all.ts`. */
@@ -29,7 +31,7 @@ export interface VmHost {
    * @param isProblem  of the program: an error that nobody caught, or a deadlock
    */
   report(text: string, isProblem?: boolean): void;
-  /** The VM has no more work, or has been ended. */
+  /** The VM has no more work, or has been ended. Others of `vm.siblings` may go on. */
   ended(vm: Vm): void;
   /** A bug of ours. */
   bug(thrown: unknown): void;
@@ -37,11 +39,20 @@ export interface VmHost {
   print(text: string): void;
   /** What `print` has gathered is written before this returns. */
   flush(): void;
-  /** Run the garbage collector, where the engine lets us. */
-  collect(): void;
 }
 
 let nextVm = 1;
+
+/** Runs of schedulers, each started by another, before the event loop gets its turn. */
+const CHAIN = 1024;
+let chained = 0;
+
+/** VMs that wake each other must not keep timers and sockets waiting. */
+function schedule(run: () => void, later: boolean): void {
+  if (!later && ++chained < CHAIN) return queueMicrotask(run);
+  chained = 0;
+  setImmediate(run);
+}
 
 export class Vm {
   readonly id = nextVm++;
@@ -49,6 +60,16 @@ export class Vm {
   readonly host: VmHost;
   readonly scheduler: Scheduler;
   readonly io = new IoGroup();
+  /** Those of the process that run in this thread, this one included. */
+  readonly siblings: Set<Vm>;
+  /** It may change what belongs to the process: working directory, signals, identity. */
+  isMaster: boolean;
+  /** Addresses that its program holds. */
+  readonly leases = new Set<Lease>();
+  readonly mailbox = new Mailbox(this.leases);
+  readonly inbox = new Inbox(this.mailbox);
+  /** `require 'inbox'` was seen. */
+  inboxImported = false;
   /** Core modules by id; each VM has its own tables. */
   readonly coreModules = new Map<string, LuaValue>();
   modules!: ModuleLoader;
@@ -58,14 +79,16 @@ export class Vm {
   onExit: ((code: number) => void) | undefined = undefined;
   private open = true;
 
-  constructor(library: Library, host: VmHost) {
+  /** @param parent  the VM that made it; undefined: it is the first of the process, and its master */
+  constructor(library: Library, host: VmHost, parent?: Vm) {
     this.library = library;
     this.host = host;
+    this.siblings = parent?.siblings ?? new Set();
+    this.siblings.add(this);
+    this.isMaster = parent === undefined;
     this.scheduler = new Scheduler({
-      schedule: (run, later) => {
-        if (later) setImmediate(run);
-        else queueMicrotask(run);
-      },
+      schedule,
+      quiet: () => this.quiet(),
       panic: (id, error, origin) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error, origin),
       cleanupFailed: (fiber) => {
         host.report(
@@ -111,21 +134,25 @@ export class Vm {
     this.host.print(text);
   }
 
-  collect(): void {
-    this.host.collect();
-  }
-
   /** Run a program's root module. @throws LuaError  it can't be read or compiled */
   start(file: string, shown = file): void {
-    const main = this.modules.start(file, shown);
+    this.run(this.modules.start(file, shown));
+  }
+
+  /** Its main fiber has been made. */
+  run(main: Fiber): void {
     this.mainFiber = main;
     this.scheduler.root = main;
     this.modules.watch(main, () => {
-      if (main.error === undefined) return;
+      if (main.error === undefined) {
+        // Nobody can import it any more.
+        if (!this.inboxImported) this.mailbox.close();
+        return;
+      }
       // The error of a main fiber ends the VM: its other fibers die without cleanup.
       this.reportPanic(`Main fiber from VM 0x${this.id.toString(16)}`, main.error);
       this.exitCode = 1;
-      this.close();
+      this.close(messageOf(main.error.value));
     });
   }
 
@@ -136,6 +163,32 @@ export class Vm {
 
   get isOpen(): boolean {
     return this.open;
+  }
+
+  /** Nothing but a message can change it. */
+  get isStuck(): boolean {
+    return this.scheduler.isStuck;
+  }
+
+  /** The role of the master goes to another: there is one at a time. */
+  handOver(to: Vm): void {
+    this.isMaster = false;
+    to.isMaster = true;
+  }
+
+  /** It could not be started: it never was. */
+  forget(): void {
+    this.open = false;
+    this.scheduler.close();
+    this.siblings.delete(this);
+  }
+
+  /** No fiber is ready. */
+  private quiet(): void {
+    if (!this.open) return;
+    const { alive } = this.scheduler;
+    // One that is alone is asked when the event loop has nothing else to do.
+    if (alive.size === 0 || (this.siblings.size > 1 && this.isIdle)) this.closeIdle();
   }
 
   /** Finalizers and the like, for when nothing else is left to do: true where a fiber has been started. */
@@ -155,7 +208,7 @@ export class Vm {
   }
 
   /** Where each fiber waits that nobody can wake, and for what. */
-  private reportDeadlocks(): void {
+  reportDeadlocks(): void {
     let text = '';
     for (const fiber of this.scheduler.alive) {
       if (fiber.waiter?.waitsFor === undefined || fiber.detached) continue;
@@ -171,13 +224,19 @@ export class Vm {
     );
   }
 
-  /** End the VM: its fibers die without cleanup, all that it has open is closed. */
-  close(): void {
+  /**
+   * End the VM: its fibers die without cleanup, all that it has open is closed.
+   * @param reason  the error that ends it
+   */
+  close(reason?: string): void {
     if (!this.open) return;
     this.open = false;
     this.scheduler.reportFailures();
     this.scheduler.close();
     this.io.closeAll();
+    this.mailbox.end(reason);
+    for (const lease of this.leases) lease.release();
+    this.siblings.delete(this);
     this.onExit?.(this.exitCode);
     this.host.ended(this);
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describeFibers } from '../actors/fiber-dump.ts';
 import { displayName, loadChunk, showCompiled } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
+import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { library } from '../modules/all.ts';
@@ -56,7 +57,6 @@ function main(argv: readonly string[]): void {
 function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   state.suspendAll = invocation.suspendAll;
   const output = new StandardOutput();
-  let vm: Vm | undefined;
   const finish = (code: number): never => {
     output.flush();
     process.exit(code);
@@ -72,7 +72,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
       else if (settings.level >= ERROR) writeError(wantsColors(settings) ? colored(text) : text);
     },
     ended: (ended) => {
-      process.exitCode = ended.exitCode;
+      if (ended.isMaster) process.exitCode = ended.exitCode;
       output.flush();
     },
     bug: (thrown) => {
@@ -82,21 +82,21 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     },
     print: (text) => output.write(text),
     flush: () => output.flush(),
-    collect: () => (globalThis as { gc?: () => void }).gc?.(),
   };
   process.on('uncaughtException', host.bug);
-  vm = new Vm(library, host);
+  const vm = new Vm(library, host);
   vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
   setArguments([commandName(), invocation.file, ...invocation.args]);
   if (invocation.testSchedule !== undefined) useTestSchedule(vm, invocation.testSchedule);
   installFiberDump(vm, invocation.fiberDump, host);
-  process.on('beforeExit', () => vm?.closeIdle());
+  process.on('beforeExit', () => settle(siblings));
+  const { siblings } = vm;
   try {
     vm.start(rootFile(invocation.file));
   } catch (thrown) {
     writeError(`Error starting the lua VM: ${messageOf(toLuaError(thrown))}\n`);
     process.exitCode = 1;
-    vm = undefined;
+    vm.forget();
   }
 }
 
@@ -105,14 +105,16 @@ const SIGNALS_AFTER = 50;
 
 /** SIGUSR1 prints all fibers; with `--fiber-dump` so does Ctrl-C, and an end that leaves some. */
 function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
-  const dump = (): void => host.report(describeFibers(vm.id, vm.scheduler));
+  const dump = (): void => {
+    for (const { id, scheduler } of vm.siblings) host.report(describeFibers(id, scheduler));
+  };
   if (always) {
     process.on('SIGINT', () => {
       dump();
       process.exit(130);
     });
     process.on('beforeExit', () => {
-      if (vm.scheduler.alive.size > 0) dump();
+      if ([...vm.siblings].some(({ scheduler }) => scheduler.alive.size > 0)) dump();
     });
   }
   setTimeout(() => process.on('SIGUSR1', dump), always ? 0 : SIGNALS_AFTER).unref();

@@ -7,8 +7,9 @@ import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import type { LuaTable } from '../runtime/table.ts';
-import { type LuaFunction, NONE, type Result, SUSPEND } from '../runtime/value.ts';
+import { type LuaFunction, NONE, type Result, SUSPEND, type Userdata } from '../runtime/value.ts';
 import { type Failure, Fiber, type FiberScheduler, type Origin, type Waiter } from './fiber.ts';
+import { Outside } from './waitable.ts';
 
 /** Switches before the event loop gets its turn. */
 const SWITCHES_PER_TURN = 4096;
@@ -16,6 +17,8 @@ const SWITCHES_PER_TURN = 4096;
 export interface SchedulerHost {
   /** Call `run` soon: at the end of the current job, or (`later`) after a turn of the event loop. */
   schedule(run: () => void, later: boolean): void;
+  /** No fiber is ready. The VM may end. */
+  quiet(): void;
   /** The fiber of this id ended with an error that nobody will join for. */
   panic(id: number, error: LuaError, origin: Origin | undefined): void;
   /** A cleanup handler raised: the VM must end at once. */
@@ -23,6 +26,9 @@ export interface SchedulerHost {
   /** Something was thrown that is no Lua error: a bug of ours. The VM ends. */
   bug(thrown: unknown): void;
 }
+
+/** Schedulers of this thread that have been asked to run, and have not yet. */
+let waiting = 0;
 
 /** The scheduler whose fiber runs now. */
 let running: Scheduler | undefined;
@@ -66,11 +72,28 @@ export class Scheduler implements FiberScheduler {
 
   /** No fiber is ready, and none waits for something that can still be undone or happen. */
   get isIdle(): boolean {
-    if (this.count > 0 || this.current !== undefined) return false;
-    for (const fiber of this.alive)
-      if (fiber.waiter !== undefined && fiber.waiter.waitsFor === undefined) return false;
-    return true;
+    return !this.anyWaits((target) => target === undefined || target instanceof Outside);
   }
+
+  /** The same, but for what other VMs may do. */
+  get isStuck(): boolean {
+    return !this.anyWaits((target) => target === undefined);
+  }
+
+  private anyWaits(counts: (target: Userdata | undefined) => boolean): boolean {
+    if (this.count > 0 || this.current !== undefined) return true;
+    const awaits = ({ waiter }: Fiber): boolean => waiter !== undefined && counts(waiter.waitsFor);
+    if (this.witness !== undefined && awaits(this.witness)) return true;
+    for (const fiber of this.alive) {
+      if (!awaits(fiber)) continue;
+      this.witness = fiber;
+      return true;
+    }
+    return false;
+  }
+
+  /** A fiber that was seen to wait for the outside world: it may do so still. */
+  private witness: Fiber | undefined = undefined;
 
   /** Nothing is ready: only timers, descriptors or other VMs can change that. */
   get isQuiet(): boolean {
@@ -111,22 +134,30 @@ export class Scheduler implements FiberScheduler {
       this.head = 0;
     }
     ring[(this.head + this.count++) & (ring.length - 1)] = fiber;
-    if (!this.scheduled && running !== this) {
-      this.scheduled = true;
-      this.host.schedule(this.turn, false);
-    }
+    if (!this.scheduled && running !== this) this.scheduleTurn(false);
+  }
+
+  private scheduleTurn(later: boolean): void {
+    this.scheduled = true;
+    waiting++;
+    this.host.schedule(this.turn, later);
   }
 
   /** Run what is ready. */
   private run(): void {
     this.scheduled = false;
+    waiting--;
     const outer = running;
     const outerMeta = state.stringMeta;
     running = this;
     state.stringMeta = this.stringMeta;
     let budget = SWITCHES_PER_TURN;
+    // Where other VMs want to run, each fiber that is ready now gets its turn before they do.
+    const fair = budget - this.count;
     try {
-      while (this.count > 0 && budget-- > 0 && !this.closed) {
+      while (this.count > 0 && budget > 0 && !this.closed) {
+        if (budget <= fair && waiting > 0) break;
+        budget--;
         if (this.choose !== undefined) this.bringForward(this.choose(this.count));
         const fiber = this.ring[this.head]!;
         this.ring[this.head] = undefined;
@@ -139,10 +170,9 @@ export class Scheduler implements FiberScheduler {
       state.stringMeta = outerMeta;
       this.current = undefined;
     }
-    if (this.count > 0 && !this.closed) {
-      this.scheduled = true;
-      this.host.schedule(this.turn, true);
-    }
+    if (this.closed) return;
+    if (this.count === 0) return this.host.quiet();
+    this.scheduleTurn(budget <= 0);
   }
 
   /** Exchange the head of the ring with a later one. */

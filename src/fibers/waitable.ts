@@ -13,6 +13,9 @@ export interface Receiver {
   fail(error: unknown): void;
 }
 
+/** What others than the fibers of the VM complete, and nothing but them: an inbox. */
+export abstract class Outside extends Userdata {}
+
 export abstract class Waitable extends Userdata {
   /** If it is ready: complete the receiver and return true. */
   abstract poll(receiver: Receiver): boolean;

@@ -18,6 +18,7 @@ import { fiberGroup } from './fiber_group.ts';
 import { format } from './format.ts';
 import { future } from './future.ts';
 import { genericError } from './generic_error.ts';
+import { inbox } from './inbox.ts';
 import { ip } from './ip.ts';
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts';
@@ -29,6 +30,7 @@ import { recursiveMutex } from './recursive_mutex.ts';
 import { regex } from './regex.ts';
 import { select } from './select.ts';
 import { semaphore } from './semaphore.ts';
+import { spawnVm } from './spawn_vm.ts';
 import { stream } from './stream.ts';
 import { string } from './string.ts';
 import { system } from './system.ts';
@@ -51,6 +53,7 @@ const core: readonly LuaModule[] = [
   fiberGroup,
   future,
   genericError,
+  inbox,
   ip,
   json,
   mutex,
@@ -93,6 +96,7 @@ export const library: Library = {
       if (typeof id !== 'string') argTypeError(id, 1, 'require', 'string');
       return vm.modules.require(id, rawGetString(env, '_FILE'));
     };
+    members.spawn_vm = (options: LuaValue) => spawnVm(vm, options, rawGetString(env, '_FILE'));
     // Set later: then they have their places already.
     Object.assign(members, { _G: undefined, _FILE: undefined, _CONTEXT: undefined });
     setFields(env, Object.keys(members), Object.values(members).map(memberValue));

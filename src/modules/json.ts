@@ -4,6 +4,7 @@
  */
 import { ByteSpan } from '../runtime/byte-span.ts';
 import { badArgument } from '../runtime/error-code.ts';
+import { domCategory, lexerCategory } from '../runtime/json-category.ts';
 import {
   arrayMeta,
   decodeDocument,
@@ -17,7 +18,7 @@ import { LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
 import { luaModule, luaType } from './define.ts';
 import { Encoder } from './json/encode.ts';
-import { attempt, domCategory, jsonError, lexerCategory, placeOf } from './json/errors.ts';
+import { attempt, jsonError, placeOf } from './json/errors.ts';
 import { DEFAULT_DEPTH, limitOf, newReader } from './json/reader.ts';
 
 luaType('json.null', JsonNull, { tostring: () => 'null' });

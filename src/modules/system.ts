@@ -78,6 +78,7 @@ const standardError = new (outputType('system.err', 2))();
 function exit(codeArg: LuaValue, options: LuaValue): Result {
   const code = codeArg === undefined ? 0 : checkInteger(codeArg, 1, 'exit');
   const vm = currentVm();
+  if (options !== undefined && !vm.isMaster) throw codeError('EPERM');
   switch (forceOf(options)) {
     case 0:
       break;

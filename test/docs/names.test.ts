@@ -17,7 +17,6 @@ const vm = new Vm(library, {
   bug: (thrown) => assert.fail(String(thrown)),
   print: () => {},
   flush: () => {},
-  collect: () => {},
 });
 
 /** Names of a table and of the tables in it, with their owners; `_G` and the like only once. */

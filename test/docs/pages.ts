@@ -87,7 +87,7 @@ const separate = (signatures: string): string[] =>
 
 /** `string.rep(s, n[, sep])` → `string.rep` */
 function addName(names: Set<string>, signature: string): void {
-  const name = /^[A-Za-z_][\w.:]*/.exec(signature)?.[0];
+  const name = /^[A-Za-z_][\w.:-]*/.exec(signature)?.[0];
   if (name !== undefined) names.add(name);
 }
 
@@ -103,7 +103,7 @@ export function hasEntry(pages: readonly Page[], owner: string, member: string):
     sections.some(
       ({ heading, entries, mentions }) =>
         full.some((name) => entries.has(name)) ||
-        (owner !== '' && heading.split(/[^\w.]+/).includes(owner) && mentions.has(member)),
+        (owner !== '' && heading.split(/[^\w.-]+/).includes(owner) && mentions.has(member)),
     ),
   );
 }

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ModuleLoader } from '../../src/actors/modules.ts';
+import { settle } from '../../src/actors/settle.ts';
 import { useTestSchedule } from '../../src/actors/test-schedule.ts';
 import { Vm } from '../../src/actors/vm.ts';
 import { library } from '../../src/modules/all.ts';
@@ -85,6 +86,7 @@ export async function runFile(
           outcome.stderr += text;
         },
         ended: () => {
+          if (vm.siblings.size > 0) return;
           clearInterval(watch);
           done();
         },
@@ -93,11 +95,10 @@ export async function runFile(
           outcome.stdout += text;
         },
         flush: () => {},
-        collect: () => (globalThis as { gc?: () => void }).gc?.(),
       });
       // The loop of the test runner never empties: ask the VM whether it has anything to wait for.
       const watch = setInterval(() => {
-        if (vm.isOpen && vm.isIdle) vm.closeIdle();
+        if ([...vm.siblings].every((one) => one.isStuck)) settle(vm.siblings);
       }, 1);
       vm.modules = new ModuleLoader(vm, options.context ?? 'main', []);
       if (options.schedule !== undefined) endSchedule = useTestSchedule(vm, options.schedule);

@@ -9,8 +9,8 @@
  * one with the same metatable: nobody can tell, for nobody has kept anything of the first. So a
  * metatable lives until its finalizer has run, and what only it refers to is not collected before.
  */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { createContext, runInNewContext, Script } from 'node:vm';
+import { getHeapStatistics } from 'node:v8';
+import { fullCollection } from '../../actors/collect.ts';
 import { currentVm, type Vm } from '../../actors/vm.ts';
 import { call, callMeta, one, suspendIn } from '../../runtime/call.ts';
 import { argError, checkString, optNumber } from '../../runtime/check.ts';
@@ -18,7 +18,7 @@ import { toLuaError, typeError } from '../../runtime/error.ts';
 import { metaField, metamethod, ProxyUserdata } from '../../runtime/metatable.ts';
 import { index, plainString, setIndex } from '../../runtime/ops.ts';
 import { state } from '../../runtime/state.ts';
-import { forgetTraversals, LuaTable, weakReads } from '../../runtime/table.ts';
+import { LuaTable, weakReads } from '../../runtime/table.ts';
 import {
   isTrue,
   type LuaValue,
@@ -28,24 +28,6 @@ import {
 } from '../../runtime/value.ts';
 
 // ── V8's collector ─────────────────────────────────────────────────────────────────────────────────
-
-let collectNow: (() => void) | undefined;
-
-/** A complete collection; weak references are cleared when it returns. */
-function fullCollection(): void {
-  forgetTraversals();
-  if (collectNow === undefined) {
-    setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('gc') as () => void;
-    const context = createContext({}, { microtaskMode: 'afterEvaluate' });
-    const nothing = new Script('0');
-    collectNow = () => {
-      nothing.runInContext(context);
-      gc();
-    };
-  }
-  collectNow();
-}
 
 /** Reads of weak tables, in units of `poll`, up to the next collection; doubled by each. */
 let patience = 1;

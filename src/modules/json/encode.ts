@@ -5,6 +5,7 @@
 import { call, suspendIn } from '../../runtime/call.ts';
 import type { LuaError } from '../../runtime/error.ts';
 import { badArgument, categoryError, codeError } from '../../runtime/error-code.ts';
+import { domCategory } from '../../runtime/json-category.ts';
 import { arrayMeta, jsonNull } from '../../runtime/json-decode.ts';
 import { DOM } from '../../runtime/json-lex.ts';
 import type { JsonWriter } from '../../runtime/json-write.ts';
@@ -25,7 +26,7 @@ import {
   type Result,
   SUSPEND,
 } from '../../runtime/value.ts';
-import { attempt, domCategory } from './errors.ts';
+import { attempt } from './errors.ts';
 
 /** A table that is being written; used again for the next one at its depth. */
 class Open {

@@ -1,17 +1,9 @@
-/** The two categories of JSON's errors, and error objects that say where: byte, line, column, path. */
-import { categoryError, ErrorCategory } from '../../runtime/error-code.ts';
-import { domMessages, faultMessages, JsonFault } from '../../runtime/json-lex.ts';
+/** JSON's error objects, which say where: byte, line, column, path. */
+import { categoryError } from '../../runtime/error-code.ts';
+import { domCategory, lexerCategory } from '../../runtime/json-category.ts';
+import { JsonFault } from '../../runtime/json-lex.ts';
 import { arrayOf } from '../../runtime/table.ts';
 import type { LuaValue } from '../../runtime/value.ts';
-
-export const lexerCategory = new ErrorCategory(
-  'json.lexer',
-  (code) => faultMessages[code] ?? 'Unknown error',
-);
-export const domCategory = new ErrorCategory(
-  'emilua.json.dom',
-  (code) => domMessages[code] ?? 'Unknown error',
-);
 
 /** A place in a text: all three count from 1; columns are bytes. */
 export interface Place {

@@ -1,0 +1,26 @@
+/** Making actors. */
+import type { LuaValue } from '../runtime/value.ts';
+import { addressFor, type TxChannel } from './address.ts';
+import { ModuleLoader } from './modules.ts';
+import { Vm } from './vm.ts';
+
+/**
+ * A VM in this thread, which runs the module of this id.
+ * @param file  `_FILE` of the module that asks
+ * @param isMaster  the role goes to it
+ * @returns  an address of it, held by `parent`
+ * @throws   the module can't be found, read or compiled: there is no VM then
+ */
+export function spawnActor(parent: Vm, id: string, file: LuaValue, isMaster: boolean): TxChannel {
+  const found = parent.modules.findActor(id, file);
+  const vm = new Vm(parent.library, parent.host, parent);
+  vm.modules = new ModuleLoader(vm, 'worker', parent.modules.searchPath);
+  try {
+    vm.run(vm.modules.startActor(found, id));
+  } catch (thrown) {
+    vm.forget();
+    throw thrown;
+  }
+  if (isMaster) parent.handOver(vm);
+  return addressFor(vm.mailbox, parent.leases);
+}

@@ -1,0 +1,43 @@
+/** The sending end of an actor, as Lua holds it. */
+import { Outside } from '../fibers/waitable.ts';
+import { Lease, type Owned, type Recipient } from './mailbox.ts';
+
+/** Handles that were dropped without `close`. */
+const dropped = new FinalizationRegistry<Lease>((lease) => lease.release());
+
+export class TxChannel extends Outside implements Owned {
+  readonly recipient: Recipient;
+  readonly lease: Lease;
+
+  constructor(recipient: Recipient) {
+    super();
+    this.recipient = recipient;
+    this.lease = new Lease(recipient);
+    dropped.register(this, this.lease, this.lease);
+  }
+
+  get isOpen(): boolean {
+    return this.lease.isOpen;
+  }
+
+  /** It belongs to this VM from now on. */
+  adopt(leases: Set<Lease>): void {
+    this.lease.heldBy(leases);
+  }
+
+  close(): void {
+    dropped.unregister(this.lease);
+    this.lease.release();
+  }
+
+  discard(): void {
+    this.close();
+  }
+}
+
+/** The handle of a VM that is made, or sent, for it. */
+export function addressFor(recipient: Recipient, leases: Set<Lease>): TxChannel {
+  const channel = new TxChannel(recipient);
+  channel.adopt(leases);
+  return channel;
+}

@@ -1,0 +1,22 @@
+/** V8's collector, called by name. */
+import { setFlagsFromString } from 'node:v8';
+import { createContext, runInNewContext, Script } from 'node:vm';
+import { forgetTraversals } from '../runtime/table.ts';
+
+let collectNow: (() => void) | undefined;
+
+/** A complete collection; weak references are cleared when it returns. */
+export function fullCollection(): void {
+  forgetTraversals();
+  if (collectNow === undefined) {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const context = createContext({}, { microtaskMode: 'afterEvaluate' });
+    const nothing = new Script('0');
+    collectNow = () => {
+      nothing.runInContext(context);
+      gc();
+    };
+  }
+  collectNow();
+}

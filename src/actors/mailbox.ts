@@ -1,0 +1,254 @@
+/**
+ * Where the messages for one receiver wait: the inbox of a VM, or the place for one reply.
+ *
+ * Whoever may send holds a lease. A receiver that waits for messages learns when the last lease is gone:
+ * nobody can send to it any more. Messages are copies already; what they hold (addresses) belongs to them
+ * until they are received.
+ */
+import type { Waiter } from '../fibers/fiber.ts';
+import { WaitQueue } from '../fibers/queue.ts';
+import type { Receiver } from '../fibers/waitable.ts';
+import { type CoreName, codeError, coreError } from '../runtime/error-code.ts';
+import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
+
+/** A copy on its way, and what must be given back if it never arrives. */
+export interface Message {
+  readonly value: LuaValue;
+  /** What lies in `value` and owns something. */
+  readonly owned: readonly Owned[];
+}
+
+/** Part of a message that owns something outside of the heap. */
+export interface Owned {
+  /** The message has arrived: it belongs to this VM now. */
+  adopt(leases: Set<Lease>): void;
+  /** It never will. */
+  discard(): void;
+}
+
+/** Somebody to send to. */
+export interface Recipient {
+  /** No message will be received any more. */
+  readonly closed: boolean;
+  retain(): void;
+  release(): void;
+  /** Take the message, unless there are too many. @returns false: it is full */
+  offer(message: Message): boolean;
+  /** The message is taken when there is room, and the waiter woken. @returns how to forget it */
+  awaitRoom(waiter: Waiter, message: Message): () => void;
+  /** Call `told` once it is closed, with the reason, if there is one. @returns how to forget it */
+  onDeath(told: (reason: string | undefined) => void): () => void;
+}
+
+/** One holder's right; given back once. */
+export class Lease {
+  readonly recipient: Recipient;
+  private open = true;
+  private holder: Set<Lease> | undefined = undefined;
+
+  constructor(recipient: Recipient) {
+    this.recipient = recipient;
+    recipient.retain();
+  }
+
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  /** It ends with this VM, at the latest. */
+  heldBy(leases: Set<Lease>): void {
+    this.holder = leases;
+    leases.add(this);
+  }
+
+  release(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.holder?.delete(this);
+    this.recipient.release();
+  }
+}
+
+/** Messages that an inbox takes before its senders wait, unless the program says otherwise. */
+export const HIGH_WATER = 4096;
+
+/** Counts what happens to mailboxes: for whoever wants to know whether anything has. */
+export const activity = { count: 0 };
+
+interface Sender extends Receiver {
+  readonly message: Message;
+}
+
+export class Mailbox implements Recipient {
+  closed = false;
+  /** Messages that may wait here; senders beyond that do. */
+  highWater = HIGH_WATER;
+  /** The fiber that waits for a message. */
+  receiver: Waiter | undefined = undefined;
+  /** The VM is gone, and why. */
+  private death: { readonly reason: string | undefined } | undefined = undefined;
+  private leaseCount = 0;
+  private readonly holder: Set<Lease>;
+  private readonly queue: (Message | undefined)[] = [];
+  private head = 0;
+  private readonly senders = new WaitQueue<Sender>();
+  private readonly watchers = new Set<(reason: string | undefined) => void>();
+
+  private readonly orphaned: CoreName;
+
+  /**
+   * @param holder    the leases of the VM that receives here
+   * @param orphaned  the error when nobody can send any more
+   */
+  constructor(holder: Set<Lease>, orphaned: CoreName = 'no_senders') {
+    this.holder = holder;
+    this.orphaned = orphaned;
+  }
+
+  /** Messages that wait here. */
+  get length(): number {
+    return this.queue.length - this.head;
+  }
+
+  // ── sending ──
+
+  retain(): void {
+    this.leaseCount++;
+  }
+
+  release(): void {
+    if (--this.leaseCount === 0) this.orphan();
+  }
+
+  /** Nobody can send any more: whoever waits learns it. It has found the queue empty, or it would not wait. */
+  orphan(): void {
+    const { receiver } = this;
+    if (receiver === undefined) return;
+    this.receiver = undefined;
+    activity.count++;
+    receiver.fail(coreError(this.orphaned));
+  }
+
+  /** Somebody waits for messages that could only come from the holder of these leases. */
+  isOnlyHeldBy(leases: ReadonlySet<Lease>): boolean {
+    if (this.receiver === undefined) return false;
+    let own = 0;
+    for (const lease of leases) if (lease.recipient === this) own++;
+    return own === this.leaseCount;
+  }
+
+  offer(message: Message): boolean {
+    if (this.length >= this.highWater || !this.senders.isEmpty) return false;
+    this.deliver(message);
+    return true;
+  }
+
+  /** Whatever the number of those that wait. */
+  deliver(message: Message): void {
+    activity.count++;
+    const { receiver } = this;
+    if (this.closed) return discard(message);
+    if (receiver === undefined) {
+      this.queue.push(message);
+      return;
+    }
+    this.receiver = undefined;
+    receiver.wake(this.arrive(message));
+  }
+
+  awaitRoom(waiter: Waiter, message: Message): () => void {
+    const sender: Sender = {
+      message,
+      get settled() {
+        return waiter.settled;
+      },
+      wake: () => waiter.wake(NONE),
+      fail: (error) => waiter.fail(error),
+    };
+    this.senders.push(sender);
+    return () => {
+      if (waiter.settled) return;
+      this.senders.remove(sender);
+      discard(message);
+    };
+  }
+
+  onDeath(told: (reason: string | undefined) => void): () => void {
+    if (this.death !== undefined) told(this.death.reason);
+    else this.watchers.add(told);
+    return () => this.watchers.delete(told);
+  }
+
+  // ── receiving ──
+
+  /** The next message, or undefined: there is none now. @throws channel_closed, EBUSY, no_senders */
+  take(): { readonly value: Result } | undefined {
+    if (this.closed) throw coreError('channel_closed');
+    if (this.receiver !== undefined) throw codeError('EBUSY');
+    if (this.length > 0) {
+      const message = this.queue[this.head]!;
+      this.queue[this.head++] = undefined;
+      if (this.head > 32 && this.head * 2 > this.queue.length) {
+        this.queue.splice(0, this.head);
+        this.head = 0;
+      }
+      this.admit();
+      return { value: this.arrive(message) };
+    }
+    // With a high-water mark of 0 senders hand over to whoever receives.
+    const sender = this.senders.shift();
+    if (sender !== undefined) {
+      activity.count++;
+      const value = this.arrive(sender.message);
+      sender.wake();
+      return { value };
+    }
+    if (this.leaseCount === 0) throw coreError(this.orphaned);
+    return undefined;
+  }
+
+  /** Let senders in, as many as there is room for. */
+  admit(): void {
+    while (this.length < this.highWater) {
+      const sender = this.senders.shift();
+      if (sender === undefined) return;
+      activity.count++;
+      this.queue.push(sender.message);
+      sender.wake();
+    }
+  }
+
+  private arrive(message: Message): LuaValue {
+    for (const owned of message.owned) owned.adopt(this.holder);
+    return message.value;
+  }
+
+  /** No more messages, in either direction. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    activity.count++;
+    const { receiver } = this;
+    this.receiver = undefined;
+    receiver?.fail(coreError('channel_closed'));
+    for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
+      s.fail(coreError('channel_closed'));
+      discard(s.message);
+    }
+    for (let i = this.head; i < this.queue.length; i++) discard(this.queue[i]!);
+    this.queue.length = 0;
+    this.head = 0;
+  }
+
+  /** The VM is gone. @param reason  an error; undefined: it just ended */
+  end(reason: string | undefined): void {
+    this.close();
+    this.death = { reason };
+    for (const told of this.watchers) told(reason);
+    this.watchers.clear();
+  }
+}
+
+function discard(message: Message): void {
+  for (const owned of message.owned) owned.discard();
+}

@@ -1,0 +1,42 @@
+/** Taking messages out of a mailbox, and putting them in, as fibers do. */
+import { Waiter } from '../fibers/fiber.ts';
+import { park, suspend, suspensionPoint } from '../fibers/suspend.ts';
+import type { Outside } from '../fibers/waitable.ts';
+import { coreError } from '../runtime/error-code.ts';
+import type { Result } from '../runtime/value.ts';
+import type { TxChannel } from './address.ts';
+import type { Mailbox, Message } from './mailbox.ts';
+
+/**
+ * The next message. Suspends until there is one.
+ * @param end      what the fiber is said to wait for
+ * @param hasTime  a timer may end it
+ */
+export function receiveFrom(mailbox: Mailbox, end: Outside, hasTime = false): Result {
+  const fiber = suspensionPoint();
+  const taken = mailbox.take();
+  if (taken !== undefined) return taken.value;
+  const waiter = new Waiter(fiber, true);
+  if (!hasTime) waiter.waitsFor = end;
+  mailbox.receiver = waiter;
+  waiter.undo = () => {
+    if (mailbox.receiver === waiter) mailbox.receiver = undefined;
+  };
+  return park(waiter);
+}
+
+/**
+ * Send: the others run first, before the fiber goes on; while there is no room for the message it waits.
+ * @param make  makes the message, once it is clear that it can be sent
+ */
+export function sendTo(channel: TxChannel, make: () => Message): Result {
+  const fiber = suspensionPoint();
+  const { recipient } = channel;
+  if (!channel.isOpen || recipient.closed) throw coreError('channel_closed');
+  const message = make();
+  if (recipient.offer(message)) return fiber.scheduler.yield(fiber);
+  return suspend((waiter) => {
+    waiter.waitsFor = channel;
+    return recipient.awaitRoom(waiter, message);
+  });
+}
