@@ -76,7 +76,7 @@ function libraryTable(vm: Vm, module: LuaModule): LuaTable {
   const key = `global ${module.name}`;
   let t = vm.coreModules.get(key);
   if (t === undefined) {
-    t = module.create();
+    t = module.create(vm) as LuaTable;
     vm.coreModules.set(key, t);
   }
   return t as LuaTable;
@@ -106,7 +106,7 @@ export const library: Library = {
     const library = libraryByName.get(id);
     if (library !== undefined) return libraryTable(vm, library);
     const member = MEMBERS[id];
-    if (member === undefined) return coreById.get(id)?.create();
+    if (member === undefined) return coreById.get(id)?.create(vm);
     const [owner, name] = member;
     return rawGetString(libraryTable(vm, libraryByName.get(owner)!), name);
   },

@@ -2,6 +2,7 @@
  * How a Lua-visible module is written: `luaModule` lists its members, `luaType` a class of userdata
  * with its methods and properties. Kernel errors become Lua errors here and nowhere else.
  */
+import type { Vm } from '../actors/vm.ts';
 import { setErrorTranslator } from '../runtime/error.ts';
 import {
   badArgument,
@@ -18,7 +19,7 @@ import { errnoMessage, errnoNumber, SysError } from '../sys/errno.ts';
 export interface LuaModule {
   readonly name: string;
   /** A fresh instance. */
-  create(): LuaValue;
+  create(vm: Vm): LuaValue;
 }
 
 /** Wraps what must be made anew for every VM. */

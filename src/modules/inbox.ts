@@ -1,7 +1,6 @@
 /** `require 'inbox'`: the receiving end of the VM. */
 import { Inbox } from '../actors/message.ts';
 import { receiveFrom } from '../actors/receive.ts';
-import { currentVm } from '../actors/vm.ts';
 import { badArgument } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { type LuaModule, luaType } from './define.ts';
@@ -33,8 +32,7 @@ luaType('rx-channel', Inbox, {
 
 export const inbox: LuaModule = {
   name: 'inbox',
-  create: () => {
-    const vm = currentVm();
+  create: (vm) => {
     vm.inboxImported = true;
     return vm.inbox;
   },
