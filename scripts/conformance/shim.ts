@@ -564,7 +564,7 @@ export function withShim(library: Library): Library {
     globals(vm: Vm, env: LuaTable): void {
       library.globals(vm, env);
       setField(env, '_G', env);
-      for (const module of [io, os, debug]) setField(env, module.name, module.create());
+      for (const module of [io, os, debug]) setField(env, module.name, module.create(vm));
       // Names of Lua 5.0 that 5.1 kept, and LuaJIT did not.
       const library51 = (name: string): LuaTable => rawGetString(env, name) as LuaTable;
       setField(library51('math'), 'mod', rawGetString(library51('math'), 'fmod'));
