@@ -6,6 +6,7 @@
   /* fd.c */ \
   X(read) X(write) X(preadv2_nowait) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
   X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(ignore_signal) \
+  X(kcmp_file) \
   /* socket.c */ \
   X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
   X(recv) X(send) X(setsockopt_int) X(getsockopt_int) X(set_linger) X(get_linger) X(sockatmark) \

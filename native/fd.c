@@ -2,9 +2,11 @@
 #include "util.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -139,4 +141,12 @@ napi_value sys_ignore_signal(napi_env env, napi_callback_info info) {
   int32_t number;
   if (!take_int32s(env, info, &number, 1)) return NULL;
   return give_result(env, signal(number, SIG_IGN) == SIG_ERR ? -1 : 0);
+}
+
+/* kcmp_file(fd, fd) -> 0 (same open file description), 1, 2 (order), 3, or -errno.  kcmp(2) */
+napi_value sys_kcmp_file(napi_env env, napi_callback_info info) {
+  int32_t arg[2];
+  if (!take_int32s(env, info, arg, 2)) return NULL;
+  pid_t self = getpid();
+  return give_result(env, syscall(SYS_kcmp, self, self, KCMP_FILE, arg[0], arg[1]));
 }

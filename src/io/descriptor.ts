@@ -30,7 +30,7 @@ import {
 import type { Fd } from '../sys/native.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '../sys/reactor.ts';
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
-import type { IoGroup } from './group.ts';
+import type { Closable, IoGroup } from './group.ts';
 import { type Attempt, type Operation, OperationQueue, PENDING, type Target } from './operation.ts';
 import { addPending, type EventTarget, register, removePending, unregister } from './reactor.ts';
 
@@ -162,6 +162,11 @@ export class Descriptor implements EventTarget, Target {
     return PENDING;
   }
 
+  /** Register it now, and not when something waits. @returns 0, or -errno: EPERM: it has no events */
+  watch(): number {
+    return this.generation === 0 ? register(this.fd, this) : 0;
+  }
+
   /** From the reactor. */
   onEvents(events: number): void {
     if ((events & LAST_WORDS) !== 0) this.shortReadDrains = false;
@@ -253,12 +258,12 @@ const attemptWaitWrite: Attempt = (op) => attemptWait(op, POLLOUT);
 const attemptWaitError: Attempt = (op) => attemptWait(op, POLLPRI | POLLERR | POLLHUP);
 
 /** Descriptors whose owner was collected before it was closed. */
-const lost = new FinalizationRegistry<Descriptor>((descriptor) => descriptor.close());
+const lost = new FinalizationRegistry<Closable>((descriptor) => descriptor.close());
 
 /**
  * Close `descriptor` when `owner` is collected: a safety net, of which nothing may depend. Pending
  * operations keep their owner (`op.owner`), and nothing else of io/ does.
  */
-export function closeWithOwner(owner: object, descriptor: Descriptor): void {
+export function closeWithOwner(owner: object, descriptor: Closable): void {
   lost.register(owner, descriptor);
 }

@@ -15,6 +15,7 @@ import { coroutine } from './coroutine.ts';
 import { type LuaModule, luaType, type MemberTable, memberValue } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts';
+import './file_descriptor.ts';
 import { format } from './format.ts';
 import { future } from './future.ts';
 import { genericError } from './generic_error.ts';
@@ -24,6 +25,7 @@ import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts';
 import { math } from './math.ts';
 import { mutex } from './mutex.ts';
+import { pipe } from './pipe.ts';
 import './rdf_error_category.ts';
 import { rateLimiter } from './rate_limiter.ts';
 import { recursiveMutex } from './recursive_mutex.ts';
@@ -57,6 +59,7 @@ const core: readonly LuaModule[] = [
   ip,
   json,
   mutex,
+  pipe,
   rateLimiter,
   recursiveMutex,
   regex,

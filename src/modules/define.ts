@@ -69,6 +69,8 @@ export interface TypeSpec<C extends Userdata> {
   /** Integer (or any other unknown) keys; return undefined from it only where nil is meant. */
   index?: (self: C, key: LuaValue) => Result;
   setIndex?: (self: C, key: LuaValue, value: LuaValue) => void;
+  /** Called before a member is read or written; may throw. */
+  guard?: (self: C, key: LuaValue) => void;
   tostring?: (self: C) => string;
   length?: (self: C) => number;
   equals?: UserdataType['equals'];
@@ -91,8 +93,9 @@ export function luaType<C extends Userdata>(
   spec: TypeSpec<C>,
 ): { readonly methods: ReadonlyMap<string, LuaFunction> } {
   const methods = new Map<string, LuaFunction>();
-  const { properties = {}, setters = {} } = spec;
+  const { properties = {}, setters = {}, guard } = spec;
   const write = (self: C, key: LuaValue, value: LuaValue): void => {
+    guard?.(self, key);
     const setter =
       typeof key === 'string' && Object.hasOwn(setters, key) ? setters[key] : undefined;
     if (setter !== undefined) setter(self, value);
@@ -101,8 +104,12 @@ export function luaType<C extends Userdata>(
   };
   const visible = (key: string, get: (this: C) => Result): void => {
     // Emitted code reads `object.$key` directly, and assigns to it when it is not nil.
+    const guarded = function (this: C): Result {
+      guard!(this, key);
+      return get.call(this);
+    };
     Object.defineProperty(cls.prototype, property(key), {
-      get,
+      get: guard === undefined ? get : guarded,
       set(this: C, value: LuaValue) {
         write(this, key, value);
       },
@@ -124,6 +131,7 @@ export function luaType<C extends Userdata>(
   const type: UserdataType = {
     name,
     index(self, key) {
+      guard?.(self as C, key);
       if (typeof key === 'string') {
         const method = methods.get(key);
         if (method !== undefined) return method;

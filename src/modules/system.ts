@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { readSome, writeSome } from '../actors/fiber-io.ts';
+import { newFd } from '../actors/file-descriptor.ts';
 import { currentVm } from '../actors/vm.ts';
 import { Waiter } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
@@ -32,11 +33,6 @@ function environment(): LuaTable {
 
 // ── standard streams ───────────────────────────────────────────────────────────────────────────────
 
-/** A duplicate needs the type file_descriptor, which comes with the file modules. */
-function dup(): never {
-  throw codeError('ENOSYS');
-}
-
 /** Functions that are read as members; they take no notice of `self`. */
 const members = (functions: Record<string, LuaFunction>): Record<string, () => LuaFunction> =>
   Object.fromEntries(Object.entries(functions).map(([name, f]) => [name, () => f]));
@@ -45,7 +41,7 @@ class StandardInput extends Userdata {}
 luaType('system.in_', StandardInput, {
   properties: members({
     read_some: (_self, buffer) => readSome(backend().standardStream(0), buffer),
-    dup,
+    dup: () => newFd(backend().standardStream(0).dup()),
     isatty: () => backend().standardStream(0).isatty,
   }),
 });
@@ -61,7 +57,7 @@ function outputType(name: string, fd: 1 | 2): new () => Userdata {
   luaType(name, StandardOutput, {
     properties: members({
       write_some: (_self, buffer) => writeStandard(fd, buffer),
-      dup,
+      dup: () => newFd(backend().standardStream(fd).dup()),
       isatty: () => backend().standardStream(fd).isatty,
     }),
   });

@@ -92,6 +92,14 @@ export function bytesReadable(fd: Fd): number {
   return ok('ioctl', native().bytes_readable(fd));
 }
 
+/**
+ * 0: both are of the same open file description; 1, 2: the first comes before or after the second, in
+ * an order of the kernel's; 3: they differ. kcmp(2), KCMP_FILE. ENOSYS, EPERM
+ */
+export function sameDescription(a: Fd, b: Fd): number {
+  return ok('kcmp', native().kcmp_file(a, b));
+}
+
 /** signal(2), SIG_IGN; for the whole process. */
 export function ignoreSignal(signal: number): void {
   ok('signal', native().ignore_signal(signal));

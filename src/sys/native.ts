@@ -26,6 +26,7 @@ export interface Native {
   poll(fd: Fd, events: number, milliseconds: number): number;
   bytes_readable(fd: Fd): number;
   ignore_signal(signal: number): number;
+  kcmp_file(a: Fd, b: Fd): number;
 
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: Fd, endpoint: Uint8Array): number;

@@ -540,7 +540,7 @@ spec(
 );
 
 spec(
-  'assign and release wait for the type file_descriptor',
+  'assign and release want descriptors and open sockets; send_file is for Windows',
   `${NET}
   local s = ip.tcp.socket.new()
   raises(s.assign, s, 'v5')
@@ -548,7 +548,8 @@ spec(
   raises(s.release, s)
   raises(s.send_file, s)
 `,
-  'Invalid argument\tgeneric\t2\n' + 'Function not implemented\tgeneric\tnil\n'.repeat(3),
+  'Invalid argument\tgeneric\t2\nInvalid argument\tgeneric\t3\n' +
+    'Bad file descriptor\tsystem\tnil\nFunction not implemented\tgeneric\tnil\n',
 );
 
 // ── connecting by name ─────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import {
   writeCount,
   writeSome,
 } from '../../actors/fiber-io.ts';
+import { checkFd, giveFd, newFd } from '../../actors/file-descriptor.ts';
 import { currentVm } from '../../actors/vm.ts';
 import type { Family } from '../../io/address.ts';
 import { backend } from '../../io/backend.ts';
@@ -63,14 +64,16 @@ function optionValue(kind: OptionKind, v: LuaValue): number {
   return v ? 1 : 0;
 }
 
-/** Taking over and handing out descriptors needs the type file_descriptor, which is still to come. */
-function assign(_self: Endpoint, family: LuaValue): Result {
+function assign(self: Endpoint, family: LuaValue, fd: LuaValue): Result {
   checkFamily(family);
-  throw codeError('ENOSYS');
+  checkFd(fd, 3);
+  if (self.io.isOpen) throw alreadyOpen();
+  giveFd(fd, 3, (number) => self.io.assign(number));
+  return NONE;
 }
 
-function release(): Result {
-  throw codeError('ENOSYS');
+function release(self: Endpoint): Result {
+  return newFd(self.io.release());
 }
 
 const endpointMethods = {

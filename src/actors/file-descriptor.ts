@@ -1,0 +1,93 @@
+/**
+ * `file_descriptor`: the owner of a descriptor, as Lua sees it. The class is here, and not in its module,
+ * since sockets, pipes, files, processes and messages take and give such objects, too.
+ *
+ *   release: (self) => newFd(self.io.release())                 // an object that owns it
+ *   assign(self, fd) { giveFd(fd, 2, (n) => self.io.assign(n)) } // the new owner, if that works
+ */
+import { closeWithOwner } from '../io/descriptor.ts';
+import { OwnedFd } from '../io/owned-fd.ts';
+import { typeError } from '../runtime/error.ts';
+import { badArgument, codeError } from '../runtime/error-code.ts';
+import { type LuaValue, type Result, Userdata, type UserdataType } from '../runtime/value.ts';
+import { currentVm } from './vm.ts';
+
+export class FileDescriptor extends Userdata {
+  private readonly handle: OwnedFd;
+  /** Sends that carry it: until they have ended it can't be used. */
+  private users = 0;
+
+  constructor(handle: OwnedFd) {
+    super();
+    this.handle = handle;
+    closeWithOwner(this, handle);
+  }
+
+  get isOpen(): boolean {
+    return this.handle.isOpen;
+  }
+
+  /** What is owned. @throws LuaError  EBUSY: closed, or in use by a send */
+  get owned(): OwnedFd {
+    if (this.users > 0 || !this.handle.isOpen) throw codeError('EBUSY');
+    return this.handle;
+  }
+
+  /** The number, for as long as nobody closes it. @throws LuaError  EBUSY */
+  get fd(): number {
+    return this.owned.fd;
+  }
+
+  close(): void {
+    if (this.users > 0) throw codeError('EBUSY');
+    this.handle.close();
+  }
+
+  /** Nothing but a matching `unlock` can be done with it. */
+  lock(): void {
+    this.users++;
+  }
+
+  unlock(): void {
+    this.users--;
+  }
+
+  /** Give up the descriptor. To Lua this is now a userdata without a type. @returns the number */
+  take(): number {
+    const { owned } = this;
+    Object.setPrototypeOf(this, Spent.prototype);
+    return owned.take();
+  }
+}
+
+/** What is left of a `file_descriptor` whose descriptor has another owner. */
+class Spent extends Userdata {}
+const spentType: UserdataType = {
+  name: undefined,
+  index: (self) => notIndexable(self),
+  setIndex: (self) => notIndexable(self),
+};
+Object.defineProperty(Spent.prototype, 'luaType', { value: spentType });
+
+function notIndexable(self: Userdata): Result {
+  throw typeError('index', self, 0);
+}
+
+/** An object that owns `fd`, for the VM whose code runs. */
+export function newFd(fd: number): FileDescriptor {
+  return new FileDescriptor(new OwnedFd(fd, currentVm().io));
+}
+
+/** @throws LuaError  EINVAL{arg}: no file_descriptor; EBUSY: it is closed, or in use by a send */
+export function checkFd(v: LuaValue, position: number): FileDescriptor {
+  if (!(v instanceof FileDescriptor)) throw badArgument(position);
+  void v.owned;
+  return v;
+}
+
+/** Let `adopt` become the owner of a descriptor. If it throws, the object keeps it. */
+export function giveFd(v: LuaValue, position: number, adopt: (fd: number) => void): void {
+  const object = checkFd(v, position);
+  adopt(object.fd);
+  object.take();
+}

@@ -1,0 +1,119 @@
+/**
+ * Objects of type `file_descriptor`: owners of descriptors. There is no module: sockets, pipes, files and
+ * processes hand them out. A closed one has no member but `close`.
+ */
+import { fstatSync } from 'node:fs';
+import { checkFd, FileDescriptor, newFd } from '../actors/file-descriptor.ts';
+import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
+import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
+import { EBADF, SysError } from '../sys/errno.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from '../sys/socket.ts';
+import { luaType } from './define.ts';
+
+const S_IFMT = 0o170000;
+const TYPES: ReadonlyMap<number, string> = new Map([
+  [0o100000, 'regular'],
+  [0o040000, 'directory'],
+  [0o120000, 'symlink'],
+  [0o060000, 'block'],
+  [0o020000, 'character'],
+  [0o010000, 'fifo'],
+  [0o140000, 'socket'],
+]);
+
+function fileType(fd: number): string {
+  try {
+    return TYPES.get(fstatSync(fd).mode & S_IFMT) ?? 'unknown';
+  } catch (error) {
+    throw new SysError('fstat', -((error as NodeJS.ErrnoException).errno ?? -EBADF));
+  }
+}
+
+type Numbers = Readonly<Record<string, number>>;
+const FAMILIES: Numbers = { unix: AF_UNIX, inet: AF_INET, inet6: AF_INET6 };
+const SOCKET_TYPES: Numbers = {
+  stream: SOCK_STREAM,
+  datagram: SOCK_DGRAM,
+  seqpacket: SOCK_SEQPACKET,
+};
+/** Only together with their types, and in the families of ip. */
+const PROTOCOLS: Readonly<Record<string, readonly [protocol: number, type: number]>> = {
+  tcp: [IPPROTO_TCP, SOCK_STREAM],
+  udp: [IPPROTO_UDP, SOCK_DGRAM],
+};
+
+function pick<T>(of: Readonly<Record<string, T>>, name: LuaValue, position: number): T {
+  if (typeof name !== 'string' || !Object.hasOwn(of, name)) throw badArgument(position);
+  return of[name]!;
+}
+
+function isSocket(
+  self: FileDescriptor,
+  familyArg: LuaValue,
+  typeArg: LuaValue,
+  protocolArg: LuaValue,
+): boolean {
+  const family = pick(FAMILIES, familyArg, 2);
+  const type = typeArg === undefined ? undefined : pick(SOCKET_TYPES, typeArg, 3);
+  let protocol: number | undefined;
+  if (protocolArg !== undefined) {
+    const [number, itsType] = pick(PROTOCOLS, protocolArg, 4);
+    if (type !== itsType || family === AF_UNIX) throw badArgument(4);
+    protocol = number;
+  }
+  const kind = self.owned.socketKind;
+  if (kind === undefined || kind[0] !== family) return false;
+  if (type !== undefined && kind[1] !== type) return false;
+  return protocol === undefined || kind[2] === protocol;
+}
+
+/** Capsicum's, of FreeBSD. */
+function unsupported(self: FileDescriptor): never {
+  void self.owned;
+  throw codeError('ENOSYS');
+}
+
+luaType('file_descriptor', FileDescriptor, {
+  guard(self, key) {
+    if (key !== 'close' && !self.isOpen) throw badIndex();
+  },
+  methods: {
+    close(self) {
+      self.close();
+      return NONE;
+    },
+    dup: (self): Result => newFd(self.owned.dup()),
+    kcmp: (self, other: LuaValue) => self.owned.compare(checkFd(other, 2).owned),
+    is_socket: isSocket,
+    cap_rights_limit: unsupported,
+    cap_rights_contains: unsupported,
+    cap_rights_remove: unsupported,
+    cap_ioctls_limit: unsupported,
+    cap_ioctls_get: unsupported,
+    cap_fcntls_limit: unsupported,
+    cap_fcntls_get: unsupported,
+  },
+  properties: {
+    non_blocking: (self) => self.owned.nonBlocking,
+    type: (self) => fileType(self.fd),
+  },
+  setters: {
+    non_blocking(self, on) {
+      if (typeof on !== 'boolean') throw badArgument(3);
+      self.owned.nonBlocking = on;
+    },
+  },
+  setIndex() {
+    throw badIndex();
+  },
+  tostring: (self) => `/dev/fd/${self.fd}`,
+});

@@ -1,0 +1,143 @@
+import { runLua, spec } from '../support/spec.ts';
+
+// The reactor's own descriptors come with the first operation that waits, and stay.
+await runLua(`
+  local r = require('pipe').pair()
+  spawn(function() pcall(r.read_some, r, byte_span.new(1)) end)
+  this_fiber.yield()
+  r:close()
+`);
+
+const SETUP = `
+  local pipe, stream, time = require 'pipe', require 'stream', require 'time'
+  local ge, ae = require 'generic_error', require 'asio_error'
+  local r, w = pipe.pair()
+`;
+
+spec(
+  'bytes go through a pipe, from the second end to the first',
+  `${SETUP}
+  print(getmetatable(r), getmetatable(w), r.is_open, w.is_open)
+  print(w:write_some(byte_span.append('hello')))
+  local b = byte_span.new(10)
+  local n = r:read_some(b)
+  print(n, b:first(n))
+  w:close()
+  local ok, e = pcall(r.read_some, r, b)
+  print(ok, e == ae.misc.eof, w.is_open)
+`,
+  'pipe.read_stream\tpipe.write_stream\ttrue\ttrue\n5\n5\thello\nfalse\ttrue\tfalse\n',
+);
+
+spec(
+  'a write that nobody will read is EPIPE',
+  `${SETUP}
+  r:close()
+  local ok, e = pcall(w.write_some, w, byte_span.append('x'))
+  print(ok, e == ae.basic.broken_pipe, e:togeneric() == ge.EPIPE)
+`,
+  'false\ttrue\ttrue\n',
+);
+
+spec(
+  'a full pipe makes the writer wait, and nothing is lost',
+  `${SETUP}
+  local SIZE = 1000000
+  local piece = ('0123456789'):rep(SIZE / 10)
+  local f = spawn(function()
+    stream.write_all(w, piece)
+    w:close()
+  end)
+  local b, all = byte_span.new(7001), {}
+  while true do
+    local ok, n = pcall(r.read_some, r, b)
+    if not ok then print(n) break end
+    all[#all + 1] = tostring(b:first(n))
+  end
+  f:join()
+  print(table.concat(all) == piece)
+`,
+  'End of file\ntrue\n',
+);
+
+spec(
+  'an interrupted read takes nothing, an interrupted write is told',
+  `${SETUP}
+  local b = byte_span.new(1)
+  local f = spawn(function() r:read_some(b) end)
+  this_fiber.yield()
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+  stream.write_all(w, 'a')
+  print(r:read_some(b), b)
+  local piece = byte_span.new(4096)
+  local written = 0
+  f = spawn(function() while true do written = written + w:write_some(piece) end end)
+  while written < 65536 do this_fiber.yield() end
+  this_fiber.yield()
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+  w:close()
+  local read = 0
+  while pcall(function() read = read + r:read_some(piece) end) do end
+  print(read == written)
+`,
+  'true\n1\ta\ntrue\ntrue\n',
+);
+
+spec(
+  'close and cancel of another fiber end what waits',
+  `${SETUP}
+  for _, how in ipairs{'cancel', 'close'} do
+    local f = spawn(function() r:read_some(byte_span.new(1)) end)
+    this_fiber.yield()
+    r[how](r)
+    local ok, e = pcall(f.join, f)
+    print(ok, e == ae.basic.operation_aborted, r.is_open)
+  end
+  for _, method in ipairs{'read_some', 'cancel', 'release'} do
+    print(method, select(2, pcall(r[method], r, byte_span.new(1))) == ae.basic.bad_descriptor)
+  end
+  r:close()
+`,
+  'false\ttrue\ttrue\nfalse\ttrue\tfalse\nread_some\ttrue\ncancel\ttrue\nrelease\ttrue\n',
+);
+
+spec(
+  'wrong arguments and members',
+  `${SETUP}
+  local function fails(f, ...)
+    local ok, e = pcall(f, ...)
+    return ok, e, e.arg
+  end
+  print(fails(r.read_some, r, 'x'))
+  print(fails(w.write_some, w, 'x'))
+  print(fails(r.read_some, w, byte_span.new(1)))
+  print(fails(function() return r.write_some end))
+  print(fails(function() r.is_open = false end))
+  print(r:read_some(byte_span.new(0)), w:write_some(byte_span.new(0)))
+`,
+  `false\tInvalid argument\t2
+false\tInvalid argument\t2
+false\tInvalid argument\t1
+false\tRequested key wasn't found in the table/userdata\tnil
+false\tRequested key wasn't found in the table/userdata\tnil
+0\t0
+`,
+);
+
+spec(
+  'the scanner reads lines from a pipe',
+  `${SETUP}
+  spawn(function()
+    for i = 1, 3 do stream.write_all(w, 'line ' .. i .. '\\n') end
+    w:close()
+  end)
+  local s = stream.scanner.new{stream = r}
+  for i = 1, 3 do print(s:get_line()) end
+  print(pcall(s.get_line, s))
+`,
+  'line 1\nline 2\nline 3\nfalse\tEnd of file\n',
+);
