@@ -6,6 +6,8 @@
       'sources': ['<!@(ls native/*.c)'],
       'cflags': ['-O2', '-Wall', '-Wextra', '-Werror'],
       'cflags_c': ['-std=gnu11'],
+      # Threads of resolver.c may run on when the last environment that loaded it has ended.
+      'ldflags': ['-Wl,-z,nodelete'],
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9'],
     },
   ],

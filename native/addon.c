@@ -9,10 +9,13 @@
   X(kcmp_file) \
   /* socket.c */ \
   X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
-  X(recv) X(send) X(setsockopt_int) X(getsockopt_int) X(set_linger) X(get_linger) X(sockatmark) \
+  X(recv) X(send) X(recvfrom) X(sendto) X(set_membership) X(set_multicast_interface) \
+  X(setsockopt_int) X(getsockopt_int) X(set_linger) X(get_linger) X(sockatmark) \
   X(if_nametoindex) X(if_indextoname) \
   /* reactor.c */ \
   X(reactor_open) X(reactor_ref) X(reactor_add) X(reactor_remove) \
+  /* resolver.c */ \
+  X(resolver_open) X(getaddrinfo) X(getnameinfo) X(resolver_cancel) X(inject_name_server) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
   /* fault.c, for tests */ \

@@ -10,6 +10,8 @@
 static const char *const names[FAULT_CALLS] = {
   "read", "write", "recv", "send", "accept4", "connect", "socket",
   "bind", "listen", "epoll_ctl", "preadv2", "pipe2", "dup", "close",
+  "recvfrom", "sendto", "setsockopt", "getsockopt", "getsockname",
+  "getpeername", "shutdown", "getaddrinfo", "getnameinfo",
 };
 
 _Thread_local int fault_armed = 0;

@@ -1,6 +1,4 @@
-/* Sockets. Addresses cross as 24 bytes, little endian, in one reused Uint8Array:
- *   0–3 scope id   4–5 port   6 family (4, 6, or 0 for any other)   7 zero   8–23 address
- * An IPv4 address takes the first four of the sixteen. */
+/* Sockets. Addresses cross as endpoint.h says, in one reused Uint8Array. */
 #include "util.h"
 
 #include <linux/sockios.h>
@@ -12,52 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "endpoint.h"
 #include "fault.h"
-
-enum { ENDPOINT_SIZE = 24 };
-
-static socklen_t unpack_endpoint(const uint8_t *bytes, struct sockaddr_storage *out) {
-  uint32_t scope;
-  uint16_t port;
-  memcpy(&scope, bytes, 4);
-  memcpy(&port, bytes + 4, 2);
-  memset(out, 0, sizeof *out);
-  if (bytes[6] == 4) {
-    struct sockaddr_in *in = (struct sockaddr_in *)out;
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    memcpy(&in->sin_addr, bytes + 8, 4);
-    return sizeof *in;
-  }
-  if (bytes[6] == 6) {
-    struct sockaddr_in6 *in = (struct sockaddr_in6 *)out;
-    in->sin6_family = AF_INET6;
-    in->sin6_port = htons(port);
-    in->sin6_scope_id = scope;
-    memcpy(&in->sin6_addr, bytes + 8, 16);
-    return sizeof *in;
-  }
-  out->ss_family = AF_UNSPEC;
-  return sizeof(sa_family_t);
-}
-
-static void pack_endpoint(const struct sockaddr_storage *from, uint8_t *bytes) {
-  memset(bytes, 0, ENDPOINT_SIZE);
-  if (from->ss_family == AF_INET) {
-    const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-    uint16_t port = ntohs(in->sin_port);
-    memcpy(bytes + 4, &port, 2);
-    bytes[6] = 4;
-    memcpy(bytes + 8, &in->sin_addr, 4);
-  } else if (from->ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)from;
-    uint16_t port = ntohs(in->sin6_port);
-    memcpy(bytes, &in->sin6_scope_id, 4);
-    memcpy(bytes + 4, &port, 2);
-    bytes[6] = 6;
-    memcpy(bytes + 8, &in->sin6_addr, 16);
-  }
-}
 
 static bool take_fd_and_endpoint(napi_env env, napi_callback_info info, int32_t *fd,
                                  uint8_t **endpoint) {
@@ -104,6 +58,7 @@ napi_value sys_getsockname(napi_env env, napi_callback_info info) {
   struct sockaddr_storage address = {0};
   socklen_t size = sizeof address;
   if (!take_fd_and_endpoint(env, info, &fd, &endpoint)) return NULL;
+  if (fault(FAULT_GETSOCKNAME, fd, NULL)) return give_result(env, -1);
   int result = getsockname(fd, (struct sockaddr *)&address, &size);
   if (result == 0) pack_endpoint(&address, endpoint);
   return give_result(env, result);
@@ -116,6 +71,7 @@ napi_value sys_getpeername(napi_env env, napi_callback_info info) {
   struct sockaddr_storage address = {0};
   socklen_t size = sizeof address;
   if (!take_fd_and_endpoint(env, info, &fd, &endpoint)) return NULL;
+  if (fault(FAULT_GETPEERNAME, fd, NULL)) return give_result(env, -1);
   int result = getpeername(fd, (struct sockaddr *)&address, &size);
   if (result == 0) pack_endpoint(&address, endpoint);
   return give_result(env, result);
@@ -141,6 +97,7 @@ napi_value sys_accept4(napi_env env, napi_callback_info info) {
 napi_value sys_shutdown(napi_env env, napi_callback_info info) {
   int32_t arg[2];
   if (!take_int32s(env, info, arg, 2)) return NULL;
+  if (fault(FAULT_SHUTDOWN, arg[0], NULL)) return give_result(env, -1);
   return give_result(env, shutdown(arg[0], arg[1]));
 }
 
@@ -176,10 +133,91 @@ napi_value sys_send(napi_env env, napi_callback_info info) {
   return give_result(env, send(fd, bytes, length, flags));
 }
 
+static bool take_message_and_endpoint(napi_env env, napi_callback_info info, int32_t *fd,
+                                      uint8_t **bytes, size_t *length, int32_t *flags,
+                                      uint8_t **endpoint) {
+  napi_value args[6];
+  int32_t offset, count;
+  if (!take_args(env, info, args, 6) || !take_int32(env, args[0], fd) ||
+      !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &count) ||
+      !take_int32(env, args[4], flags) || !take_bytes(env, args[1], offset, count, bytes) ||
+      !take_bytes(env, args[5], 0, ENDPOINT_SIZE, endpoint))
+    return false;
+  *length = (size_t)count;
+  return true;
+}
+
+/* recvfrom(fd, bytes: Uint8Array, offset, length, flags, endpoint) -> bytes received, with the
+ * sender filled in, or -errno.  recvfrom(2) */
+napi_value sys_recvfrom(napi_env env, napi_callback_info info) {
+  int32_t fd, flags;
+  uint8_t *bytes, *endpoint;
+  size_t length;
+  struct sockaddr_storage address = {0};
+  socklen_t size = sizeof address;
+  if (!take_message_and_endpoint(env, info, &fd, &bytes, &length, &flags, &endpoint)) return NULL;
+  if (fault(FAULT_RECVFROM, fd, &length)) return give_result(env, -1);
+  ssize_t count = recvfrom(fd, bytes, length, flags, (struct sockaddr *)&address, &size);
+  if (count >= 0) pack_endpoint(&address, endpoint);
+  return give_result(env, count);
+}
+
+/* sendto(fd, bytes: Uint8Array, offset, length, flags, endpoint) -> bytes taken or -errno.
+ * sendto(2) */
+napi_value sys_sendto(napi_env env, napi_callback_info info) {
+  int32_t fd, flags;
+  uint8_t *bytes, *endpoint;
+  size_t length;
+  struct sockaddr_storage address;
+  if (!take_message_and_endpoint(env, info, &fd, &bytes, &length, &flags, &endpoint)) return NULL;
+  if (fault(FAULT_SENDTO, fd, &length)) return give_result(env, -1);
+  socklen_t size = unpack_endpoint(endpoint, &address);
+  return give_result(env, sendto(fd, bytes, length, flags, (struct sockaddr *)&address, size));
+}
+
+/* set_membership(fd, endpoint, join) -> 0 or -errno: of the multicast group that is the endpoint's
+ * address, on the interface that is its scope id, or any.  ip(7) IP_ADD_MEMBERSHIP,
+ * IP_DROP_MEMBERSHIP; ipv6(7) IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP */
+napi_value sys_set_membership(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd, join;
+  uint8_t *endpoint;
+  struct sockaddr_storage address;
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd) ||
+      !take_bytes(env, args[1], 0, ENDPOINT_SIZE, &endpoint) || !take_int32(env, args[2], &join))
+    return NULL;
+  if (fault(FAULT_SETSOCKOPT, fd, NULL)) return give_result(env, -1);
+  unpack_endpoint(endpoint, &address);
+  if (address.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
+    struct ipv6_mreq group = {in6->sin6_addr, in6->sin6_scope_id};
+    int option = join ? IPV6_ADD_MEMBERSHIP : IPV6_DROP_MEMBERSHIP;
+    return give_result(env, setsockopt(fd, IPPROTO_IPV6, option, &group, sizeof group));
+  }
+  struct ip_mreqn group = {((const struct sockaddr_in *)&address)->sin_addr, {INADDR_ANY}, 0};
+  int option = join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP;
+  return give_result(env, setsockopt(fd, IPPROTO_IP, option, &group, sizeof group));
+}
+
+/* set_multicast_interface(fd, endpoint) -> 0 or -errno: send multicasts through the interface that
+ * has this IPv4 address.  ip(7), IP_MULTICAST_IF */
+napi_value sys_set_multicast_interface(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  uint8_t *endpoint;
+  struct sockaddr_storage address;
+  if (!take_fd_and_endpoint(env, info, &fd, &endpoint)) return NULL;
+  if (fault(FAULT_SETSOCKOPT, fd, NULL)) return give_result(env, -1);
+  unpack_endpoint(endpoint, &address);
+  const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
+  return give_result(
+    env, setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &in->sin_addr, sizeof in->sin_addr));
+}
+
 /* setsockopt_int(fd, level, option, value) -> 0 or -errno.  setsockopt(2) */
 napi_value sys_setsockopt_int(napi_env env, napi_callback_info info) {
   int32_t arg[4];
   if (!take_int32s(env, info, arg, 4)) return NULL;
+  if (fault(FAULT_SETSOCKOPT, arg[0], NULL)) return give_result(env, -1);
   return give_result(env, setsockopt(arg[0], arg[1], arg[2], &arg[3], sizeof arg[3]));
 }
 
@@ -191,6 +229,7 @@ napi_value sys_getsockopt_int(napi_env env, napi_callback_info info) {
   if (!take_args(env, info, args, 4) || !take_bytes(env, args[3], 0, 1, &out)) return NULL;
   for (int i = 0; i < 3; i++)
     if (!take_int32(env, args[i], &arg[i])) return NULL;
+  if (fault(FAULT_GETSOCKOPT, arg[0], NULL)) return give_result(env, -1);
   int value = 0;
   socklen_t size = sizeof value;
   int result = getsockopt(arg[0], arg[1], arg[2], &value, &size);

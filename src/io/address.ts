@@ -18,6 +18,10 @@ export class IpAddress {
     this.bytes = bytes;
     this.scopeId = scopeId;
   }
+
+  clone(): IpAddress {
+    return new IpAddress(this.bytes, this.scopeId);
+  }
 }
 
 /**

@@ -13,11 +13,13 @@ import { nodeBackend } from './node-backend.ts';
 import { standardStreams } from './stdio.ts';
 import { NativeTcpAcceptor, NativeTcpSocket } from './tcp.ts';
 import type { Backend } from './transport.ts';
+import { NativeUdpSocket } from './udp.ts';
 
 export const nativeBackend: Backend = {
   name: 'native',
   tcpSocket: (group) => new NativeTcpSocket(group),
   tcpAcceptor: (group) => new NativeTcpAcceptor(group),
+  udpSocket: (group) => new NativeUdpSocket(group),
   standardStream: (fd) => standardStreams[fd],
 };
 

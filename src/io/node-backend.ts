@@ -30,11 +30,11 @@ import type { IoGroup } from './group.ts';
 import { type Canceller, type Operation, OperationQueue, PENDING } from './operation.ts';
 import {
   type Backend,
+  type IpSocket,
   type StandardStream,
   TCP_ACCEPTOR_OPTIONS,
   TCP_SOCKET_OPTIONS,
   type TcpAcceptor,
-  type TcpEndpoint,
   type TcpSocket,
 } from './transport.ts';
 
@@ -92,7 +92,7 @@ class NodeQueue extends OperationQueue {
   }
 }
 
-abstract class NodeTcpEndpoint implements TcpEndpoint {
+abstract class NodeTcpEndpoint implements IpSocket {
   protected readonly group: IoGroup;
   protected family: Family | undefined;
   protected readonly options = new Map<string, number>();
@@ -601,5 +601,6 @@ export const nodeBackend: Backend = {
   name: 'node',
   tcpSocket: (group) => new NodeTcpSocket(group),
   tcpAcceptor: (group) => new NodeTcpAcceptor(group),
+  udpSocket: () => raise('socket', ENOSYS),
   standardStream: (fd) => standardStreams[fd],
 };

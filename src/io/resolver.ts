@@ -1,141 +1,142 @@
 /**
- * Names of hosts and services: getaddrinfo(3) and getnameinfo(3) on libuv's thread pool. A look-up
- * that has begun can't be stopped; cancelling one means that nobody hears of its result.
+ * Names of hosts and services: getaddrinfo(3) and getnameinfo(3), on the addon's threads or, where
+ * it doesn't load, on libuv's. A look-up that has begun can't be stopped; cancelling one means that
+ * nobody hears of its result, and that the process doesn't wait for it.
  */
-import { ADDRCONFIG, ALL, type LookupAddress, lookup, lookupService, V4MAPPED } from 'node:dns';
-import { readFile } from 'node:fs';
-import { type Family, formatAddress, type IpAddress, parseAddress } from './address.ts';
+import { SysError } from '../sys/errno.ts';
+import { nativeAvailable } from '../sys/native.ts';
+import {
+  cancelLookup,
+  EAI_ADDRFAMILY,
+  EAI_AGAIN,
+  EAI_BADFLAGS,
+  EAI_FAIL,
+  EAI_FAMILY,
+  EAI_MEMORY,
+  EAI_NODATA,
+  EAI_NONAME,
+  EAI_SERVICE,
+  EAI_SOCKTYPE,
+  getaddrinfo,
+  getnameinfo,
+  NI_DGRAM,
+  openResolver,
+} from '../sys/resolver.ts';
+import { ENDPOINT_SIZE, SOCK_DGRAM, SOCK_STREAM } from '../sys/socket.ts';
+import type { IpAddress } from './address.ts';
+import { type IpEndpoint, packEndpoint, unpackEndpoint } from './endpoint.ts';
+import type { Found, Names, Query, Resolved, ResolveFailure, Transport } from './names.ts';
+import { nodeLookup, nodeLookupNames } from './node-resolver.ts';
 
-/** AI_ flags of netdb.h on Linux. */
-export const AI_PASSIVE = 1;
-export const AI_CANONNAME = 2;
-export const AI_V4MAPPED = 8;
-export const AI_ALL = 16;
-export const AI_ADDRCONFIG = 32;
-
-/** Why a look-up failed: h_errno's names, or an errno. */
-export type ResolveFailure =
-  | 'host_not_found'
-  | 'host_not_found_try_again'
-  | 'no_recovery'
-  | 'no_data'
-  | 'service_not_found'
-  | number;
-
-export type Resolved<T> = { readonly value: T } | { readonly failure: ResolveFailure };
-
-const FAILURES: Readonly<Partial<Record<string, ResolveFailure>>> = {
-  ENOTFOUND: 'host_not_found',
-  EAI_NONAME: 'host_not_found',
-  EAI_ADDRFAMILY: 'no_data',
-  EAI_NODATA: 'no_data',
-  ENODATA: 'no_data',
-  EAI_AGAIN: 'host_not_found_try_again',
-  EAI_FAIL: 'no_recovery',
-  EAI_SERVICE: 'service_not_found',
-};
-
+const EINVAL = 22;
+const EAFNOSUPPORT = 97;
 const ENOMEM = 12;
 const EIO = 5;
 
-function failureOf(error: NodeJS.ErrnoException): ResolveFailure {
-  if (error.code === 'ENOMEM' || error.code === 'EAI_MEMORY') return ENOMEM;
-  return FAILURES[error.code ?? ''] ?? EIO;
+const FAILURES: Readonly<Partial<Record<number, ResolveFailure>>> = {
+  [EAI_BADFLAGS]: EINVAL,
+  [EAI_NONAME]: 'host_not_found',
+  [EAI_ADDRFAMILY]: 'host_not_found',
+  [EAI_AGAIN]: 'host_not_found_try_again',
+  [EAI_FAIL]: 'no_recovery',
+  [EAI_NODATA]: 'no_data',
+  [EAI_FAMILY]: EAFNOSUPPORT,
+  [EAI_SOCKTYPE]: 'socket_type_not_supported',
+  [EAI_SERVICE]: 'service_not_found',
+  [EAI_MEMORY]: ENOMEM,
+};
+
+const failureOf = (status: number): ResolveFailure =>
+  status > 0 ? status : (FAILURES[status] ?? EIO);
+
+interface Answer {
+  readonly status: number;
+  readonly endpoints: Uint8Array;
+  readonly name: string | undefined;
+  readonly service: string | undefined;
 }
 
-/** @returns cancel, and `done` with a test of it around */
-function once<T>(done: (r: Resolved<T>) => void): [() => void, (r: Resolved<T>) => void] {
-  let cancelled = false;
-  const cancel = (): void => {
-    cancelled = true;
+/** Who waits for what, by id. */
+const asked = new Map<number, (answer: Answer) => void>();
+let lastId = 0;
+let opened = false;
+
+/** @param begin  asks; may throw SysError. @returns cancel */
+function ask(begin: (id: number) => void, finish: (answer: Answer) => void): () => void {
+  if (!opened) {
+    openResolver((id, status, endpoints, name, service) => {
+      const waiting = asked.get(id);
+      asked.delete(id);
+      waiting?.({ status, endpoints, name, service });
+    });
+    opened = true;
+  }
+  lastId = lastId === 0x7fffffff ? 1 : lastId + 1;
+  const id = lastId;
+  asked.set(id, finish);
+  try {
+    begin(id);
+  } catch (error) {
+    const status = error instanceof SysError ? error.errno : EIO;
+    const none = { status, endpoints: new Uint8Array(0), name: undefined, service: undefined };
+    setImmediate(() => asked.get(id)?.(none));
+  }
+  return () => {
+    if (asked.delete(id)) cancelLookup(id);
   };
-  return [cancel, (r) => (cancelled ? undefined : done(r))];
+}
+
+/** C's texts end at the first zero byte, so a name with one would be another name. */
+const hasZero = (text: string): boolean => text.includes('\0');
+
+/** @returns cancel */
+function failLater(failure: ResolveFailure, done: (result: Resolved<never>) => void): () => void {
+  const timer = setImmediate(() => done({ failure }));
+  return () => clearImmediate(timer);
 }
 
 /**
- * The addresses of a host, in the resolver's order.
- * @param host    a name; an address in text is taken as it is
- * @param family  0: both
- * @param flags   AI_V4MAPPED, AI_ALL, AI_ADDRCONFIG; others are the caller's business
- * @param done    never called before this returns
+ * The endpoints of a service on a host, in the resolver's order.
+ * @param done  never called before this returns
  * @returns cancel: afterwards `done` isn't called
  */
-export function lookupHost(
-  host: string,
-  family: Family | 0,
-  flags: number,
-  done: (result: Resolved<IpAddress[]>) => void,
-): () => void {
-  const [cancel, deliver] = once(done);
-  let hints = 0;
-  if ((flags & AI_V4MAPPED) !== 0) hints |= V4MAPPED;
-  if ((flags & AI_ALL) !== 0) hints |= ALL;
-  if ((flags & AI_ADDRCONFIG) !== 0) hints |= ADDRCONFIG;
-  const finish = (error: NodeJS.ErrnoException | null, found: LookupAddress[] = []): void => {
-    if (error) return deliver({ failure: failureOf(error) });
-    const addresses = found.map((a) => parseAddress(a.address)).filter((a) => a !== undefined);
-    return deliver(addresses.length > 0 ? { value: addresses } : { failure: 'no_data' });
-  };
-  try {
-    lookup(host, { all: true, family, hints, order: 'verbatim' }, finish);
-  } catch {
-    // Node refuses some texts itself
-    setImmediate(() => deliver({ failure: 'host_not_found' }));
-  }
-  return cancel;
+export function lookup(query: Query, done: (result: Resolved<Found>) => void): () => void {
+  if (hasZero(query.host)) return failLater('host_not_found', done);
+  if (hasZero(query.service)) return failLater('service_not_found', done);
+  if (!nativeAvailable()) return nodeLookup(query, done);
+  return ask(
+    (id) =>
+      getaddrinfo(id, {
+        host: query.host === '' ? undefined : query.host,
+        service: query.service,
+        flags: query.flags,
+        family: query.family,
+        type: query.transport === 'tcp' ? SOCK_STREAM : SOCK_DGRAM,
+      }),
+    ({ status, endpoints: bytes, name }) => {
+      if (status !== 0) return done({ failure: failureOf(status) });
+      const endpoints: IpEndpoint[] = [];
+      for (let at = 0; at < bytes.length; at += ENDPOINT_SIZE) {
+        const endpoint = unpackEndpoint(bytes.subarray(at, at + ENDPOINT_SIZE));
+        if (endpoint !== undefined) endpoints.push(endpoint);
+      }
+      if (endpoints.length === 0) return done({ failure: 'no_data' });
+      return done({ value: { endpoints, canonicalName: name } });
+    },
+  );
 }
 
-/** Well-known ones, for systems without /etc/services. */
-const SERVICES: Readonly<Partial<Record<string, number>>> = {
-  __proto__: null as never,
-  domain: 53,
-  ftp: 21,
-  http: 80,
-  https: 443,
-  smtp: 25,
-  ssh: 22,
-  telnet: 23,
-};
-
-/** The port of a service, by name or alias. services(5) */
-export function lookupPort(
-  service: string,
-  protocol: 'tcp' | 'udp',
-  done: (result: Resolved<number>) => void,
-): () => void {
-  const [cancel, deliver] = once(done);
-  readFile('/etc/services', 'latin1', (_error, text) => {
-    const port = findService(text ?? '', service, protocol) ?? SERVICES[service];
-    deliver(port === undefined ? { failure: 'service_not_found' } : { value: port });
-  });
-  return cancel;
-}
-
-function findService(text: string, service: string, protocol: string): number | undefined {
-  for (const line of text.split('\n')) {
-    const [name, where = '', ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
-    const [port, lineProtocol] = where.split('/');
-    if (lineProtocol === protocol && (name === service || aliases.includes(service))) {
-      return Number(port);
-    }
-  }
-  return undefined;
-}
-
-export interface HostNames {
-  readonly host: string;
-  readonly service: string;
-}
-
-/** Names for an address and a port; numbers in text where there is none. */
+/** Names for an address and a port; numbers in text where there is none. As `lookup`. */
 export function lookupNames(
   address: IpAddress,
   port: number,
-  done: (result: Resolved<HostNames>) => void,
+  transport: Transport,
+  done: (result: Resolved<Names>) => void,
 ): () => void {
-  const [cancel, deliver] = once(done);
-  lookupService(formatAddress(address), port, (error, host, service) => {
-    deliver(error ? { failure: failureOf(error) } : { value: { host, service } });
-  });
-  return cancel;
+  if (!nativeAvailable()) return nodeLookupNames(address, port, done);
+  return ask(
+    (id) => getnameinfo(id, packEndpoint(address, port), transport === 'udp' ? NI_DGRAM : 0),
+    ({ status, name = '', service = '' }) =>
+      done(status === 0 ? { value: { host: name, service } } : { failure: failureOf(status) }),
+  );
 }

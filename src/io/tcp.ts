@@ -2,169 +2,31 @@
  * TCP over descriptors: tcp(7). The interfaces are those of io/transport.ts, which says what each
  * function gives.
  */
-import {
-  EAGAIN,
-  EALREADY,
-  EBADF,
-  ECONNABORTED,
-  EINPROGRESS,
-  EINTR,
-  ENOTCONN,
-  EOPNOTSUPP,
-  EPROTO,
-  SysError,
-} from '../sys/errno.ts';
-import { bytesReadable, getStatusFlags, O_NONBLOCK, setStatusFlags } from '../sys/fd.ts';
+import { EAGAIN, EALREADY, EBADF, ECONNABORTED, EINPROGRESS, EINTR, EPROTO } from '../sys/errno.ts';
 import type { Fd } from '../sys/native.ts';
 import {
-  AF_INET,
-  AF_INET6,
   accept4,
   atMark,
-  bind,
   connect,
-  ENDPOINT_SIZE,
   getLinger,
-  getpeername,
-  getSocketOption,
-  getsockname,
-  IPPROTO_IPV6,
-  IPPROTO_TCP,
-  IPV6_V6ONLY,
   listen,
-  SHUT_RD,
-  SHUT_RDWR,
-  SHUT_WR,
-  SO_DEBUG,
-  SO_DONTROUTE,
-  SO_KEEPALIVE,
-  SO_OOBINLINE,
-  SO_RCVBUF,
-  SO_RCVLOWAT,
-  SO_REUSEADDR,
-  SO_SNDBUF,
-  SO_SNDLOWAT,
   SOCK_STREAM,
-  SOL_SOCKET,
   setLinger,
-  setSocketOption,
-  shutdown,
-  socket,
-  TCP_NODELAY,
 } from '../sys/socket.ts';
-import type { Family, IpAddress } from './address.ts';
-import { closeWithOwner, Descriptor } from './descriptor.ts';
-import { type IpEndpoint, packEndpoint, unpackEndpoint } from './endpoint.ts';
+import type { IpAddress } from './address.ts';
+import { packEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
 import type { Operation } from './operation.ts';
-import type { ShutdownType, TcpAcceptor, TcpEndpoint, TcpSocket, WaitType } from './transport.ts';
+import { NativeConnectedSocket, NativeIpSocket } from './socket.ts';
+import type { TcpAcceptor, TcpSocket } from './transport.ts';
 
-/** [level, option] of setsockopt(2) by name. */
-const OPTIONS: Readonly<Partial<Record<string, readonly [number, number]>>> = {
-  __proto__: null as never,
-  reuse_address: [SOL_SOCKET, SO_REUSEADDR],
-  tcp_no_delay: [IPPROTO_TCP, TCP_NODELAY],
-  send_low_watermark: [SOL_SOCKET, SO_SNDLOWAT],
-  receive_low_watermark: [SOL_SOCKET, SO_RCVLOWAT],
-  send_buffer_size: [SOL_SOCKET, SO_SNDBUF],
-  receive_buffer_size: [SOL_SOCKET, SO_RCVBUF],
-  out_of_band_inline: [SOL_SOCKET, SO_OOBINLINE],
-  keep_alive: [SOL_SOCKET, SO_KEEPALIVE],
-  do_not_route: [SOL_SOCKET, SO_DONTROUTE],
-  debug: [SOL_SOCKET, SO_DEBUG],
-  v6_only: [IPPROTO_IPV6, IPV6_V6ONLY],
-};
+const BYTE_STREAM = { shortReadDrains: true };
 
-const HOW: Readonly<Record<ShutdownType, number>> = {
-  receive: SHUT_RD,
-  send: SHUT_WR,
-  both: SHUT_RDWR,
-};
-
-const scratch = new Uint8Array(ENDPOINT_SIZE);
-
-/** What sockets and acceptors do alike. */
-class NativeTcpEndpoint implements TcpEndpoint {
-  protected readonly group: IoGroup;
-  protected descriptor: Descriptor | undefined;
-
+export class NativeTcpSocket extends NativeConnectedSocket implements TcpSocket {
   constructor(group: IoGroup) {
-    this.group = group;
+    super(group, SOCK_STREAM, BYTE_STREAM);
   }
 
-  get isOpen(): boolean {
-    return this.descriptor?.isOpen ?? false;
-  }
-
-  open(family: Family): void {
-    if (this.isOpen) throw new SysError('socket', EALREADY);
-    this.own(socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM, 0));
-  }
-
-  assign(fd: Fd): void {
-    if (this.isOpen) throw new SysError('assign', EALREADY);
-    const flags = getStatusFlags(fd);
-    if ((flags & O_NONBLOCK) === 0) setStatusFlags(fd, flags | O_NONBLOCK);
-    this.own(fd);
-  }
-
-  protected own(fd: Fd): void {
-    this.descriptor = new Descriptor(fd, this.group, { shortReadDrains: true });
-    closeWithOwner(this, this.descriptor);
-  }
-
-  release(): Fd {
-    this.fd('release');
-    return this.descriptor!.release();
-  }
-
-  cancel(): void {
-    this.fd('cancel');
-    this.descriptor!.cancelAll();
-  }
-
-  close(): void {
-    this.descriptor?.close();
-  }
-
-  bind(address: IpAddress, port: number): void {
-    bind(this.fd('bind'), packEndpoint(address, port, scratch));
-  }
-
-  localEndpoint(): IpEndpoint {
-    getsockname(this.fd('getsockname'), scratch);
-    return unpackEndpoint(scratch) ?? raise('getsockname', ENOTCONN);
-  }
-
-  wait(op: Operation, type: WaitType): number {
-    if (this.descriptor === undefined) return -EBADF;
-    op.owner = this;
-    return this.descriptor.wait(op, type);
-  }
-
-  setOption(name: string, value: number): void {
-    const fd = this.fd('setsockopt');
-    const [level, option] = OPTIONS[name] ?? raise('setsockopt', EOPNOTSUPP);
-    setSocketOption(fd, level, option, value);
-  }
-
-  getOption(name: string): number {
-    const fd = this.fd('getsockopt');
-    const [level, option] = OPTIONS[name] ?? raise('getsockopt', EOPNOTSUPP);
-    const value = getSocketOption(fd, level, option);
-    // Linux doubles what is set, for its own bookkeeping: socket(7)
-    const doubled = level === SOL_SOCKET && (option === SO_SNDBUF || option === SO_RCVBUF);
-    return doubled ? value >> 1 : value;
-  }
-
-  /** @throws SysError  EBADF when closed */
-  protected fd(syscall: string): Fd {
-    const fd = this.descriptor?.fd ?? -1;
-    return fd >= 0 ? fd : raise(syscall, EBADF);
-  }
-}
-
-export class NativeTcpSocket extends NativeTcpEndpoint implements TcpSocket {
   /** A connected socket from accept(2). */
   static accepted(fd: Fd, group: IoGroup): NativeTcpSocket {
     const socket = new NativeTcpSocket(group);
@@ -188,29 +50,29 @@ export class NativeTcpSocket extends NativeTcpEndpoint implements TcpSocket {
     return descriptor.write(op, bytes, offset, length);
   }
 
-  receive(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number {
-    if (!this.isOpen) return -EBADF;
-    if (length === 0) return 0;
-    op.owner = this;
-    return this.descriptor!.receive(op, bytes, offset, length, flags);
+  override receive(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): number {
+    return length === 0 && this.isOpen ? 0 : super.receive(op, bytes, offset, length, flags);
   }
 
-  send(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number {
-    if (!this.isOpen) return -EBADF;
-    if (length === 0) return 0;
-    op.owner = this;
-    return this.descriptor!.send(op, bytes, offset, length, flags);
+  override send(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): number {
+    return length === 0 && this.isOpen ? 0 : super.send(op, bytes, offset, length, flags);
   }
 
   connect(op: Operation, address: IpAddress, port: number): number {
-    if (!this.isOpen) {
-      try {
-        this.open(address.family);
-      } catch (error) {
-        if (error instanceof SysError) return -error.errno;
-        throw error;
-      }
-    }
+    const opened = this.openFor(address);
+    if (opened < 0) return opened;
     const descriptor = this.descriptor!;
     const endpoint = packEndpoint(address, port);
     let result = connect(descriptor.fd, endpoint);
@@ -225,28 +87,8 @@ export class NativeTcpSocket extends NativeTcpEndpoint implements TcpSocket {
     return descriptor.start(op, descriptor.writes, attemptConnect);
   }
 
-  shutdown(what: ShutdownType): void {
-    shutdown(this.fd('shutdown'), HOW[what]);
-  }
-
-  disconnect(): void {
-    const fd = this.fd('connect');
-    scratch.fill(0); // AF_UNSPEC
-    const result = connect(fd, scratch);
-    if (result < 0) raise('connect', -result);
-  }
-
-  remoteEndpoint(): IpEndpoint {
-    getpeername(this.fd('getpeername'), scratch);
-    return unpackEndpoint(scratch) ?? raise('getpeername', ENOTCONN);
-  }
-
   get atMark(): boolean {
     return atMark(this.fd('sockatmark'));
-  }
-
-  bytesReadable(): number {
-    return bytesReadable(this.fd('ioctl'));
   }
 
   setLinger(on: boolean, seconds: number): void {
@@ -258,8 +100,12 @@ export class NativeTcpSocket extends NativeTcpEndpoint implements TcpSocket {
   }
 }
 
-export class NativeTcpAcceptor extends NativeTcpEndpoint implements TcpAcceptor {
+export class NativeTcpAcceptor extends NativeIpSocket implements TcpAcceptor {
   enableConnectionAborted = false;
+
+  constructor(group: IoGroup) {
+    super(group, SOCK_STREAM);
+  }
 
   listen(backlog: number): void {
     listen(this.fd('listen'), backlog);
@@ -309,8 +155,4 @@ function attemptAccept(op: Operation): number {
 function attemptConnect(op: Operation): number {
   const result = connect(op.target!.fd, op.bytes!);
   return result === -EALREADY || result === -EINPROGRESS ? -EAGAIN : result;
-}
-
-function raise(syscall: string, errno: number): never {
-  throw new SysError(syscall, errno);
 }

@@ -26,8 +26,8 @@ export interface ByteSink {
   write(op: Operation, bytes: Uint8Array, offset: number, length: number): number;
 }
 
-/** What TCP sockets and acceptors have in common. */
-export interface TcpEndpoint {
+/** What TCP sockets, acceptors and UDP sockets have in common. */
+export interface IpSocket {
   readonly isOpen: boolean;
   /** EALREADY when open already (asio's already_open); EMFILE, EAFNOSUPPORT */
   open(family: Family): void;
@@ -49,30 +49,62 @@ export interface TcpEndpoint {
   getOption(name: string): number;
 }
 
-export interface TcpSocket extends TcpEndpoint, ByteSource, ByteSink {
-  /** Opens the socket first if it is closed. @returns 0; -ECONNREFUSED, -ETIMEDOUT, -EISCONN … */
-  connect(op: Operation, address: IpAddress, port: number): number;
-  /** @param flags  MSG_ of sys/socket.ts */
+/** What sockets have that may have a peer. */
+export interface ConnectedSocket extends IpSocket {
+  /** @param flags  MSG_ of sys/socket.ts. @returns bytes received */
   receive(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number;
   send(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number;
   /** ENOTCONN */
   shutdown(what: ShutdownType): void;
-  /** Dissolve the association; the kernel resets the connection. */
+  /** Dissolve the association; of TCP, the kernel resets the connection. */
   disconnect(): void;
   /** ENOTCONN */
   remoteEndpoint(): IpEndpoint;
-  readonly atMark: boolean;
   bytesReadable(): number;
+}
+
+export interface TcpSocket extends ConnectedSocket, ByteSource, ByteSink {
+  /** Opens the socket first if it is closed. @returns 0; -ECONNREFUSED, -ETIMEDOUT, -EISCONN … */
+  connect(op: Operation, address: IpAddress, port: number): number;
+  readonly atMark: boolean;
   setLinger(on: boolean, seconds: number): void;
   getLinger(): { readonly on: boolean; readonly seconds: number };
 }
 
-export interface TcpAcceptor extends TcpEndpoint {
+export interface TcpAcceptor extends IpSocket {
   /** Report a connection that ended in the queue as -ECONNABORTED; else it is passed over. */
   enableConnectionAborted: boolean;
   listen(backlog: number): void;
   /** @returns 0, and `op.value` is the TcpSocket, of this acceptor's group; -EMFILE, -EINVAL … */
   accept(op: Operation): number;
+}
+
+/** Transfers are of one datagram each, perhaps an empty one; what the buffer can't take is lost. */
+export interface UdpSocket extends ConnectedSocket {
+  /** Sets the default peer; opens the socket first if it is closed. @returns 0 or -errno, at once */
+  connect(address: IpAddress, port: number): number;
+  /** @returns bytes received, and `op.value` is the sender's IpEndpoint; -ECONNREFUSED (ICMP) … */
+  receiveFrom(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): number;
+  /** @returns bytes sent; -EMSGSIZE, -EACCES (a broadcast), -ENOBUFS … */
+  sendTo(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    address: IpAddress,
+    port: number,
+    flags: number,
+  ): number;
+  /** Enter or leave a multicast group. ENODEV, EADDRINUSE, EADDRNOTAVAIL, EINVAL */
+  setMembership(group: IpAddress, join: boolean): void;
+  /** Send multicasts through the interface that has this IPv4 address. EADDRNOTAVAIL */
+  setMulticastInterface(address: IpAddress): void;
 }
 
 /** Standard input, output or error: one object each for the process, not closable. */
@@ -87,11 +119,15 @@ export interface Backend {
   /** Closed at first. */
   tcpSocket(group: IoGroup): TcpSocket;
   tcpAcceptor(group: IoGroup): TcpAcceptor;
+  udpSocket(group: IoGroup): UdpSocket;
   standardStream(fd: 0 | 1 | 2): StandardStream;
 }
 
-/** How an option's value is to be checked. Linger: setLinger and getLinger. */
-export type OptionKind = 'boolean' | 'integer' | 'linger';
+/**
+ * How an option's value is to be checked. 'linger': setLinger and getLinger; 'join', 'leave':
+ * setMembership; 'interface': setMulticastInterface; 'byte': an integer from 0 to 255.
+ */
+export type OptionKind = 'boolean' | 'integer' | 'byte' | 'linger' | 'join' | 'leave' | 'interface';
 
 /** Options of sockets and acceptors by name; undefined: there is none (ENOTSUP). */
 export const TCP_SOCKET_OPTIONS: Readonly<Partial<Record<string, OptionKind>>> = {
@@ -112,7 +148,26 @@ export const TCP_SOCKET_OPTIONS: Readonly<Partial<Record<string, OptionKind>>> =
 export const TCP_ACCEPTOR_OPTIONS: Readonly<Partial<Record<string, OptionKind>>> = {
   __proto__: null as never,
   reuse_address: 'boolean',
+  reuse_port: 'boolean',
   enable_connection_aborted: 'boolean',
   debug: 'boolean',
   v6_only: 'boolean',
+};
+
+export const UDP_SOCKET_OPTIONS: Readonly<Partial<Record<string, OptionKind>>> = {
+  __proto__: null as never,
+  debug: 'boolean',
+  broadcast: 'boolean',
+  do_not_route: 'boolean',
+  reuse_address: 'boolean',
+  reuse_port: 'boolean',
+  multicast_loop: 'boolean',
+  v6_only: 'boolean',
+  send_buffer_size: 'integer',
+  receive_buffer_size: 'integer',
+  multicast_hops: 'byte',
+  unicast_hops: 'integer',
+  join_multicast_group: 'join',
+  leave_multicast_group: 'leave',
+  multicast_interface: 'interface',
 };

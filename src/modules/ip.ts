@@ -1,12 +1,13 @@
-/** `require 'ip'`: addresses, TCP, name resolution. */
+/** `require 'ip'`: addresses, TCP, UDP, name resolution. */
 import { hostname } from 'node:os';
 import { luaModule } from './define.ts';
 import { addressModule } from './ip/address.ts';
-import { connect } from './ip/connect.ts';
+import { connect, dialTcp, dialUdp, listen } from './ip/dial.ts';
 import { endpointToString, toEndpoint } from './ip/endpoint.ts';
 import { ADDRESS_INFO_FLAGS, MESSAGE_FLAGS } from './ip/flags.ts';
-import { dial, listen, resolution } from './ip/resolve.ts';
+import { resolution } from './ip/resolve.ts';
 import { Acceptor, Socket } from './ip/tcp.ts';
+import { UdpSocketObject } from './ip/udp.ts';
 
 export const ip = luaModule('ip', {
   host_name: () => hostname(),
@@ -17,9 +18,14 @@ export const ip = luaModule('ip', {
   tcp: {
     acceptor: { new: () => new Acceptor() },
     socket: { new: () => new Socket() },
-    dial,
+    dial: dialTcp,
     listen,
     ...resolution('tcp'),
+  },
+  udp: {
+    socket: { new: () => new UdpSocketObject() },
+    dial: dialUdp,
+    ...resolution('udp'),
   },
   message_flag: MESSAGE_FLAGS,
   address_info_flag: ADDRESS_INFO_FLAGS,

@@ -27,3 +27,11 @@ export function injectFault(call: string, fault: Fault): void {
 export function clearFault(call: string): void {
   injectFault(call, { times: 0 });
 }
+
+/**
+ * Make look-ups of the whole process ask the name server at 127.0.0.1:port and no other, until it
+ * ends.
+ */
+export function useNameServer(port: number): void {
+  native().inject_name_server(port);
+}

@@ -38,6 +38,24 @@ export interface Native {
   shutdown(fd: Fd, how: number): number;
   recv(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): number;
   send(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): number;
+  recvfrom(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    endpoint: Uint8Array,
+  ): number;
+  sendto(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    endpoint: Uint8Array,
+  ): number;
+  set_membership(fd: Fd, endpoint: Uint8Array, join: number): number;
+  set_multicast_interface(fd: Fd, endpoint: Uint8Array): number;
   setsockopt_int(fd: Fd, level: number, option: number, value: number): number;
   getsockopt_int(fd: Fd, level: number, option: number, value: Int32Array): number;
   set_linger(fd: Fd, on: number, seconds: number): number;
@@ -54,8 +72,30 @@ export interface Native {
   getrlimit(resource: number, limits: Float64Array): number;
   setrlimit(resource: number, limits: Float64Array): number;
 
+  resolver_open(callback: ResolverCallback): number;
+  getaddrinfo(
+    id: number,
+    host: string | undefined,
+    service: string | undefined,
+    flags: number,
+    family: number,
+    type: number,
+  ): number;
+  getnameinfo(id: number, endpoint: Uint8Array, flags: number): number;
+  resolver_cancel(id: number): number;
+  inject_name_server(port: number): number;
+
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }
+
+/** @param status  0, an EAI_ (negative) or an errno */
+export type ResolverCallback = (
+  id: number,
+  status: number,
+  endpoints: Uint8Array,
+  name: string | undefined,
+  service: string | undefined,
+) => void;
 
 let loaded: Native | undefined;
 let failure: string | undefined;

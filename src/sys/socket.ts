@@ -28,15 +28,23 @@ export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_OOBINLINE = 10;
+export const SO_REUSEPORT = 15;
 export const SO_RCVLOWAT = 18;
 export const SO_SNDLOWAT = 19;
 export const SO_TYPE = 3;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
+export const IPPROTO_IP = 0;
+export const IP_TTL = 2;
+export const IP_MULTICAST_TTL = 33;
+export const IP_MULTICAST_LOOP = 34;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const TCP_NODELAY = 1;
 export const IPPROTO_IPV6 = 41;
+export const IPV6_UNICAST_HOPS = 16;
+export const IPV6_MULTICAST_HOPS = 18;
+export const IPV6_MULTICAST_LOOP = 19;
 export const IPV6_V6ONLY = 26;
 
 export const SOMAXCONN = 4096;
@@ -111,6 +119,43 @@ export function send(
   flags: number,
 ): number {
   return native().send(fd, bytes, offset, length, flags);
+}
+
+/** As `recv`; fills `endpoint` in with the sender. recvfrom(2) */
+export function recvfrom(
+  fd: Fd,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  flags: number,
+  endpoint: Endpoint,
+): number {
+  return native().recvfrom(fd, bytes, offset, length, flags, endpoint);
+}
+
+/** As `send`, to `endpoint`. EMSGSIZE, EACCES (broadcast). sendto(2) */
+export function sendto(
+  fd: Fd,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  flags: number,
+  endpoint: Endpoint,
+): number {
+  return native().sendto(fd, bytes, offset, length, flags, endpoint);
+}
+
+/**
+ * Enter or leave the multicast group that is the endpoint's address, on the interface that is its
+ * scope id; 0: any. EADDRINUSE (is in it), EADDRNOTAVAIL (isn't), ENODEV, EINVAL. ip(7), ipv6(7)
+ */
+export function setMembership(fd: Fd, endpoint: Endpoint, join: boolean): void {
+  ok('setsockopt', native().set_membership(fd, endpoint, join ? 1 : 0));
+}
+
+/** Send multicasts through the interface with this IPv4 address. EADDRNOTAVAIL. ip(7) */
+export function setMulticastInterface(fd: Fd, endpoint: Endpoint): void {
+  ok('setsockopt', native().set_multicast_interface(fd, endpoint));
 }
 
 /** An option whose value is an int. ENOPROTOOPT, EINVAL, EPERM. setsockopt(2) */

@@ -18,6 +18,14 @@ export class Address extends Userdata {
     return this.ip.family === 4;
   }
 
+  /** The IPv4-mapped address. RFC 4291 §2.5.5.2 */
+  toV6(): Address {
+    const bytes = new Uint8Array(16);
+    bytes.fill(0xff, 10, 12);
+    bytes.set(this.ip.bytes, 12);
+    return new Address(new IpAddress(bytes));
+  }
+
   override toString(): string {
     return formatAddress(this.ip, nativeAvailable() ? interfaceName : undefined);
   }
@@ -93,10 +101,7 @@ luaType('ip.address', Address, {
   methods: {
     to_v6(self) {
       if (!self.isV4) throw badArgument(1);
-      const bytes = new Uint8Array(16);
-      bytes.fill(0xff, 10, 12);
-      bytes.set(self.ip.bytes, 12);
-      return new Address(new IpAddress(bytes));
+      return self.toV6();
     },
     to_v4(self) {
       if (self.isV4) throw badArgument(1);

@@ -1,8 +1,14 @@
 /** Flags of calls: integers, as up to Emilua 0.7, or lists of names, as since. */
-import { AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_PASSIVE, AI_V4MAPPED } from '../../io/resolver.ts';
 import { badArgument } from '../../runtime/error-code.ts';
 import { LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
 import type { LuaValue } from '../../runtime/value.ts';
+import {
+  AI_ADDRCONFIG,
+  AI_ALL,
+  AI_CANONNAME,
+  AI_PASSIVE,
+  AI_V4MAPPED,
+} from '../../sys/resolver.ts';
 import { MSG_DONTROUTE, MSG_EOR, MSG_OOB, MSG_PEEK } from '../../sys/socket.ts';
 
 export type Flags = Readonly<Record<string, number>>;

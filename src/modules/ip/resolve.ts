@@ -1,38 +1,26 @@
-/** Name resolution, and what connects or listens by name: `get_address_info`, `dial`, `listen`. */
+/** Name resolution: `get_address_info` and its relatives, `get_name_info`. */
+import { currentVm } from '../../actors/vm.ts';
 import { suspend } from '../../fibers/suspend.ts';
 import { type Family, IpAddress } from '../../io/address.ts';
+import type { Found, Names, Resolved, ResolveFailure, Transport } from '../../io/names.ts';
+import { lookup, lookupNames } from '../../io/resolver.ts';
+import { ADDRINFO, addrinfoCategory, NETDB, netdbCategory } from '../../runtime/asio-error.ts';
+import { drive } from '../../runtime/call.ts';
+import { checkInteger } from '../../runtime/check.ts';
+import type { LuaError } from '../../runtime/error.ts';
+import { badArgument, categoryError, systemError } from '../../runtime/error-code.ts';
+import { arrayOf, tableOf } from '../../runtime/table.ts';
+import type { LuaValue, Result } from '../../runtime/value.ts';
 import {
   AI_ADDRCONFIG,
   AI_CANONNAME,
+  AI_NUMERICHOST,
+  AI_NUMERICSERV,
   AI_PASSIVE,
   AI_V4MAPPED,
-  type HostNames,
-  lookupHost,
-  lookupNames,
-  lookupPort,
-  type Resolved,
-  type ResolveFailure,
-} from '../../io/resolver.ts';
-import {
-  ADDRINFO,
-  addrinfoCategory,
-  NETDB,
-  netdbCategory,
-  notFound,
-} from '../../runtime/asio-error.ts';
-import { drive } from '../../runtime/call.ts';
-import { checkInteger, checkString } from '../../runtime/check.ts';
-import { type LuaError, toLuaError } from '../../runtime/error.ts';
-import { badArgument, categoryError, systemError } from '../../runtime/error-code.ts';
-import { arrayOf, tableOf } from '../../runtime/table.ts';
-import { first, type LuaValue, type Result } from '../../runtime/value.ts';
-import { SOMAXCONN } from '../../sys/socket.ts';
+} from '../../sys/resolver.ts';
 import { Address, addressOfText, checkAddress } from './address.ts';
-import { parsePort, splitEndpoint } from './endpoint.ts';
 import { ADDRESS_INFO_FLAGS, readFlags } from './flags.ts';
-import { Acceptor, Socket } from './tcp.ts';
-
-export type Protocol = 'tcp' | 'udp';
 
 function failureError(failure: ResolveFailure): LuaError {
   if (typeof failure === 'number') return systemError(failure);
@@ -46,33 +34,94 @@ function awaitLookup<T>(
   start: (done: (result: Resolved<T>) => void) => () => void,
   make: (value: T) => LuaValue,
 ): Result {
-  return suspend((waiter) =>
-    start((result) => {
+  const group = currentVm().io;
+  return suspend((waiter) => {
+    const cancel = start((result) => {
+      group.delete(lookup);
       if ('value' in result) waiter.wake(make(result.value));
       else waiter.fail(failureError(result.failure));
-    }),
+    });
+    const lookup = {
+      close() {
+        group.delete(lookup);
+        cancel();
+      },
+    };
+    group.add(lookup);
+    return lookup.close;
+  });
+}
+
+// ── endpoints ──────────────────────────────────────────────────────────────────────────────────────
+
+export interface Question {
+  readonly host: string | Address;
+  readonly service: string | number;
+  /** 0: both */
+  readonly family: Family | 0;
+  readonly transport: Transport;
+  /** AI_ */
+  readonly flags: number;
+}
+
+export interface Endpoint {
+  readonly address: Address;
+  readonly port: number;
+}
+
+export interface Endpoints {
+  readonly endpoints: readonly Endpoint[];
+  readonly canonicalName: string;
+}
+
+/** What a question asks for. Numbers in text need no look-up, and suspend nothing. */
+export function* resolve(question: Question): Generator<Result, Endpoints, Result> {
+  const { host, service, family, transport } = question;
+  const hostText = String(host);
+  const port = typeof service === 'number' ? service & 0xffff : plainPort(service);
+  if (port !== undefined) {
+    const addresses = numericHost(host, family, question.flags);
+    if (addresses !== undefined) {
+      return {
+        endpoints: addresses.map((address) => ({ address, port })),
+        canonicalName: hostText,
+      };
+    }
+  }
+  let { flags } = question;
+  if (typeof host !== 'string') flags |= AI_NUMERICHOST;
+  if (typeof service === 'number') flags |= AI_NUMERICSERV;
+  const query = { host: hostText, service: String(port ?? service), family, transport, flags };
+  const found: Result = yield awaitLookup<Found>(
+    (done) => lookup(query, done),
+    // a raw result must not be an array, and an object of ours passes through as it is
+    (value) => value as never,
   );
+  const { endpoints, canonicalName = hostText } = found as unknown as Found;
+  return {
+    endpoints: endpoints.map(({ address, port }) => ({ address: new Address(address), port })),
+    canonicalName,
+  };
 }
 
-/** Carries a list of ours through a suspension: a raw result must not be an array. */
-interface Found {
-  readonly addresses: Address[];
+/** undefined for what only the resolver can read. */
+function plainPort(text: string): number | undefined {
+  const plain = /^(?:0|[1-9][0-9]{0,4})$/.test(text) && Number(text) <= 0xffff;
+  return plain ? Number(text) : undefined;
 }
 
-/** The addresses of a host. */
-function* resolveHost(
-  host: string,
+/** @returns undefined: it is a name */
+function numericHost(
+  host: string | Address,
   family: Family | 0,
   flags: number,
-): Generator<Result, Address[], Result> {
+): Address[] | undefined {
   if (host === '') return unnamedHost(family, (flags & AI_PASSIVE) !== 0);
-  const numeric = addressOfText(host);
-  if (numeric !== undefined) return ofFamily(numeric, family, flags);
-  const found: Result = yield awaitLookup<IpAddress[]>(
-    (done) => lookupHost(host, family, flags, done),
-    (ips) => ({ addresses: ips.map((ip) => new Address(ip)) }) satisfies Found as never,
-  );
-  return (found as Found).addresses;
+  const address = typeof host === 'string' ? addressOfText(host) : host;
+  if (address === undefined) return undefined;
+  if (family === 0 || address.ip.family === family) return [new Address(address.ip.clone())];
+  if (family === 6 && (flags & AI_V4MAPPED) !== 0) return [address.toV6()];
+  throw failureError('host_not_found');
 }
 
 /** getaddrinfo(3) without a node: the loopback address, or the wildcard for binding. */
@@ -85,32 +134,10 @@ function unnamedHost(family: Family | 0, passive: boolean): Address[] {
   return passive ? [v4, v6] : [v6, v4];
 }
 
-function ofFamily(address: Address, family: Family | 0, flags: number): Address[] {
-  if (family === 0 || address.ip.family === family) return [address];
-  if (family === 6 && (flags & AI_V4MAPPED) !== 0) {
-    const bytes = new Uint8Array(16);
-    bytes.fill(0xff, 10, 12);
-    bytes.set(address.ip.bytes, 12);
-    return [new Address(new IpAddress(bytes))];
-  }
-  throw failureError('host_not_found');
-}
-
-function* resolveService(service: string, protocol: Protocol): Generator<Result, number, Result> {
-  const port = parsePort(service);
-  if (port !== undefined) return port;
-  return first(
-    yield awaitLookup<number>(
-      (done) => lookupPort(service, protocol, done),
-      (n) => n,
-    ),
-  ) as number;
-}
-
 // ── get_address_info, get_name_info ────────────────────────────────────────────────────────────────
 
 /** `get_address_info` and its relatives for one family. */
-function addressInfo(protocol: Protocol, family: Family | 0, defaultFlags: number) {
+function addressInfo(transport: Transport, family: Family | 0, defaultFlags: number) {
   return (host: LuaValue, service: LuaValue, flagsArg: LuaValue): Result => {
     if (typeof host !== 'string' && !(host instanceof Address)) throw badArgument(1);
     if (typeof service !== 'string' && typeof service !== 'number') throw badArgument(2);
@@ -119,92 +146,34 @@ function addressInfo(protocol: Protocol, family: Family | 0, defaultFlags: numbe
     if (flags === undefined) throw badArgument(3);
     return drive(
       (function* () {
-        const port =
-          typeof service === 'number' ? service & 0xffff : yield* resolveService(service, protocol);
-        const addresses =
-          typeof host === 'string'
-            ? yield* resolveHost(host, family, flags)
-            : ofFamily(host, family, flags);
-        const canonical = (flags & AI_CANONNAME) !== 0 ? String(host) : undefined;
+        const found = yield* resolve({ host, service, family, transport, flags });
+        const canonical = (flags & AI_CANONNAME) !== 0 ? found.canonicalName : undefined;
         return arrayOf(
-          addresses.map((address) => tableOf({ address, port, canonical_name: canonical })),
+          found.endpoints.map(({ address, port }) =>
+            tableOf({ address, port, canonical_name: canonical }),
+          ),
         );
       })(),
     );
   };
 }
 
-function nameInfo(address: LuaValue, portArg: LuaValue): Result {
-  const ip = checkAddress(address, 1);
-  const port = checkInteger(portArg, 2, 'get_name_info') & 0xffff;
-  return awaitLookup<HostNames>(
-    (done) => lookupNames(ip, port, done),
-    ({ host, service }) => arrayOf([tableOf({ host_name: host, service_name: service })]),
-  );
-}
-
-export function resolution(protocol: Protocol) {
-  return {
-    get_address_info: addressInfo(protocol, 0, AI_ADDRCONFIG | AI_V4MAPPED),
-    get_address_v4_info: addressInfo(protocol, 4, 0),
-    get_address_v6_info: addressInfo(protocol, 6, AI_V4MAPPED),
-    get_name_info: nameInfo,
+function nameInfo(transport: Transport) {
+  return (address: LuaValue, portArg: LuaValue): Result => {
+    const ip = checkAddress(address, 1);
+    const port = checkInteger(portArg, 2, 'get_name_info') & 0xffff;
+    return awaitLookup<Names>(
+      (done) => lookupNames(ip, port, transport, done),
+      ({ host, service }) => arrayOf([tableOf({ host_name: host, service_name: service })]),
+    );
   };
 }
 
-// ── dial, listen ───────────────────────────────────────────────────────────────────────────────────
-
-function* resolveEndpoint(
-  text: string,
-  flags: number,
-): Generator<Result, { addresses: Address[]; port: number }, Result> {
-  const { host, service } = splitEndpoint(text);
-  const port = yield* resolveService(service, 'tcp');
-  const addresses = yield* resolveHost(host, 0, flags);
-  if (addresses.length === 0) throw notFound();
-  return { addresses, port };
-}
-
-/** `ip.tcp.dial`: the first endpoint that accepts. */
-export function dial(ep: LuaValue): Result {
-  const text = checkString(ep, 1, 'dial');
-  return drive(
-    (function* () {
-      const { addresses, port } = yield* resolveEndpoint(text, AI_ADDRCONFIG);
-      let last: LuaError | undefined;
-      for (const address of addresses) {
-        const socket = new Socket();
-        try {
-          yield socket.connect(address, port);
-          return socket;
-        } catch (error) {
-          socket.io.close();
-          last = toLuaError(error);
-        }
-      }
-      throw last;
-    })(),
-  );
-}
-
-/** `ip.tcp.listen`: open, address reuse, bind and listen. */
-export function listen(ep: LuaValue): Result {
-  const text = checkString(ep, 1, 'listen');
-  return drive(
-    (function* () {
-      const { addresses, port } = yield* resolveEndpoint(text, AI_PASSIVE);
-      const acceptor = new Acceptor();
-      const { ip } = addresses[0]!;
-      try {
-        acceptor.io.open(ip.family);
-        acceptor.io.setOption('reuse_address', 1);
-        acceptor.io.bind(ip, port);
-        acceptor.io.listen(SOMAXCONN);
-      } catch (error) {
-        acceptor.io.close();
-        throw error;
-      }
-      return acceptor;
-    })(),
-  );
+export function resolution(transport: Transport) {
+  return {
+    get_address_info: addressInfo(transport, 0, AI_ADDRCONFIG | AI_V4MAPPED),
+    get_address_v4_info: addressInfo(transport, 4, 0),
+    get_address_v6_info: addressInfo(transport, 6, AI_V4MAPPED),
+    get_name_info: nameInfo(transport),
+  };
 }

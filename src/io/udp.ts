@@ -1,0 +1,95 @@
+/**
+ * UDP over descriptors: udp(7). The interface is that of io/transport.ts. A datagram of no bytes is
+ * one like any other, so transfers of length 0 go to the kernel, too.
+ */
+import { EBADF, EINTR } from '../sys/errno.ts';
+import {
+  connect,
+  MSG_NOSIGNAL,
+  recvfrom,
+  SOCK_DGRAM,
+  sendto,
+  setMembership,
+  setMulticastInterface,
+} from '../sys/socket.ts';
+import type { IpAddress } from './address.ts';
+import { packEndpoint, unpackEndpoint } from './endpoint.ts';
+import type { IoGroup } from './group.ts';
+import { type Operation, PENDING } from './operation.ts';
+import { NativeConnectedSocket, scratch } from './socket.ts';
+import type { UdpSocket } from './transport.ts';
+
+export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket {
+  constructor(group: IoGroup) {
+    super(group, SOCK_DGRAM);
+  }
+
+  connect(address: IpAddress, port: number): number {
+    const opened = this.openFor(address);
+    if (opened < 0) return opened;
+    const endpoint = packEndpoint(address, port, scratch);
+    let result: number;
+    do result = connect(this.descriptor!.fd, endpoint);
+    while (result === -EINTR);
+    return result;
+  }
+
+  receiveFrom(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): number {
+    const { descriptor } = this;
+    if (descriptor === undefined) return -EBADF;
+    op.owner = this;
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    op.flags = flags;
+    return descriptor.start(op, descriptor.reads, attemptReceiveFrom);
+  }
+
+  sendTo(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    address: IpAddress,
+    port: number,
+    flags: number,
+  ): number {
+    const { descriptor } = this;
+    if (descriptor === undefined) return -EBADF;
+    op.owner = this;
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    op.flags = flags;
+    op.value = packEndpoint(address, port, scratch);
+    const result = descriptor.start(op, descriptor.writes, attemptSendTo);
+    op.value = result === PENDING ? scratch.slice() : undefined; // others use it meanwhile
+    return result;
+  }
+
+  setMembership(group: IpAddress, join: boolean): void {
+    setMembership(this.fd('setsockopt'), packEndpoint(group, 0, scratch), join);
+  }
+
+  setMulticastInterface(address: IpAddress): void {
+    setMulticastInterface(this.fd('setsockopt'), packEndpoint(address, 0, scratch));
+  }
+}
+
+function attemptReceiveFrom(op: Operation): number {
+  const result = recvfrom(op.target!.fd, op.bytes!, op.offset, op.length, op.flags, scratch);
+  if (result >= 0) op.value = unpackEndpoint(scratch);
+  return result;
+}
+
+function attemptSendTo(op: Operation): number {
+  const endpoint = op.value as Uint8Array;
+  const flags = op.flags | MSG_NOSIGNAL;
+  return sendto(op.target!.fd, op.bytes!, op.offset, op.length, flags, endpoint);
+}

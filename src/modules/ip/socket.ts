@@ -1,0 +1,141 @@
+/** What `ip.tcp.acceptor`, `ip.tcp.socket` and `ip.udp.socket` do alike. */
+import { begin, end, nothing } from '../../actors/fiber-io.ts';
+import { checkFd, giveFd, newFd } from '../../actors/file-descriptor.ts';
+import type { Family } from '../../io/address.ts';
+import type {
+  ConnectedSocket,
+  IpSocket,
+  OptionKind,
+  ShutdownType,
+  WaitType,
+} from '../../io/transport.ts';
+import { alreadyOpen } from '../../runtime/asio-error.ts';
+import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
+import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
+import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
+import { Address, addressOrText, checkPort } from './address.ts';
+
+/** An object with a socket of io/. */
+export abstract class SocketObject extends Userdata {
+  abstract readonly io: IpSocket;
+}
+
+export abstract class ConnectedObject extends SocketObject {
+  abstract override readonly io: ConnectedSocket;
+}
+
+export function checkFamily(v: LuaValue): Family {
+  if (v === 'v4') return 4;
+  if (v === 'v6') return 6;
+  if (v instanceof Address) return v.ip.family;
+  throw badArgument(2);
+}
+
+const WAIT_TYPES: readonly LuaValue[] = ['read', 'write', 'error'];
+
+// ── options ────────────────────────────────────────────────────────────────────────────────────────
+
+export type Options = Readonly<Partial<Record<string, OptionKind>>>;
+
+/** @throws ENOTSUP  there is no such option */
+export function optionKind(name: LuaValue, options: Options, fn: string): [string, OptionKind] {
+  const text = checkString(name, 2, fn);
+  const kind = options[text];
+  if (kind === undefined) throw codeError('ENOTSUP');
+  return [text, kind];
+}
+
+/** The value of an option as an integer. */
+export function optionValue(kind: OptionKind, v: LuaValue): number {
+  if (kind !== 'boolean') {
+    const value = checkInteger(v, 3, 'set_option');
+    if (kind === 'byte' && (value < 0 || value > 255)) throw codeError('ERANGE', { arg: 3 });
+    return value;
+  }
+  if (typeof v !== 'boolean') argTypeError(v, 3, 'set_option', 'boolean');
+  return v ? 1 : 0;
+}
+
+/** An option's value as Lua has it. */
+export function optionResult(kind: OptionKind, value: number): Result {
+  return kind === 'boolean' ? value !== 0 : value;
+}
+
+// ── methods and properties ─────────────────────────────────────────────────────────────────────────
+
+function assign(self: SocketObject, family: LuaValue, fd: LuaValue): Result {
+  checkFamily(family);
+  checkFd(fd, 3);
+  if (self.io.isOpen) throw alreadyOpen();
+  giveFd(fd, 3, (number) => self.io.assign(number));
+  return NONE;
+}
+
+function release(self: SocketObject): Result {
+  return newFd(self.io.release());
+}
+
+export const socketMethods = {
+  open(self: SocketObject, family: LuaValue): Result {
+    const wanted = checkFamily(family);
+    if (self.io.isOpen) throw alreadyOpen();
+    self.io.open(wanted);
+    return NONE;
+  },
+  bind(self: SocketObject, address: LuaValue, port: LuaValue): Result {
+    self.io.bind(addressOrText(address, 2), checkPort(port, 3, 'bind'));
+    return NONE;
+  },
+  close(self: SocketObject): Result {
+    self.io.close();
+    return NONE;
+  },
+  cancel(self: SocketObject): Result {
+    self.io.cancel();
+    return NONE;
+  },
+  assign,
+  release,
+};
+
+export const waitMethod = {
+  wait(self: SocketObject, type: LuaValue): Result {
+    if (!WAIT_TYPES.includes(type)) throw badArgument(2);
+    const op = begin();
+    return end(op, self.io.wait(op, type as WaitType), nothing);
+  },
+};
+
+export const connectedMethods = {
+  ...socketMethods,
+  disconnect(self: ConnectedObject): Result {
+    self.io.disconnect();
+    return NONE;
+  },
+  shutdown(self: ConnectedObject, what: LuaValue): Result {
+    const text = checkString(what, 2, 'shutdown');
+    if (!['receive', 'send', 'both'].includes(text)) throw badArgument(2);
+    self.io.shutdown(text as ShutdownType);
+    return NONE;
+  },
+  io_control(self: ConnectedObject, command: LuaValue): Result {
+    if (checkString(command, 2, 'io_control') !== 'bytes_readable') throw codeError('ENOTSUP');
+    return self.io.bytesReadable();
+  },
+};
+
+export const socketProperties = {
+  is_open: (self: SocketObject): Result => self.io.isOpen,
+  local_address: (self: SocketObject): Result => new Address(self.io.localEndpoint().address),
+  local_port: (self: SocketObject): Result => self.io.localEndpoint().port,
+};
+
+export const connectedProperties = {
+  ...socketProperties,
+  remote_address: (self: ConnectedObject): Result => new Address(self.io.remoteEndpoint().address),
+  remote_port: (self: ConnectedObject): Result => self.io.remoteEndpoint().port,
+};
+
+export function unknownMember(): never {
+  throw badIndex();
+}
