@@ -174,14 +174,15 @@ export function showCompiled(source: string, chunkName: string): string {
 }
 
 /** How messages print a chunk name: `=name`, `@file`, or the first line of a string. luaO_chunkid. */
-export function displayName(name: string): string {
+export function displayName(given: string): string {
   const MAX = 60;
+  const [name = ''] = given.split('\0', 1);
   if (name.startsWith('=')) return name.slice(1, MAX);
   if (name.startsWith('@')) {
     const file = name.slice(1);
     return file.length < MAX ? file : `...${file.slice(-(MAX - 4))}`;
   }
-  const end = name.search(/[\r\n]/);
+  const end = name.search(/[\x00-\x1f]/);
   const line = end < 0 ? name : name.slice(0, end);
   const room = MAX - '[string "..."]'.length - 1;
   if (end < 0 && line.length <= room) return `[string "${line}"]`;

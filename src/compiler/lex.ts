@@ -105,7 +105,8 @@ export class Lexer {
     if (kind === T.name || kind === T.string || kind === T.number) {
       near = this.aheadKind >= 0 ? this.text : this.source.slice(this.tokenStart, this.pos);
     } else near = tokenName(kind);
-    this.fail(`${message} near '${near}'`);
+    // LuaJIT has no name for a NUL.
+    this.fail(kind === CHAR ? message : `${message} near '${near}'`);
   }
 
   fail(message: string, line: number = this.line): never {

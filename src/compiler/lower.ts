@@ -1783,15 +1783,18 @@ class FunctionLowering {
       exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
     this.line = s.line;
     const h = start.vars[0]!;
-    const up = step === undefined || step.min >= 0;
-    const down = step?.constant === true && step.min < 0;
+    // NaN unless it is a number that is written there: what is computed of constants may have any sign.
+    const by = step === undefined ? 1 : Number(step.js.replace(/^\((.*)\)$/, '$1'));
+    // -0 counts down, as in LuaJIT.
+    const down = by < 0 || Object.is(by, -0);
+    const up = !down && (step === undefined || step.min >= 0);
     this.emitLoop((loop) => {
       const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
       const cond = up
         ? `${h.name} <= ${limit.js}`
         : down
           ? `${h.name} >= ${limit.js}`
-          : `(${step!.js} >= 0 ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
+          : `(${step!.js} > 0 || (${step!.js} === 0 && 1 / ${step!.js} > 0) ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
       this.exitUnless({ ...base, js: `(${cond})`, vars }, loop);
       const local = s.v;
       if (!local.captured && !local.assigned) {

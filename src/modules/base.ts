@@ -12,7 +12,6 @@ import {
   checkString,
   checkTable,
   optInteger,
-  optString,
 } from '../runtime/check.ts';
 import {
   callHandler,
@@ -68,12 +67,14 @@ state.error = error;
 
 const at1 = ({ script, line }: SitePosition): string => `${script.chunkName}:${line}: `;
 
-/** `assert`: all its arguments back. */
+/** `assert`: all its arguments back. A message that is a string or a number gets the position, as in Lua 5.1. */
 function assert(...args: LuaValue[]): Result {
   if (args.length === 0) argError(1, 'assert', 'value expected');
   if (isTrue(args[0])) return args.length === 1 ? args[0] : args;
-  if (args.length < 2) throw luaError('assertion failed!', 0);
-  throw new LuaError(args[1], traceForError());
+  const message = args.length < 2 ? 'assertion failed!' : args[1];
+  if (typeof message === 'string' || typeof message === 'number')
+    throw luaError(tostring(message) as string);
+  throw new LuaError(message, traceForError());
 }
 
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);
@@ -103,6 +104,7 @@ function pcall(...args: LuaValue[]): Result {
 }
 
 function xpcall(f: LuaValue, handler: LuaValue, ...args: LuaValue[]): Result {
+  if (arguments.length === 0) argError(1, 'xpcall', 'value expected');
   checkFunction(handler, 2, 'xpcall');
   suspensionPoint(true, false);
   const outer = enterScope();
@@ -134,7 +136,7 @@ const innermostFrame = (): NativeFrame => state.pend.at(-1) as NativeFrame;
 /** The handler's results; an error in it is LuaJIT's LUA_ERRERR. */
 function handled(handler: LuaValue, thrown: unknown): Result {
   const { value, stack = [] } = toLuaError(thrown);
-  const report = (r: Result): Result => [false, ...list(r)];
+  const report = (r: Result): Result => [false, first(r)];
   const broken = (again: unknown): Result => {
     toLuaError(again);
     return [false, 'error in error handling'];
@@ -154,6 +156,7 @@ function handled(handler: LuaValue, thrown: unknown): Result {
 // ── tables and metatables ──────────────────────────────────────────────────────────────────────────
 
 function getmetatable(v: LuaValue): Result {
+  if (arguments.length === 0) argError(1, 'getmetatable', 'value expected');
   if (v instanceof Userdata && !(v instanceof ProxyUserdata)) return v.luaType.name;
   const meta = metatableOf(v);
   if (meta === undefined) return undefined;
@@ -181,7 +184,7 @@ function next(t: LuaValue, key: LuaValue): Result {
   try {
     return nextEntry(checkTable(t, 1, 'next'), key);
   } catch (fault) {
-    if (fault instanceof RangeError) throw luaError(fault.message);
+    if (fault instanceof RangeError) throw luaError(fault.message, 0);
     throw fault;
   }
 }
@@ -207,6 +210,7 @@ function ipairsStep(t: LuaValue, i: LuaValue): Result {
 }
 
 function ipairs(t: LuaValue): Result {
+  if (arguments.length === 0) argError(1, 'ipairs', 'value expected');
   const handler = metamethod(t, '__ipairs');
   if (handler !== undefined) return call(handler, t);
   return [ipairsStep, checkTable(t, 1, 'ipairs'), 0];
@@ -216,8 +220,25 @@ known.next = next;
 known.ipairsStep = ipairsStep;
 Object.assign(intrinsics, { type, setmetatable });
 
+function rawequal(a: LuaValue, b: LuaValue): boolean {
+  const { length } = arguments;
+  if (length < 2) argError(length + 1, 'rawequal', 'value expected');
+  return a === b;
+}
+
+function rawget(t: LuaValue, k: LuaValue): LuaValue {
+  const table = checkTable(t, 1, 'rawget');
+  if (arguments.length < 2) argError(2, 'rawget', 'value expected');
+  return rawGet(table, k);
+}
+
 function rawset(t: LuaValue, k: LuaValue, v: LuaValue): LuaValue {
-  rawSetChecked(checkTable(t, 1, 'rawset'), k, v);
+  const { length } = arguments;
+  const table = checkTable(t, 1, 'rawset');
+  if (length < 3) argError(length + 1, 'rawset', 'value expected');
+  if (k === undefined || k !== k)
+    throw luaError(`table index is ${k === undefined ? 'nil' : 'NaN'}`, 0);
+  rawSetChecked(table, k, v);
   return t;
 }
 
@@ -231,8 +252,9 @@ function tonumber(...args: LuaValue[]): LuaValue {
     if (typeof v === 'number') return v;
     return typeof v === 'string' ? parseNumber(v) : undefined;
   }
+  const text = checkString(v, 1, 'tonumber');
   if (base < 2 || base > 36) argError(2, 'tonumber', 'base out of range');
-  return parseInBase(checkString(v, 1, 'tonumber'), base);
+  return parseInBase(text, base);
 }
 
 function parseInBase(text: string, base: number): number | undefined {
@@ -341,6 +363,7 @@ function compileText(
 /** `load`, and `loadstring`: a string, or a function that gives pieces until it returns nil or ''. */
 function load(globals: Globals): LuaFunction {
   return (chunk, name, mode, env) => {
+    const given = name === undefined ? name : checkString(name, 2, 'load');
     const options = {
       mode: mode === undefined ? mode : checkString(mode, 3, 'load'),
       globals,
@@ -348,11 +371,11 @@ function load(globals: Globals): LuaFunction {
     };
     if (typeof chunk === 'string' || typeof chunk === 'number') {
       const text = checkString(chunk, 1, 'load');
-      const title = optString(name, 2, 'load', text);
+      const title = given ?? text;
       return attempt(() => compileText(text, title, options));
     }
     checkFunction(chunk, 1, 'load');
-    const title = optString(name, 2, 'load', '=(load)');
+    const title = given ?? '=(load)';
     const pieces: string[] = [];
     /** The result, or undefined while there is more. */
     const take = (piece: LuaValue): Result => {
@@ -445,8 +468,8 @@ export function baseFunctions(env: LuaTable): MemberTable {
     pairs,
     pcall,
     print: print(globals),
-    rawequal: (a: LuaValue, b: LuaValue) => a === b,
-    rawget: (t: LuaValue, k: LuaValue) => rawGet(checkTable(t, 1, 'rawget'), k),
+    rawequal,
+    rawget,
     rawlen: (v: LuaValue) =>
       typeof v === 'string' ? v.length : rawLength(checkTable(v, 1, 'rawlen')),
     rawset,

@@ -282,7 +282,7 @@ function sortUniform(values: LuaValue[]): ArrayLike<LuaValue> | undefined {
   let areIntegers = true;
   for (const v of values) {
     if (typeof v !== 'number') return undefined;
-    if ((v | 0) !== v) areIntegers = false;
+    if (!Object.is(v | 0, v)) areIntegers = false; // -0 is none
   }
   // An array of doubles must not be made of one of small integers.
   return areIntegers

@@ -48,7 +48,8 @@ export function checkInteger(v: LuaValue, position: number, fn: string): number 
 }
 
 function cutToInteger(n: number): number {
-  return Number.isFinite(n) ? Math.trunc(n) : n !== n ? 0 : n;
+  // NaN becomes what x86-64 makes of it.
+  return Number.isFinite(n) ? Math.trunc(n) : n !== n ? -(2 ** 31) : n;
 }
 
 /** A string; numbers become one. */

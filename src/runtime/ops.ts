@@ -516,7 +516,7 @@ function requireCallable(f: LuaValue): void {
   if (
     typeof f !== 'function' &&
     !(f instanceof Userdata) &&
-    metamethod(f, '__call') === undefined
+    typeof metamethod(f, '__call') !== 'function'
   ) {
     throw typeError('call', f);
   }
