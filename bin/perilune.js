@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import node from './pinned-node.cjs';
 
 // No `ulimit -s` here: the main thread of node.exe has a stack of fixed size, which V8's default fits.
-const flags = ['--disable-warning=ExperimentalWarning', '--max-valid-polymorphic-map-count=8'];
+const flags = [
+  '--disable-warning=ExperimentalWarning',
+  '--max-valid-polymorphic-map-count=8',
+  '--max-inlined-bytecode-size=1000',
+  '--max-inlined-bytecode-size-cumulative=2500',
+  '--min-semi-space-size=16',
+];
 
 if (node === undefined) {
   console.error(

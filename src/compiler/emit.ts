@@ -167,7 +167,9 @@ class Printer {
     for (const accessor of this.accessors) {
       if (accessor.startsWith('$o')) {
         const op = JSON.stringify(accessor.slice(2, accessor.indexOf('_')));
-        head += ` let ${accessor} = (a, b) => (${accessor} = $operator(${op}))(a, b);`;
+        const [args, make] =
+          op === '"set"' ? ['a, b, c', '$elementSetter()'] : ['a, b', `$operator(${op})`];
+        head += ` let ${accessor} = (${args}) => (${accessor} = ${make})(${args});`;
         continue;
       }
       const key = JSON.stringify(names[Number.parseInt(accessor.slice(2), 10)]);

@@ -639,27 +639,29 @@ class FunctionLowering {
     }
   }
 
-  private static arithText(op: BinaryOp, l: string, r: Ex): string {
-    if (op === '%') return `$nmod(${l}, ${r.js})`;
-    if (op === '^') return r.constant && r.js === '2' ? `${l} * ${l}` : `$npow(${l}, ${r.js})`;
-    return `${l} ${op} ${r.js}`;
+  private static arithText(op: BinaryOp, l: Ex, r: Ex): string {
+    if (op === '%') return modText(l, r);
+    if (op === '^')
+      return r.constant && r.js === '2' ? `${l.js} * ${l.js}` : `$npow(${l.js}, ${r.js})`;
+    return `${l.js} ${op} ${r.js}`;
   }
 
   private arith(op: BinaryOp, left: Ex, right: Ex, names: OpNames, dst?: Dst): Ex {
     if (left.num && right.num) {
-      const l = op === '^' ? this.atom(left) : left;
-      const call = op === '%' || (op === '^' && right.js !== '2');
-      const text = FunctionLowering.arithText(op, l.js, right);
+      const l = op === '^' || op === '%' ? this.atom(left) : left;
+      const r = op === '%' ? this.atom(right) : right;
+      const call = op === '^' && right.js !== '2';
+      const text = FunctionLowering.arithText(op, l, r);
       const ex: Ex = {
         ...base,
         js: call ? text : `(${text})`,
-        vars: [...l.vars, ...right.vars],
+        vars: [...l.vars, ...r.vars],
         num: true,
         int: left.int && right.int && op !== '/' && op !== '^',
         notNil: true,
         atom: false,
-        constant: l.constant && right.constant,
-        cell: cellOf(l, right),
+        constant: l.constant && r.constant,
+        cell: cellOf(l, r),
         min: leastResult(op, left, right),
       };
       return text.length > MAX_TEXT ? this.spill(ex) : ex;
@@ -667,7 +669,7 @@ class FunctionLowering {
     const l = this.atom(left);
     const r = this.atom(right);
     const { v, decl } = this.target(dst);
-    const fast = FunctionLowering.arithText(op, l.js, r);
+    const fast = FunctionLowering.arithText(op, l, r);
     const d = decl === '' ? '' : `let ${v.name}; `;
     const test = `${d}if (${[numberTest(l), numberTest(r)].filter(Boolean).join(' && ')}) ${v.name} = ${fast}; `;
     const slow = this.operator(ARITH[op]!);
@@ -804,12 +806,18 @@ class FunctionLowering {
         min: Number.NEGATIVE_INFINITY,
       };
     }
-    const o = this.atom(operand);
+    const o = e.op === '#' ? this.object(operand) : this.atom(operand);
     const { v, decl } = this.target(dst);
-    const head =
-      e.op === '-'
-        ? `${decl === '' ? '' : `let ${v.name}; `}if (typeof ${o.js} === 'number') ${v.name} = -${o.js}; else if ((${v.name} = $unm(${o.js})) === $SUSPEND) return `
-        : `${decl}${v.name} = $len(${o.js}); if (${v.name} === $SUSPEND) return `;
+    const d = decl === '' ? '' : `let ${v.name}; `;
+    let head: string;
+    if (e.op === '-')
+      head = `${d}if (typeof ${o.js} === 'number') ${v.name} = -${o.js}; else if ((${v.name} = $unm(${o.js})) === $SUSPEND) return `;
+    else {
+      this.code.scratch = true;
+      // What is no table has the array EMPTY.
+      const plain = `${o.js} !== undefined && ${o.js}.meta === undefined && (a$ = ${o.js}.arr) !== $EMPTY && ${o.js}.hash === undefined`;
+      head = `${d}if (typeof ${o.js} === 'string') ${v.name} = ${o.js}.length; else if (${plain}) ${v.name} = a$.length - 1; else if ((${v.name} = $len(${o.js})) === $SUSPEND) return `;
+    }
     this.emitSite(head, ';', o.vars, v, 'one', [name(e.operand)]);
     return this.varEx(v);
   }
@@ -1020,15 +1028,19 @@ class FunctionLowering {
   private indexSet(obj: Ex, key: Ex, value: Ex, names: OpNames): void {
     const k = this.atom(key);
     const val = this.atom(value);
-    const slow = `$setindex(${obj.js}, ${k.js}, ${val.js}) === $SUSPEND) return `;
+    const set = this.operator('set');
+    const slow = `${set}(${obj.js}, ${k.js}, ${val.js}) === $SUSPEND) return `;
     const vars = [...obj.vars, ...k.vars, ...val.vars];
     if (k.constant && !k.num) {
-      this.emitSite(`if (${slow}`, ';', vars, undefined, 'none', names);
+      this.emitSite(`if (${slow}`, ';', vars, undefined, 'none', names, set);
       return;
     }
+    this.code.scratch = true;
     const tests = [...keyTests(k)];
     if (!val.notNil) tests.push(`${val.js} !== undefined`);
-    tests.push(this.inArray(obj, k), `a$[${k.js}] !== undefined`);
+    // One more than there are elements: not the first, and not where `append` looks at the whole array.
+    const grows = `${k.js} === a$.length && a$ !== $EMPTY && (${k.js} & (${k.js} - 1)) !== 0 && ${obj.js}.meta === undefined && ${obj.js}.hash === undefined`;
+    tests.push(`(${k.js} < (a$ = ${obj.js}.arr).length ? a$[${k.js}] !== undefined : ${grows})`);
     this.emitSite(
       `if (${tests.join(' && ')}) a$[${k.js}] = ${val.js}; else if (${slow}`,
       ';',
@@ -1036,6 +1048,7 @@ class FunctionLowering {
       undefined,
       'none',
       names,
+      set,
     );
   }
 
@@ -2009,11 +2022,34 @@ const isMulti = (e: Expr): boolean =>
 /** A result that reads cells when its text is evaluated must be evaluated before what may change them. */
 const cellOf = (a: Ex, b: Ex): Ex['cell'] => (a.cell !== '' || b.cell !== '' ? 'upvalue' : '');
 
+/**
+ * `l % r` of whole numbers is computed in place, so that V8 learns there what numbers they are. `| 0`
+ * tells it to divide integers; there is no -0 then. See numberMod of runtime/ops.ts.
+ */
+function modText(l: Ex, r: Ex): string {
+  const n = r.constant ? Number(r.js) : 0;
+  if (l.constant || (r.constant && !(Number.isInteger(n) && n > 0 && n <= 0x7fffffff)))
+    return `$nmod(${l.js}, ${r.js})`;
+  if (!r.constant) {
+    const positive = [
+      ...(l.min >= 0 ? [] : [`${l.js} >= 0`]),
+      ...(r.min > 0 ? [] : [`${r.js} > 0`]),
+    ];
+    const tests = [`(${l.js} | 0) === ${l.js}`, `(${r.js} | 0) === ${r.js}`, ...positive];
+    return `(${tests.join(' && ')} ? (${l.js} | 0) % (${r.js} | 0) : $nmod(${l.js}, ${r.js}))`;
+  }
+  const any = `${l.js} - $math.floor(${l.js} / ${n}) * ${n}`;
+  if ((n & (n - 1)) === 0) return `((${l.js} | 0) === ${l.js} ? ${l.js} & ${n - 1} : ${any})`;
+  const positive = l.min >= 0 ? '' : `${l.js} >= 0 && `;
+  return `(${positive}(${l.js} | 0) === ${l.js} ? (${l.js} | 0) % ${n} : ${any})`;
+}
+
 /** The least that an arithmetic result can be. */
 function leastResult(op: BinaryOp, l: Ex, r: Ex): number {
   if (op === '+') return l.min + r.min;
   if (op === '-' && r.constant) return l.min - Number(r.js);
   if (op === '*' && l.min >= 0 && r.min >= 0) return l.min * r.min;
+  if (op === '%' && r.constant && r.min > 0) return 0;
   return Number.NEGATIVE_INFINITY;
 }
 

@@ -104,27 +104,38 @@ export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
   throw luaError('loop in settable');
 }
 
-/** `o[k] = v` where `o` has no such element yet: most of all `t[#t + 1] = v`. */
+/** `o[k] = v` where `o` has no such element yet. */
 function setElement(o: LuaValue, k: LuaValue, v: LuaValue): Result {
-  if (typeof k === 'number' && o instanceof LuaTable && v !== undefined && o.meta === undefined) {
-    const { arr, hash } = o;
-    // Not the first element, and not one at which `append` looks at the whole array.
-    if (
-      k === arr.length &&
-      k > 1 &&
-      (hash === undefined || hash.numbers === 0) &&
-      ((k & (k - 1)) !== 0 || k < 64)
-    ) {
-      arr.push(v);
-      return undefined;
-    }
-  }
   if (k !== undefined && k === k && o instanceof LuaTable && o.meta === undefined) {
     if (typeof k === 'number') rawSetNumber(o, k, v);
     else rawSet(o, k, v);
     return undefined;
   }
   return setIndex(o, k, v);
+}
+
+/**
+ * `o[k] = v` where `o` has no such element yet, for one function of the program: V8 learns what kinds of
+ * arrays grow there. Not the first element, and not one at which `append` looks at the whole array.
+ */
+function elementSetter(): (o: LuaValue, k: LuaValue, v: LuaValue) => Result {
+  return new Function(
+    'LuaTable',
+    'slow',
+    `/* ${++accessors} */ return function set(o, k, v) {
+      let m;
+      if (typeof k === 'number' && v !== undefined && o instanceof LuaTable && ((m = o.meta) === undefined ||
+          (m.$__newindex === undefined && m.hash === undefined))) {
+        const { arr, hash } = o;
+        if (k === arr.length && k > 1 && (hash === undefined || hash.numbers === 0) &&
+            ((k & (k - 1)) !== 0 || k < 64)) {
+          arr.push(v);
+          return undefined;
+        }
+      }
+      return slow(o, k, v);
+    }`,
+  )(LuaTable, setElement) as never;
 }
 
 const ignore = (r: Result): Result => (r === SUSPEND ? SUSPEND : undefined);
@@ -143,6 +154,9 @@ type Getter = (o: LuaValue) => Result;
 type Setter = (o: LuaValue, v: LuaValue) => Result;
 const propertyText = (name: string): string =>
   /^[A-Za-z_]\w*$/.test(name) ? `.$${name}` : `[${JSON.stringify(`$${name}`)}]`;
+
+/** Part of the text of each accessor: V8 gives functions made of equal texts what it learned in common. */
+let accessors = 0;
 
 /** Classes above an object that an accessor looks through by itself. */
 const LEVELS = 4;
@@ -173,7 +187,7 @@ export function getter(name: string): Getter {
     'LuaTable',
     'index',
     'state',
-    `const name = ${JSON.stringify(name)};
+    `/* ${++accessors} */ const name = ${JSON.stringify(name)};
     return function get(o0) {
       let v, m, h;
       if (typeof o0 === 'string') {
@@ -193,7 +207,7 @@ export function setter(name: string): Setter {
   return new Function(
     'LuaTable',
     'setNamed',
-    `const name = ${JSON.stringify(name)}, prop = ${JSON.stringify(prop)};
+    `/* ${++accessors} */ const name = ${JSON.stringify(name)}, prop = ${JSON.stringify(prop)};
     return function set(o, v) {
       if (o instanceof LuaTable && o.hash === undefined &&
           (o.meta === undefined || (o.meta.$__newindex === undefined && o.meta.hash === undefined))) {
@@ -232,9 +246,11 @@ function setNamed(o: LuaValue, name: string, p: string, v: LuaValue): Result {
 
 /** `a % b` of numbers: a - floor(a / b) * b, as LuaJIT computes it. */
 export function numberMod(a: number, b: number): number {
-  if ((a | 0) === a && (b | 0) === b && b > 0) {
-    const r = a % b;
-    return r < 0 ? r + b : r + 0;
+  const x = a | 0;
+  const y = b | 0;
+  if (x === a && y === b && y > 0) {
+    const r = x % y;
+    return r < 0 ? r + y : r + 0;
   }
   return a - Math.floor(a / b) * b;
 }
@@ -311,7 +327,7 @@ export function operator(name: OperatorName): Operator {
     'state',
     'slow',
     'many',
-    `return function operate(a, b) { let m, h; ${tryOne('a')}${name === 'lt' || name === 'le' ? '' : tryOne('b')}
+    `/* ${++accessors} */ return function operate(a, b) { let m, h; ${tryOne('a')}${name === 'lt' || name === 'le' ? '' : tryOne('b')}
       return slow(a, b);
     }`,
   )(LuaTable, state, slow, name === 'lt' || name === 'le' ? truthOf : one) as Operator;
@@ -590,6 +606,7 @@ const ops = {
   S: saveFrame,
   SUSPEND,
   NONE,
+  EMPTY,
   isA: Array.isArray,
   isTrue,
   R: state,
@@ -600,7 +617,7 @@ const ops = {
   T16: tableMaker(16),
   T32: tableMaker(32),
   index,
-  setindex: setElement,
+  elementSetter,
   getter,
   setter,
   operator,
