@@ -14,9 +14,9 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Start a server on a port of the kernel's choice; it prints `listening on ADDRESS:PORT`. */
-export async function startServer(name: string): Promise<Server> {
-  const child = spawn(process.execPath, ['--stack-size=3900', MAIN, example(name), '--', '0'], {
+/** Start a server; with port 0 on one of the kernel's choice. It prints `listening on ADDRESS:PORT`. */
+export async function startServer(name: string, args: string[] = ['0']): Promise<Server> {
+  const child = spawn(process.execPath, ['--stack-size=3900', MAIN, example(name), '--', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
