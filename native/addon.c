@@ -16,6 +16,9 @@
   X(reactor_open) X(reactor_ref) X(reactor_add) X(reactor_remove) \
   /* resolver.c */ \
   X(resolver_open) X(getaddrinfo) X(getnameinfo) X(resolver_cancel) X(inject_name_server) \
+  /* unix.c */ \
+  X(bind_unix) X(connect_unix) X(getsockname_unix) X(getpeername_unix) X(socketpair) \
+  X(recvmsg_unix) X(sendmsg_unix) X(get_peer_credentials) X(get_peer_security) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
   /* fault.c, for tests */ \

@@ -167,6 +167,11 @@ export class Descriptor implements EventTarget, Target {
     return this.generation === 0 ? register(this.fd, this) : 0;
   }
 
+  /** Try again what waits to write, though no event came: for what the kernel sends none for. */
+  retryWrites(): void {
+    this.drain(this.writes);
+  }
+
   /** From the reactor. */
   onEvents(events: number): void {
     if ((events & LAST_WORDS) !== 0) this.shortReadDrains = false;

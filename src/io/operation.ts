@@ -57,6 +57,8 @@ export class Operation {
   offset = 0;
   length = 0;
   flags = 0;
+  /** What the attempt needs beside these: an address, descriptors to send. */
+  extra: unknown = null;
   next: Operation | null = null;
   previous: Operation | null = null;
 
@@ -79,6 +81,7 @@ export class Operation {
     this.target = null;
     this.owner = null;
     this.bytes = null;
+    this.extra = null;
   }
 
   /** Report the result of an operation that was pending and is in no queue any more. For io/. */

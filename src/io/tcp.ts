@@ -2,17 +2,10 @@
  * TCP over descriptors: tcp(7). The interfaces are those of io/transport.ts, which says what each
  * function gives.
  */
-import { EAGAIN, EALREADY, EBADF, ECONNABORTED, EINPROGRESS, EINTR, EPROTO } from '../sys/errno.ts';
+import { EAGAIN, EALREADY, EBADF, EINPROGRESS, EINTR } from '../sys/errno.ts';
 import type { Fd } from '../sys/native.ts';
-import {
-  accept4,
-  atMark,
-  connect,
-  getLinger,
-  listen,
-  SOCK_STREAM,
-  setLinger,
-} from '../sys/socket.ts';
+import { atMark, connect, getLinger, listen, SOCK_STREAM, setLinger } from '../sys/socket.ts';
+import { attemptAccept } from './accept.ts';
 import type { IpAddress } from './address.ts';
 import { packEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
@@ -132,19 +125,6 @@ export class NativeTcpAcceptor extends NativeIpSocket implements TcpAcceptor {
     this.fd('getsockopt');
     if (name === 'enable_connection_aborted') return this.enableConnectionAborted ? 1 : 0;
     return super.getOption(name);
-  }
-}
-
-function attemptAccept(op: Operation): number {
-  const acceptor = op.owner as NativeTcpAcceptor;
-  for (;;) {
-    const result = accept4(op.target!.fd);
-    if (result >= 0) {
-      op.value = acceptor.adopt(result);
-      return 0;
-    }
-    const aborted = result === -ECONNABORTED || result === -EPROTO;
-    if (!aborted || acceptor.enableConnectionAborted) return result;
   }
 }
 

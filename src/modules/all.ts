@@ -39,6 +39,7 @@ import { system } from './system.ts';
 import { table, unpack } from './table.ts';
 import { time } from './time.ts';
 import { timeout } from './timeout.ts';
+import { unix } from './unix.ts';
 import { waitGroup } from './wait_group.ts';
 
 /** Tables that every module finds among its globals; one of each per VM. */
@@ -69,6 +70,7 @@ const core: readonly LuaModule[] = [
   system,
   time,
   timeout,
+  unix,
   waitGroup,
 ];
 const coreById = new Map(core.map((module) => [module.name, module]));

@@ -64,6 +64,34 @@ export interface Native {
   if_nametoindex(name: string): number;
   if_indextoname(index: number): string | number;
 
+  bind_unix(fd: Fd, path: Uint8Array, length: number): number;
+  connect_unix(fd: Fd, path: Uint8Array, length: number): number;
+  getsockname_unix(fd: Fd, path: Uint8Array): number;
+  getpeername_unix(fd: Fd, path: Uint8Array): number;
+  socketpair(type: number, ends: Int32Array): number;
+  recvmsg_unix(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    path: Uint8Array,
+    out: Int32Array,
+  ): number;
+  sendmsg_unix(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    path: Uint8Array,
+    pathLength: number,
+    fds: Int32Array,
+    count: number,
+  ): number;
+  get_peer_credentials(fd: Fd, out: Int32Array): number;
+  get_peer_security(fd: Fd, bytes: Uint8Array): number;
+
   reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;
   reactor_ref(): number;
   reactor_add(fd: Fd, generation: number): number;
