@@ -19,6 +19,9 @@
   /* unix.c */ \
   X(bind_unix) X(connect_unix) X(getsockname_unix) X(getpeername_unix) X(socketpair) \
   X(recvmsg_unix) X(sendmsg_unix) X(get_peer_credentials) X(get_peer_security) \
+  /* termios.c */ \
+  X(get_line_settings) X(set_line_setting) X(tcsendbreak) X(tcgetpgrp) X(tcsetpgrp) \
+  X(openpty) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
   /* fault.c, for tests */ \

@@ -12,7 +12,7 @@ static const char *const names[FAULT_CALLS] = {
   "bind", "listen", "epoll_ctl", "preadv2", "pipe2", "dup", "close",
   "recvfrom", "sendto", "setsockopt", "getsockopt", "getsockname",
   "getpeername", "shutdown", "getaddrinfo", "getnameinfo",
-  "socketpair", "recvmsg", "sendmsg",
+  "socketpair", "recvmsg", "sendmsg", "openpty",
 };
 
 _Thread_local int fault_armed = 0;

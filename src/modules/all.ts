@@ -32,6 +32,7 @@ import { recursiveMutex } from './recursive_mutex.ts';
 import { regex } from './regex.ts';
 import { select } from './select.ts';
 import { semaphore } from './semaphore.ts';
+import { serialPort } from './serial_port.ts';
 import { spawnVm } from './spawn_vm.ts';
 import { stream } from './stream.ts';
 import { string } from './string.ts';
@@ -66,6 +67,7 @@ const core: readonly LuaModule[] = [
   regex,
   select,
   semaphore,
+  serialPort,
   stream,
   system,
   time,

@@ -92,6 +92,13 @@ export interface Native {
   get_peer_credentials(fd: Fd, out: Int32Array): number;
   get_peer_security(fd: Fd, bytes: Uint8Array): number;
 
+  get_line_settings(fd: Fd, out: Int32Array): number;
+  set_line_setting(fd: Fd, which: number, value: number): number;
+  tcsendbreak(fd: Fd): number;
+  tcgetpgrp(fd: Fd): number;
+  tcsetpgrp(fd: Fd, group: number): number;
+  openpty(ends: Int32Array): number;
+
   reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;
   reactor_ref(): number;
   reactor_add(fd: Fd, generation: number): number;
