@@ -27,7 +27,7 @@ local IPV4, NAME, IPV6 = 0x01, 0x03, 0x04
 local function reply_code(e)
   local basic = asio_error.basic
   if e == basic.connection_refused then return 0x05 end
-  if e == basic.host_unreachable or e == generic_error.timed_out then return 0x04 end
+  if e == basic.host_unreachable or e == generic_error.ETIMEDOUT then return 0x04 end
   if e == basic.network_unreachable then return 0x03 end
   for _, name in ipairs{'host_not_found', 'host_not_found_try_again', 'no_data', 'no_recovery'} do
     if e == asio_error.netdb[name] then return 0x04 end

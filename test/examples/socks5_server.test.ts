@@ -91,6 +91,7 @@ test('socks5_server: answers of errors, and half of a connection', {
       ['\x05\x01\x00\x09', '\x05\x08'], // an unknown kind of address
       ['\x05\x01\x00\x01\x7f\0\0\x01\0\x01', '\x05\x05'], // refused
       ['\x05\x01\x00\x03\x00\0\x50', '\x05\x05'], // no name: this machine
+      ['\x05\x01\x00\x03\x03a\0b\0\x50', '\x05\x04'], // what can't be a name
     ];
     for (const [request, reply] of cases) {
       const client = new Client(proxy.port);
