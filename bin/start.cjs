@@ -3,7 +3,8 @@
 // compiles next to nothing at start-up. V8 refuses a cache made by another version, or under other
 // flags, and compiles as usual; a missing one is as good.
 //
-// The bundle is ASCII, so latin1 is the cheapest way to read it.
+// The bundle is the expression of a function, as Node's own wrapper is, and ASCII, so that latin1 is the
+// cheapest way to read it.
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
@@ -16,7 +17,6 @@ try {
 } catch {
   // compiled from its text
 }
-const wrapped = `(function (require, module, exports, __filename, __dirname) {${source}\n})`;
-const script = new Script(wrapped, { filename, cachedData });
+const script = new Script(source, { filename, cachedData });
 const bundle = { exports: {} };
 script.runInThisContext()(require, bundle, bundle.exports, filename, join(__dirname, '..', 'dist'));

@@ -23,6 +23,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { lazyModules } from './lazy-modules.ts';
 
 const root = dirname(import.meta.dirname);
 const strict = process.argv.includes('--strict');
@@ -65,10 +66,15 @@ async function bundle(): Promise<void> {
       'import.meta.dirname': '__dirname',
       'import.meta.url': 'bundleUrl',
     },
-    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    // bin/start.cjs calls it.
+    banner: {
+      js: "(function (require, module, exports, __filename, __dirname) { const bundleUrl = require('node:url').pathToFileURL(__filename).href;",
+    },
+    footer: { js: '})' },
     supported: { 'dynamic-import': false }, // import('node:tls') becomes a lazy require
     legalComments: 'none',
     logLevel: 'warning',
+    plugins: [lazyModules],
     write: false,
   });
   mkdirSync(join(root, 'dist'), { recursive: true });

@@ -12,6 +12,7 @@ let collectedAt = -1;
  * doesn't help either, they wait for each other: that is reported, and they end.
  */
 export function settle(vms: ReadonlySet<Vm>): void {
+  if (vms.size === 0) return;
   const all = [...vms];
   const idle = all.filter((vm) => vm.isIdle);
   if (idle.length > 0) for (const vm of idle) vm.closeIdle();
@@ -20,7 +21,7 @@ export function settle(vms: ReadonlySet<Vm>): void {
     fullCollection();
   } else endStuck(all.filter((vm) => vm.isStuck));
   // Come back here, if it changed nothing.
-  if (vms.size > 0) setImmediate(() => {});
+  setImmediate(() => {});
 }
 
 function endStuck(vms: readonly Vm[]): void {

@@ -3,7 +3,6 @@
  * is none is lost. And what the variables say that the command itself looks at.
  */
 import { readFileSync } from 'node:fs';
-import { isatty } from 'node:tty';
 
 const toBytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 const wasLost = (text: string): boolean => text.includes('\ufffd');
@@ -108,7 +107,10 @@ function readLevels(
 
 /** Colours, decided when the first report is written: most programs have none. */
 export function wantsColors({ colors }: ReportSettings): boolean {
-  return colors ?? (isatty(2) && (process.env.TERM ?? 'dumb') !== 'dumb');
+  return (
+    colors ??
+    (process.getBuiltinModule('node:tty').isatty(2) && (process.env.TERM ?? 'dumb') !== 'dumb')
+  );
 }
 
 /** A panic: its title bold and red, the message in bold, the traceback in the background. */

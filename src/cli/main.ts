@@ -73,6 +73,8 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     },
     ended: (ended) => {
       if (ended.isMaster) process.exitCode = ended.exitCode;
+      // The last one: Node would only take longer to find nothing else to do.
+      if (ended.siblings.size === 0) finish(Number(process.exitCode ?? 0));
       output.flush();
     },
     bug: (thrown) => {

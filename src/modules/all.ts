@@ -1,47 +1,52 @@
-/** The table of modules: what a module's globals hold, and what `require` finds without a file. */
+/**
+ * The table of modules: what a module's globals hold, and what `require` finds without a file.
+ *
+ * Start-up is part of the product: in the bundle, modules marked `when it is required` are evaluated then
+ * (scripts/lazy-modules.ts). The others have classes that programs may meet without requiring them.
+ */
 import { FilePath } from '../actors/modules.ts';
 import type { Library, Vm } from '../actors/vm.ts';
 import { argTypeError } from '../runtime/check.ts';
 import { LuaTable, rawGetString, setField, setFields } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
-import { asioError } from './asio_error.ts';
-import { barrier } from './barrier.ts';
+import { asioError } from './asio_error.ts'; // when it is required
+import { barrier } from './barrier.ts'; // when it is required
 import { baseFunctions } from './base.ts';
 import { bit } from './bit.ts';
 import { byteSpan } from './byte_span.ts';
-import { channel } from './channel.ts';
-import { conditionVariable } from './condition_variable.ts';
+import { channel } from './channel.ts'; // when it is required
+import { conditionVariable } from './condition_variable.ts'; // when it is required
 import { coroutine } from './coroutine.ts';
 import { type LuaModule, luaType, type MemberTable, memberValue } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
-import { fiberGroup } from './fiber_group.ts';
+import { fiberGroup } from './fiber_group.ts'; // when it is required
 import './file_descriptor.ts';
 import { format } from './format.ts';
-import { future } from './future.ts';
+import { future } from './future.ts'; // when it is required
 import { genericError } from './generic_error.ts';
 import { inbox } from './inbox.ts';
-import { ip } from './ip.ts';
+import { ip } from './ip.ts'; // when it is required
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
-import { json } from './json.ts';
+import { json } from './json.ts'; // when it is required
 import { math } from './math.ts';
-import { mutex } from './mutex.ts';
+import { mutex } from './mutex.ts'; // when it is required
 import { pipe } from './pipe.ts';
 import './rdf_error_category.ts';
-import { rateLimiter } from './rate_limiter.ts';
-import { recursiveMutex } from './recursive_mutex.ts';
-import { regex } from './regex.ts';
-import { select } from './select.ts';
-import { semaphore } from './semaphore.ts';
+import { rateLimiter } from './rate_limiter.ts'; // when it is required
+import { recursiveMutex } from './recursive_mutex.ts'; // when it is required
+import { regex } from './regex.ts'; // when it is required
+import { select } from './select.ts'; // when it is required
+import { semaphore } from './semaphore.ts'; // when it is required
 import { serialPort } from './serial_port.ts';
 import { spawnVm } from './spawn_vm.ts';
-import { stream } from './stream.ts';
+import { stream } from './stream.ts'; // when it is required
 import { string } from './string.ts';
 import { system } from './system.ts';
 import { table, unpack } from './table.ts';
-import { time } from './time.ts';
-import { timeout } from './timeout.ts';
+import { time } from './time.ts'; // when it is required
+import { timeout } from './timeout.ts'; // when it is required
 import { unix } from './unix.ts';
-import { waitGroup } from './wait_group.ts';
+import { waitGroup } from './wait_group.ts'; // when it is required
 
 /** Tables that every module finds among its globals; one of each per VM. */
 const libraries: readonly LuaModule[] = [bit, coroutine, jit, math, string, table];

@@ -121,16 +121,22 @@ export function luaType<C extends Userdata>(
       return body(self as C, ...args);
     };
     methods.set(key, method);
-    visible(key, () => method);
   }
-  for (const [key, get] of Object.entries(properties)) {
-    visible(key, function () {
-      return get(this);
-    });
-  }
+  // Not before one is used: that is a good part of the time that it takes to start.
+  let isInstalled = false;
+  const install = (): void => {
+    isInstalled = true;
+    for (const [key, method] of methods) visible(key, () => method);
+    for (const [key, get] of Object.entries(properties)) {
+      visible(key, function () {
+        return get(this);
+      });
+    }
+  };
   const type: UserdataType = {
     name,
     index(self, key) {
+      if (!isInstalled) install();
       guard?.(self as C, key);
       if (typeof key === 'string') {
         const method = methods.get(key);
@@ -141,6 +147,7 @@ export function luaType<C extends Userdata>(
       throw badIndex();
     },
     setIndex(self, key, value) {
+      if (!isInstalled) install();
       write(self as C, key, value);
     },
     tostring: spec.tostring as UserdataType['tostring'],

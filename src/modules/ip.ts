@@ -1,5 +1,4 @@
 /** `require 'ip'`: addresses, TCP, UDP, name resolution. */
-import { hostname } from 'node:os';
 import { luaModule } from './define.ts';
 import { addressModule } from './ip/address.ts';
 import { connect, dialTcp, dialUdp, listen } from './ip/dial.ts';
@@ -10,7 +9,7 @@ import { Acceptor, Socket } from './ip/tcp.ts';
 import { UdpSocketObject } from './ip/udp.ts';
 
 export const ip = luaModule('ip', {
-  host_name: () => hostname(),
+  host_name: () => process.getBuiltinModule('node:os').hostname(),
   tostring: endpointToString,
   toendpoint: toEndpoint,
   connect,

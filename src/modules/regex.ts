@@ -2,7 +2,6 @@
  * `require 'regex'`: std::regex's three grammars, on strings and spans of bytes. runtime/regex.ts chooses
  * the engine for a pattern.
  */
-import { setFlagsFromString } from 'node:v8';
 import { eachMatch, eachPiece } from '../runtime/byte-matcher.ts';
 import { ByteSpan } from '../runtime/byte-span.ts';
 import { argError, checkTable } from '../runtime/check.ts';
@@ -51,6 +50,7 @@ let flagsAreSet = false;
 export function allowLinearEngine(): void {
   if (flagsAreSet) return;
   flagsAreSet = true;
+  const { setFlagsFromString } = process.getBuiltinModule('node:v8');
   setFlagsFromString('--enable-experimental-regexp-engine');
   setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
   setFlagsFromString(`--regexp-backtracks-before-fallback=${BACKTRACKS}`);

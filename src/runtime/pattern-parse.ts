@@ -158,7 +158,7 @@ const isAlnum = (byte: number): boolean => isAlpha(byte) || isDigit(byte);
 const isHex = (byte: number): boolean =>
   isDigit(byte) || between('a', 'f')(byte) || between('A', 'F')(byte);
 
-/** `%a` and its like, as the C locale has them; capital letters are their complements. */
+/** `%a` and its like, as the C locale has them; capital letters are their complements. Sets that were asked for: */
 const CLASSES = new Map<number, ByteSet>();
 const classTests: Record<string, (byte: number) => boolean> = {
   a: isAlpha,
@@ -173,19 +173,23 @@ const classTests: Record<string, (byte: number) => boolean> = {
   x: isHex,
   z: (byte) => byte === 0,
 };
-for (const [letter, test] of Object.entries(classTests)) {
-  const set = setWhere(test);
-  CLASSES.set(letter.charCodeAt(0), set);
-  CLASSES.set(letter.toUpperCase().charCodeAt(0), inverse(set));
-}
 
 /** What `%` and this character mean: a class, or the character. */
 function classSet(letter: number): ByteSet {
-  return CLASSES.get(letter) ?? byteSet(letter);
+  let set = CLASSES.get(letter);
+  if (set === undefined) {
+    const name = String.fromCharCode(letter).toLowerCase();
+    const test = Object.hasOwn(classTests, name) ? classTests[name] : undefined;
+    if (test === undefined) return byteSet(letter);
+    set = setWhere(test);
+    if (name.charCodeAt(0) !== letter) set = inverse(set);
+    CLASSES.set(letter, set);
+  }
+  return set;
 }
 
 const byteSets: ByteSet[] = [];
 function byteSet(byte: number): ByteSet {
   return (byteSets[byte] ??= setWhere((b) => b === byte));
 }
-const EVERYTHING = setWhere(() => true);
+const EVERYTHING = new Uint8Array(256).fill(1);

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -69,4 +77,30 @@ test('a missing Node, and a missing build, are said clearly', (t) => {
   const unbuilt = run(join(modules, 'perilune/bin/perilune'));
   assert.equal(unbuilt.status, 127);
   assert.match(unbuilt.stderr, /not built yet: run 'npm run build'/);
+});
+
+test('the bundle: every core module can be required, and has what it has in the sources', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-bundle-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const modules = readdirSync(join(import.meta.dirname, '../../src/modules'))
+    .filter((file) => file.endsWith('.ts') && !['all.ts', 'define.ts'].includes(file))
+    .map((file) => file.slice(0, -3));
+  writeFileSync(
+    join(folder, 'main.lua'),
+    `for _, name in ipairs { '${modules.join("', '")}' } do
+       local ok, module = pcall(require, name)
+       if ok then
+         local names = {}
+         if type(module) == 'table' then for k in pairs(module) do names[#names + 1] = tostring(k) end end
+         table.sort(names)
+         print(name, type(module), table.concat(names, ' '))
+       end
+     end`,
+  );
+  const source = join(import.meta.dirname, '../../src/cli/main.ts');
+  const bundled = run(launcher, join(folder, 'main.lua'));
+  const plain = run(process.execPath, source, join(folder, 'main.lua'));
+  assert.equal(bundled.stderr, '');
+  assert.equal(bundled.stdout, plain.stdout);
+  assert.match(bundled.stdout, /^regex\ttable\tmatch match_flag new patsplit search split$/m);
 });

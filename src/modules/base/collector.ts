@@ -9,7 +9,6 @@
  * one with the same metatable: nobody can tell, for nobody has kept anything of the first. So a
  * metatable lives until its finalizer has run, and what only it refers to is not collected before.
  */
-import { getHeapStatistics } from 'node:v8';
 import { fullCollection } from '../../actors/collect.ts';
 import { currentVm, type Vm } from '../../actors/vm.ts';
 import { call, callMeta, one, suspendIn } from '../../runtime/call.ts';
@@ -44,7 +43,8 @@ weakReads.poll = () => {
   fullCollection();
 };
 
-const usedKilobytes = (): number => getHeapStatistics().used_heap_size / 1024;
+const usedKilobytes = (): number =>
+  process.getBuiltinModule('node:v8').getHeapStatistics().used_heap_size / 1024;
 
 // ── userdata with finalizers ───────────────────────────────────────────────────────────────────────
 
