@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,scanner] [--runs N] [--quick] [--perilune FILE]
+ *   npm run bench -- [--only engine,fibers,startup,net,local,scanner] [--runs N] [--quick] [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
  * only prints: results in that file come from one run. Everything stays on this machine's loopback.
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
 import { fibers } from './fibers.ts';
+import { local } from './local.ts';
 import { load, machine } from './machine.ts';
 import { root } from './measure.ts';
 import { net } from './net.ts';
@@ -20,7 +21,7 @@ import { startup } from './startup.ts';
 
 type Measure = (options: Options, progress: (line: string) => void) => Section | Promise<Section>;
 
-const sections: Record<string, Measure> = { startup, engine, fibers, net, scanner };
+const sections: Record<string, Measure> = { startup, engine, fibers, net, local, scanner };
 
 const { values } = parseArgs({
   options: {
