@@ -22,5 +22,5 @@ export function spawnActor(parent: Vm, id: string, file: LuaValue, isMaster: boo
     throw thrown;
   }
   if (isMaster) parent.handOver(vm);
-  return addressFor(vm.mailbox, parent.leases);
+  return addressFor(vm.mailbox, parent);
 }

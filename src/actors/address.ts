@@ -1,6 +1,6 @@
 /** The sending end of an actor, as Lua holds it. */
 import { Outside } from '../fibers/waitable.ts';
-import { Lease, type Owned, type Recipient } from './mailbox.ts';
+import { type Holder, Lease, type Owned, type Recipient } from './mailbox.ts';
 
 /** Handles that were dropped without `close`. */
 const dropped = new FinalizationRegistry<Lease>((lease) => lease.release());
@@ -21,7 +21,7 @@ export class TxChannel extends Outside implements Owned {
   }
 
   /** It belongs to this VM from now on. */
-  adopt(leases: Set<Lease>): void {
+  adopt({ leases }: Holder): void {
     this.lease.heldBy(leases);
   }
 
@@ -36,8 +36,8 @@ export class TxChannel extends Outside implements Owned {
 }
 
 /** The handle of a VM that is made, or sent, for it. */
-export function addressFor(recipient: Recipient, leases: Set<Lease>): TxChannel {
+export function addressFor(recipient: Recipient, holder: Holder): TxChannel {
   const channel = new TxChannel(recipient);
-  channel.adopt(leases);
+  channel.adopt(holder);
   return channel;
 }

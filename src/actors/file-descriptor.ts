@@ -6,13 +6,18 @@
  *   assign(self, fd) { giveFd(fd, 2, (n) => self.io.assign(n)) } // the new owner, if that works
  */
 import { closeWithOwner } from '../io/descriptor.ts';
+import { IoGroup } from '../io/group.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
 import { typeError } from '../runtime/error.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
 import { type LuaValue, type Result, Userdata, type UserdataType } from '../runtime/value.ts';
-import { currentVm } from './vm.ts';
+import { currentIo } from './current-io.ts';
+import type { Holder, Owned } from './mailbox.ts';
 
-export class FileDescriptor extends Userdata {
+/** In messages: they belong to no VM. */
+const onTheirWay = new IoGroup();
+
+export class FileDescriptor extends Userdata implements Owned {
   private readonly handle: OwnedFd;
   /** Sends that carry it: until they have ended it can't be used. */
   private users = 0;
@@ -27,9 +32,14 @@ export class FileDescriptor extends Userdata {
     return this.handle.isOpen;
   }
 
+  /** Neither closed nor in use by a send. */
+  get isUsable(): boolean {
+    return this.users === 0 && this.handle.isOpen;
+  }
+
   /** What is owned. @throws LuaError  EBUSY: closed, or in use by a send */
   get owned(): OwnedFd {
-    if (this.users > 0 || !this.handle.isOpen) throw codeError('EBUSY');
+    if (!this.isUsable) throw codeError('EBUSY');
     return this.handle;
   }
 
@@ -40,6 +50,19 @@ export class FileDescriptor extends Userdata {
 
   close(): void {
     if (this.users > 0) throw codeError('EBUSY');
+    this.handle.close();
+  }
+
+  /** A duplicate for a message. EMFILE */
+  copy(): FileDescriptor {
+    return new FileDescriptor(new OwnedFd(this.owned.dup(), onTheirWay));
+  }
+
+  adopt({ io }: Holder): void {
+    this.handle.moveTo(io);
+  }
+
+  discard(): void {
     this.handle.close();
   }
 
@@ -61,7 +84,7 @@ export class FileDescriptor extends Userdata {
 }
 
 /** What is left of a `file_descriptor` whose descriptor has another owner. */
-class Spent extends Userdata {}
+export class Spent extends Userdata {}
 const spentType: UserdataType = {
   name: undefined,
   index: (self) => notIndexable(self),
@@ -75,7 +98,7 @@ function notIndexable(self: Userdata): Result {
 
 /** An object that owns `fd`, for the VM whose code runs. */
 export function newFd(fd: number): FileDescriptor {
-  return new FileDescriptor(new OwnedFd(fd, currentVm().io));
+  return new FileDescriptor(new OwnedFd(fd, currentIo()));
 }
 
 /** @throws LuaError  EINVAL{arg}: no file_descriptor; EBUSY: it is closed, or in use by a send */

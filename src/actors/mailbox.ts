@@ -8,6 +8,7 @@
 import type { Waiter } from '../fibers/fiber.ts';
 import { WaitQueue } from '../fibers/queue.ts';
 import type { Receiver } from '../fibers/waitable.ts';
+import type { IoGroup } from '../io/group.ts';
 import { type CoreName, codeError, coreError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 
@@ -18,10 +19,16 @@ export interface Message {
   readonly owned: readonly Owned[];
 }
 
+/** Who receives: a VM. What its messages own ends with it, at the latest. */
+export interface Holder {
+  readonly leases: Set<Lease>;
+  readonly io: IoGroup;
+}
+
 /** Part of a message that owns something outside of the heap. */
 export interface Owned {
   /** The message has arrived: it belongs to this VM now. */
-  adopt(leases: Set<Lease>): void;
+  adopt(holder: Holder): void;
   /** It never will. */
   discard(): void;
 }
@@ -88,7 +95,7 @@ export class Mailbox implements Recipient {
   /** The VM is gone, and why. */
   private death: { readonly reason: string | undefined } | undefined = undefined;
   private leaseCount = 0;
-  private readonly holder: Set<Lease>;
+  private readonly holder: Holder;
   private readonly queue: (Message | undefined)[] = [];
   private head = 0;
   private readonly senders = new WaitQueue<Sender>();
@@ -97,10 +104,10 @@ export class Mailbox implements Recipient {
   private readonly orphaned: CoreName;
 
   /**
-   * @param holder    the leases of the VM that receives here
+   * @param holder    the VM that receives here
    * @param orphaned  the error when nobody can send any more
    */
-  constructor(holder: Set<Lease>, orphaned: CoreName = 'no_senders') {
+  constructor(holder: Holder, orphaned: CoreName = 'no_senders') {
     this.holder = holder;
     this.orphaned = orphaned;
   }

@@ -17,6 +17,7 @@ import {
 } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { TxChannel } from './address.ts';
+import { FileDescriptor, Spent } from './file-descriptor.ts';
 import type { Mailbox, Message, Owned } from './mailbox.ts';
 
 /** Tables within each other. */
@@ -86,8 +87,18 @@ class Copier {
 
   private copyObject(v: object): LuaValue | typeof UNSENDABLE {
     if (v instanceof TxChannel) return v.isOpen ? this.own(new TxChannel(v.recipient)) : UNSENDABLE;
+    if (v instanceof FileDescriptor) return this.copyDescriptor(v);
     if (v instanceof Inbox) return this.own(new TxChannel(v.mailbox));
     return UNSENDABLE;
+  }
+
+  /** Left out of tables where it is closed. */
+  private copyDescriptor(v: FileDescriptor): FileDescriptor | typeof UNSENDABLE {
+    if (!v.isUsable) {
+      if (this.path.size === 0) throw codeError('EBUSY');
+      return UNSENDABLE;
+    }
+    return this.own(v.copy());
   }
 
   private own<T extends LuaValue & Owned>(v: T): T {
@@ -115,6 +126,7 @@ export function makeMessage(value: LuaValue): Message {
 }
 
 function refusal(value: LuaValue): unknown {
+  if (value instanceof Spent) return codeError('EBUSY');
   return value instanceof Userdata && !(value instanceof TxChannel)
     ? codeError('ENOTSUP')
     : badArgument(2);

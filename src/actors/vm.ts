@@ -10,6 +10,7 @@ import { readError } from '../runtime/error-code.ts';
 import { formatNumber } from '../runtime/number.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
+import { setIo } from './current-io.ts';
 import { describeOrigin, describeWait, positionsOf } from './fiber-dump.ts';
 import { type Lease, Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
@@ -66,7 +67,7 @@ export class Vm {
   isMaster: boolean;
   /** Addresses that its program holds. */
   readonly leases = new Set<Lease>();
-  readonly mailbox = new Mailbox(this.leases);
+  readonly mailbox = new Mailbox(this);
   readonly inbox = new Inbox(this.mailbox);
   /** `require 'inbox'` was seen. */
   inboxImported = false;
@@ -104,6 +105,7 @@ export class Vm {
       },
     });
     owners.set(this.scheduler, this);
+    setIo(this.scheduler, this.io);
     this.scheduler.stringMeta = library.stringMeta(this);
   }
 

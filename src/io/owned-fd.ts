@@ -17,7 +17,7 @@ import type { Closable, IoGroup } from './group.ts';
 
 export class OwnedFd implements Closable {
   private number: Fd;
-  private readonly group: IoGroup;
+  private group: IoGroup;
 
   constructor(fd: Fd, group: IoGroup) {
     this.number = fd;
@@ -46,6 +46,13 @@ export class OwnedFd implements Closable {
     this.number = -1;
     this.group.delete(this);
     return fd;
+  }
+
+  /** It is closed with another group from now on. */
+  moveTo(group: IoGroup): void {
+    this.group.delete(this);
+    this.group = group;
+    if (this.isOpen) group.add(this);
   }
 
   /** @returns another number for the same open file description, close-on-exec. EMFILE */

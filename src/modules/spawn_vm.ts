@@ -37,7 +37,7 @@ function send(self: TxChannel, ...args: LuaValue[]): Result {
 function request(self: TxChannel, ...args: LuaValue[]): Result {
   if (args.length === 0) throw badArgument(2);
   const fiber = currentFiber();
-  const answer = new Mailbox(currentVm().leases, 'channel_closed');
+  const answer = new Mailbox(currentVm(), 'channel_closed');
   answer.highWater = 1;
   const deadline = args[1] === undefined ? undefined : startDeadline(fiber, checkSeconds(args[1]));
   const close = (r: Result): Result => {
@@ -95,10 +95,11 @@ function startDeadline(fiber: Fiber, seconds: number): { isOver: boolean; cancel
 /** A message to the own inbox when the VM behind the channel is gone. */
 function monitor(self: TxChannel): Result {
   if (!self.isOpen) throw coreError('channel_closed');
-  const { mailbox, leases } = currentVm();
+  const vm = currentVm();
+  const { mailbox } = vm;
   // A message will come: whoever waits for it isn't told that nobody can send.
   mailbox.retain();
-  const channel = addressFor(self.recipient, leases);
+  const channel = addressFor(self.recipient, vm);
   self.recipient.onDeath((reason) => {
     mailbox.deliver({ value: tableOf({ down: true, channel, reason }), owned: [] });
     mailbox.release();
