@@ -13,6 +13,7 @@ const flags = [
   '--max-inlined-bytecode-size=1000',
   '--max-inlined-bytecode-size-cumulative=2500',
   '--min-semi-space-size=16',
+  '--no-additive-safe-int-feedback',
 ];
 
 if (node === undefined) {

@@ -488,7 +488,8 @@ function fallsOff(block: Block): boolean {
   }
 }
 
-function blocksOf(s: Stat): Block[] {
+/** The blocks that a statement consists of. */
+export function blocksOf(s: Stat): Block[] {
   switch (s.kind) {
     case 'do':
     case 'while':

@@ -19,7 +19,7 @@ import type {
   Stat,
   TableExpr,
 } from './ast.ts';
-import { calledFunction } from './infer.ts';
+import { blocksOf, calledFunction } from './infer.ts';
 import {
   type Intrinsic,
   intrinsic,
@@ -429,6 +429,48 @@ class FunctionLowering {
     this.loops.pop();
     // The next iteration reads them again.
     this.use([...loop.used]);
+  }
+
+  /**
+   * A loop of the program. V8 enters a function that runs in a loop when it has become hot there, knows
+   * nothing of the variables then, and makes an object of each number that the loop computes, each time
+   * round; of what is set before a loop that it enters later it knows the type. So an inner loop begins
+   * by telling it what is a number.
+   */
+  private emitLuaLoop(block: Block, body: (loop: Loop) => void): void {
+    if (this.loops.length > 0) this.assertNumbers(block);
+    this.emitLoop(body);
+  }
+
+  /** For V8: which variables that the block computes are numbers. */
+  private assertNumbers(block: Block): void {
+    for (const local of this.computedIn(block)) {
+      const v = this.vars.get(local);
+      if (v === undefined || v.cell || v.decl < 0) continue;
+      const n = v.name;
+      // Where it always is a number the comparison never runs, and V8 drops that way.
+      const js = `if (typeof ${n} === 'number') ${n} = +${n}; else if (${n} === 0) ${n} = 0;`;
+      this.emitLine(local.num === undefined ? js : `${n} = +${n};`, [v]);
+    }
+  }
+
+  private readonly computed = new Map<Block, Set<LocalVar>>();
+
+  /** Locals that statements of the block, and of those in it, set to what arithmetic gives. */
+  private computedIn(block: Block): Set<LocalVar> {
+    let found = this.computed.get(block);
+    if (found !== undefined) return found;
+    found = new Set();
+    for (const s of block.stats) {
+      if (s.kind === 'assign') {
+        s.targets.forEach((t, i) => {
+          if (t.kind === 'local' && isComputed(s.exprs[i])) found!.add(t.v);
+        });
+      }
+      for (const inner of blocksOf(s)) for (const v of this.computedIn(inner)) found.add(v);
+    }
+    this.computed.set(block, found);
+    return found;
   }
 
   private emitScope(label: string, body: () => void): void {
@@ -1553,13 +1595,13 @@ class FunctionLowering {
         return this.emitScope('', () => this.block(s.body));
       // while cond do body end   →   for (;;) { if (!cond) break; body }
       case 'while':
-        return this.emitLoop((loop) => {
+        return this.emitLuaLoop(s.body, (loop) => {
           const cond = this.test(s.cond);
           if (!(cond.constant && cond.js === 'true')) this.exitUnless(cond, loop);
           this.block(s.body);
         });
       case 'repeat':
-        return this.emitLoop((loop) => {
+        return this.emitLuaLoop(s.body, (loop) => {
           this.block(s.body, () => {
             const cond = this.test(s.cond);
             this.line = s.cond.line;
@@ -1801,7 +1843,7 @@ class FunctionLowering {
     // -0 counts down, as in LuaJIT.
     const down = by < 0 || Object.is(by, -0);
     const up = !down && (step === undefined || step.min >= 0);
-    this.emitLoop((loop) => {
+    this.emitLuaLoop(s.body, (loop) => {
       const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
       const cond = up
         ? `${h.name} <= ${limit.js}`
@@ -1863,7 +1905,7 @@ class FunctionLowering {
     );
     this.code.scratch = true;
     const vars = s.vars.map((local) => ({ local, name: '' }));
-    this.emitLoop((loop) => {
+    this.emitLuaLoop(s.body, (loop) => {
       const exit = (): void => this.emitJump('break', loop.label);
       const slots = vars.map(() => this.temp());
       const [k, v] = slots as [Var, Var | undefined];
@@ -1960,6 +2002,13 @@ class FunctionLowering {
       this.emitLine(`if (${shortTests(e, fn, short)}) return ${short.js};`, vars);
     this.emitLine(`return ${FunctionLowering.forCount(args, text)};`, vars, names);
   }
+}
+
+/** What arithmetic gives. */
+function isComputed(e: Expr | undefined): boolean {
+  if (e?.kind === 'paren') return isComputed(e.inner);
+  if (e?.kind === 'unary') return e.op === '-';
+  return e?.kind === 'binary' && ['+', '-', '*', '/', '%', '^'].includes(e.op);
 }
 
 type LogicalExpr = Extract<Expr, { kind: 'and' | 'or' }>;
