@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,local,scanner] [--runs N] [--quick] [--perilune FILE]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner] [--runs N] [--quick] [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
  * only prints: results in that file come from one run. Everything stays on this machine's loopback.
@@ -15,13 +15,14 @@ import { local } from './local.ts';
 import { load, machine } from './machine.ts';
 import { root } from './measure.ts';
 import { net } from './net.ts';
+import { network } from './network.ts';
 import { type Goal, goalTable, type Options, type Section } from './report.ts';
 import { scanner } from './scanner.ts';
 import { startup } from './startup.ts';
 
 type Measure = (options: Options, progress: (line: string) => void) => Section | Promise<Section>;
 
-const sections: Record<string, Measure> = { startup, engine, fibers, net, local, scanner };
+const sections: Record<string, Measure> = { startup, engine, fibers, net, network, local, scanner };
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,5 @@
 /* Echo server in C: one thread, epoll, edge-triggered. What the kernel allows one thread.
- *   echo_server [port]   prints the port that it listens on */
+ *   echo_server [port [bytes = 1024]]   reads so many at a time; prints the port that it listens on */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,10 +14,12 @@
 
 #define BATCH 512
 
+static char bytes[1 << 20];
+static size_t room = 1024;
+
 static void echo(int fd) {
-  char bytes[1024];
   for (;;) {
-    ssize_t got = read(fd, bytes, sizeof bytes);
+    ssize_t got = read(fd, bytes, room);
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) {
       close(fd);
@@ -32,7 +34,7 @@ static void echo(int fd) {
       }
       sent += put;
     }
-    if (got < (ssize_t)sizeof bytes) return; /* drained: epoll(7) */
+    if (got < (ssize_t)room) return; /* drained: epoll(7) */
   }
 }
 
@@ -42,6 +44,7 @@ int main(int argc, char **argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   signal(SIGPIPE, SIG_IGN);
+  if (argc > 2) room = (size_t)atoi(argv[2]) < sizeof bytes ? (size_t)atoi(argv[2]) : sizeof bytes;
 
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
   struct sockaddr_in address = {.sin_family = AF_INET,

@@ -1,0 +1,76 @@
+/**
+ * Question: does a server hold thousands of connections, whatever their clients do, and is all as before
+ * when they have gone?
+ *
+ *   node bench/net/load.ts [--connections 10000] [--seconds 60] [command that prints its port…]
+ *
+ * Clients send plainly, a byte at a time, half-close, reset, stall or idle (load_client.c), and come anew.
+ * Prints the server's resident memory and descriptors each tenth of the time. Ends with 1 when a client got
+ * a wrong byte, when descriptors are left, or when memory has grown by more than a tenth from the third
+ * tenth, when all code has run, to the last. Needs a limit on open files above the connections.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import {
+  compile,
+  cpuSeconds,
+  residentBytes,
+  runClient,
+  startServer,
+  stopServer,
+} from './programs.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    connections: { type: 'string', default: '10000' },
+    seconds: { type: 'string', default: '60' },
+  },
+});
+const seconds = Number(values.seconds);
+const root = join(import.meta.dirname, '..', '..');
+const echo = [join(root, 'bin/perilune'), join(import.meta.dirname, 'load_server.lua')];
+const client = compile('load_client');
+const server = await startServer(positionals.length > 0 ? positionals : echo);
+
+const descriptors = (): number => readdirSync(`/proc/${server.pid}/fd`).length;
+const megabytes = (): number => residentBytes(server.pid) / 1e6;
+
+// What the first connection opens (the reactor) stays.
+await runClient(client, [server.port, 10, 1.5]);
+await setTimeout(500);
+const before = descriptors();
+console.log(`before: ${before} descriptors, ${megabytes().toFixed(0)} MB`);
+
+let ended = false;
+const load = runClient(client, [server.port, values.connections, seconds]).finally(() => {
+  ended = true;
+});
+const memory: number[] = [];
+while (!ended) {
+  await Promise.race([setTimeout(seconds * 100), load]);
+  if (ended) break;
+  memory.push(megabytes());
+  const cpu = cpuSeconds(server.pid).toFixed(1);
+  console.log(
+    `${descriptors()} descriptors, ${memory.at(-1)!.toFixed(0)} MB, ${cpu} s of CPU time`,
+  );
+}
+console.log((await load).trim());
+let after = descriptors();
+for (let i = 0; i < 50 && after > before; i++) {
+  await setTimeout(100);
+  after = descriptors();
+}
+console.log(`after: ${after} descriptors, ${megabytes().toFixed(0)} MB`);
+await stopServer(server);
+
+const [settled = 0, last = 0] = [memory[2], memory.at(-1)];
+const grown = last / settled - 1;
+console.log(`memory from the third tenth to the last: ${(grown * 100).toFixed(1)} %`);
+if (after > before || !(grown < 0.1)) {
+  console.log('FAILED');
+  process.exitCode = 1;
+}
