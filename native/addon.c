@@ -22,6 +22,8 @@
   /* termios.c */ \
   X(get_line_settings) X(set_line_setting) X(tcsendbreak) X(tcgetpgrp) X(tcsetpgrp) \
   X(openpty) \
+  /* file.c */ \
+  X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
   /* fault.c, for tests */ \

@@ -12,7 +12,8 @@ static const char *const names[FAULT_CALLS] = {
   "bind", "listen", "epoll_ctl", "preadv2", "pipe2", "dup", "close",
   "recvfrom", "sendto", "setsockopt", "getsockopt", "getsockname",
   "getpeername", "shutdown", "getaddrinfo", "getnameinfo",
-  "socketpair", "recvmsg", "sendmsg", "openpty",
+  "socketpair", "recvmsg", "sendmsg", "openpty", "pwritev2",
+  "flock",
 };
 
 _Thread_local int fault_armed = 0;

@@ -1,11 +1,11 @@
 /** What Lua objects over a descriptor (io/handle.ts) have alike; their types add these to their own. */
-import type { Handle } from '../io/handle.ts';
+import type { Owner } from '../io/handle.ts';
 import { alreadyOpen } from '../runtime/asio-error.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
 import { checkFd, type FileDescriptor, giveFd, newFd } from './file-descriptor.ts';
 
 export abstract class HandleObject extends Userdata {
-  abstract readonly io: Handle;
+  abstract readonly io: Owner;
 }
 
 export const handleMethods = {

@@ -11,7 +11,16 @@ import type { Operation } from './operation.ts';
 import { setNonBlocking } from './owned-fd.ts';
 import type { WaitType } from './transport.ts';
 
-export class Handle {
+/** An object that owns a descriptor, as Lua sees it: what `Handle` says of each. */
+export interface Owner {
+  readonly isOpen: boolean;
+  assign(fd: Fd): void;
+  release(): Fd;
+  cancel(): void;
+  close(): void;
+}
+
+export class Handle implements Owner {
   protected readonly group: IoGroup;
   protected descriptor: Descriptor | undefined;
 
@@ -23,6 +32,11 @@ export class Handle {
 
   get isOpen(): boolean {
     return this.descriptor !== undefined && this.descriptor.fd >= 0;
+  }
+
+  /** For system calls of one's own; -1 while closed. */
+  get number(): Fd {
+    return this.descriptor?.fd ?? -1;
   }
 
   /** How its descriptor behaves. */

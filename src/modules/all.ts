@@ -20,6 +20,7 @@ import { coroutine } from './coroutine.ts';
 import { type LuaModule, luaType, type MemberTable, memberValue } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts'; // when it is required
+import { file } from './file.ts'; // when it is required
 import './file_descriptor.ts';
 import { format } from './format.ts';
 import { future } from './future.ts'; // when it is required
@@ -30,14 +31,14 @@ import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts'; // when it is required
 import { math } from './math.ts';
 import { mutex } from './mutex.ts'; // when it is required
-import { pipe } from './pipe.ts';
+import { pipe } from './pipe.ts'; // when it is required
 import './rdf_error_category.ts';
 import { rateLimiter } from './rate_limiter.ts'; // when it is required
 import { recursiveMutex } from './recursive_mutex.ts'; // when it is required
 import { regex } from './regex.ts'; // when it is required
 import { select } from './select.ts'; // when it is required
 import { semaphore } from './semaphore.ts'; // when it is required
-import { serialPort } from './serial_port.ts';
+import { serialPort } from './serial_port.ts'; // when it is required
 import { spawnVm } from './spawn_vm.ts';
 import { stream } from './stream.ts'; // when it is required
 import { string } from './string.ts';
@@ -45,7 +46,7 @@ import { system } from './system.ts';
 import { table, unpack } from './table.ts';
 import { time } from './time.ts'; // when it is required
 import { timeout } from './timeout.ts'; // when it is required
-import { unix } from './unix.ts';
+import { unix } from './unix.ts'; // when it is required
 import { waitGroup } from './wait_group.ts'; // when it is required
 
 /** Tables that every module finds among its globals; one of each per VM. */
@@ -60,6 +61,7 @@ const core: readonly LuaModule[] = [
   channel,
   conditionVariable,
   fiberGroup,
+  file,
   future,
   genericError,
   inbox,

@@ -156,6 +156,7 @@ export const EBUSY = 16;
 export const EINVAL = 22;
 export const EMFILE = 24;
 export const ENOTTY = 25;
+export const ESPIPE = 29;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const EPROTO = 71;

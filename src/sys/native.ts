@@ -99,6 +99,11 @@ export interface Native {
   tcsetpgrp(fd: Fd, group: number): number;
   openpty(ends: Int32Array): number;
 
+  pread_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
+  pwrite_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
+  lseek(fd: Fd, offset: number, whence: number): number;
+  flock(fd: Fd, operation: number): number;
+
   reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;
   reactor_ref(): number;
   reactor_add(fd: Fd, generation: number): number;

@@ -1,0 +1,73 @@
+/* Files with a position: transfers that never wait for a disk, lseek(2), flock(2). Positions are
+ * doubles: whole numbers, exact up to 2^53. */
+#include "util.h"
+
+#include <sys/file.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+static bool take_double(napi_env env, napi_value value, double *out) {
+  if (napi_get_value_double(env, value, out) == napi_ok) return true;
+  napi_throw_type_error(env, NULL, "perilune addon: a number was expected");
+  return false;
+}
+
+static bool take_transfer(napi_env env, napi_callback_info info, int32_t *fd, struct iovec *part,
+                          off_t *position) {
+  napi_value args[5];
+  int32_t offset, count;
+  double at;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 5) || !take_int32(env, args[0], fd) ||
+      !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &count) ||
+      !take_double(env, args[4], &at) || !take_bytes(env, args[1], offset, count, &bytes))
+    return false;
+  *part = (struct iovec){bytes, (size_t)count};
+  *position = (off_t)at;
+  return true;
+}
+
+/* pread_nowait(fd, bytes, offset, length, position, or -1: the file's own) -> bytes read, 0 at the
+ * end, or -errno (EAGAIN: not in memory; EOPNOTSUPP: this file can't tell).  preadv2(2), RWF_NOWAIT */
+napi_value sys_pread_nowait(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  struct iovec part;
+  off_t position;
+  if (!take_transfer(env, info, &fd, &part, &position)) return NULL;
+  if (fault(FAULT_PREADV2, fd, &part.iov_len)) return give_result(env, -1);
+  return give_result(env, preadv2(fd, &part, 1, position, RWF_NOWAIT));
+}
+
+/* pwrite_nowait(fd, bytes, offset, length, position, or -1: the file's own) -> bytes written, or
+ * -errno (EAGAIN: it would wait; EOPNOTSUPP: this file can't tell).  pwritev2(2), RWF_NOWAIT */
+napi_value sys_pwrite_nowait(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  struct iovec part;
+  off_t position;
+  if (!take_transfer(env, info, &fd, &part, &position)) return NULL;
+  if (fault(FAULT_PWRITEV2, fd, &part.iov_len)) return give_result(env, -1);
+  return give_result(env, pwritev2(fd, &part, 1, position, RWF_NOWAIT));
+}
+
+/* lseek(fd, offset, whence) -> position, or -errno.  lseek(2) */
+napi_value sys_lseek(napi_env env, napi_callback_info info) {
+  napi_value args[3], result = NULL;
+  int32_t fd, whence;
+  double offset;
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd) ||
+      !take_double(env, args[1], &offset) || !take_int32(env, args[2], &whence))
+    return NULL;
+  off_t position = lseek(fd, (off_t)offset, whence);
+  napi_create_double(env, position < 0 ? -errno : (double)position, &result);
+  return result;
+}
+
+/* flock(fd, operation) -> 0 or -errno. Give LOCK_NB: it would hold up the thread.  flock(2) */
+napi_value sys_flock(napi_env env, napi_callback_info info) {
+  int32_t arg[2];
+  if (!take_int32s(env, info, arg, 2)) return NULL;
+  if (fault(FAULT_FLOCK, arg[0], NULL)) return give_result(env, -1);
+  return give_result(env, flock(arg[0], arg[1]));
+}

@@ -1,0 +1,499 @@
+/**
+ * Files: read and written without holding up the thread.
+ *
+ * What is in memory is copied by a system call at once (RWF_NOWAIT). What would wait for a disk goes to
+ * libuv's thread pool, with a buffer of its own: an operation there can't be called back, so when it is
+ * cancelled it runs on, and what it does no longer touches the program's bytes. Its descriptor stays open
+ * until it has returned, whoever closes the file meanwhile: the number can't become another file's.
+ *
+ * A stream has one operation at a time. A read in the pool reads at a position that it was given, and
+ * the file's own moves when its bytes are delivered: a cancelled read takes nothing away. Pipes and
+ * terminals have no position; the stream works on them as on any descriptor.
+ */
+import { Buffer } from 'node:buffer';
+import {
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  read as readInPool,
+  write as writeInPool,
+} from 'node:fs';
+import {
+  EAGAIN,
+  EALREADY,
+  EBADF,
+  ECANCELED,
+  EINTR,
+  EINVAL,
+  EIO,
+  ENOSYS,
+  EOPNOTSUPP,
+  ESPIPE,
+} from '../sys/errno.ts';
+import { close, dup } from '../sys/fd.ts';
+import {
+  AT_POSITION,
+  flock,
+  isSeekable,
+  LOCK_EX,
+  LOCK_NB,
+  LOCK_SH,
+  LOCK_UN,
+  lseek,
+  preadNoWait,
+  pwriteNoWait,
+  SEEK_CUR,
+  SEEK_SET,
+} from '../sys/file.ts';
+import { type Fd, nativeAvailable } from '../sys/native.ts';
+import { closeWithOwner } from './descriptor.ts';
+import type { Closable, IoGroup } from './group.ts';
+import { ByteHandle, type Owner, raise } from './handle.ts';
+import { type Canceller, type Operation, PENDING } from './operation.ts';
+import { startTimer } from './timer.ts';
+
+/** Bytes of one system call: copying more at once would hold up the thread, too. */
+const MOST = 1 << 20;
+
+/** Results after which the pool is asked. */
+const NOT_WITHOUT_WAITING: ReadonlySet<number> = new Set([-EAGAIN, -EOPNOTSUPP, -EINVAL, -ENOSYS]);
+
+type Transfer = 'read' | 'write';
+
+/** A descriptor that stays open while the pool works on it. */
+class OpenFile implements Closable {
+  readonly fd: Fd;
+  private readonly group: IoGroup;
+  /** They end when it is closed. */
+  readonly pending = new Set<Operation>();
+  /** This file system can't tell whether a write would wait. */
+  writesBlind = false;
+  private jobs = 0;
+  private open = true;
+
+  constructor(fd: Fd, group: IoGroup) {
+    this.fd = fd;
+    this.group = group;
+    group.add(this);
+  }
+
+  get isOpen(): boolean {
+    return this.open;
+  }
+
+  /** Pending operations end; the descriptor is closed once the pool has let go of it. */
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.group.delete(this);
+    this.cancelAll();
+    if (this.jobs === 0) close(this.fd);
+  }
+
+  /** @returns a number for the caller to own */
+  release(): Fd {
+    if (this.jobs > 0) {
+      const other = dup(this.fd);
+      this.close();
+      return other;
+    }
+    this.open = false;
+    this.group.delete(this);
+    return this.fd;
+  }
+
+  cancelAll(): void {
+    for (const op of [...this.pending]) op.cancel();
+  }
+
+  begin(): void {
+    this.jobs++;
+  }
+
+  end(): void {
+    this.jobs--;
+    if (!this.open && this.jobs === 0) close(this.fd);
+  }
+}
+
+/** One system call in the pool. */
+class PoolJob implements Canceller {
+  /** undefined: cancelled, nobody waits for it. */
+  op: Operation | undefined;
+  private readonly file: OpenFile;
+  private readonly transfer: Transfer;
+  private readonly position: number | null;
+  private readonly bytes: Buffer;
+  private readonly returned: (count: number, wanted: boolean) => void;
+
+  /**
+   * @param position  null: the file's own
+   * @param returned  before the operation hears of it
+   */
+  constructor(
+    file: OpenFile,
+    op: Operation,
+    transfer: Transfer,
+    position: number | null,
+    returned: (count: number, wanted: boolean) => void = () => {},
+  ) {
+    this.file = file;
+    this.op = op;
+    this.transfer = transfer;
+    this.position = position;
+    this.returned = returned;
+    const length = Math.min(op.length, MOST);
+    this.bytes = Buffer.allocUnsafeSlow(length);
+    if (transfer === 'write') this.bytes.set(op.bytes!.subarray(op.offset, op.offset + length));
+    op.waitsIn = this;
+    file.pending.add(op);
+    file.begin();
+    this.run();
+  }
+
+  cancelOperation(op: Operation): void {
+    this.op = undefined;
+    this.file.pending.delete(op);
+    op.finish(-ECANCELED);
+  }
+
+  private run(): void {
+    const { bytes, file, position } = this;
+    const done = (error: NodeJS.ErrnoException | null, count: number) => this.done(error, count);
+    if (this.transfer === 'read') readInPool(file.fd, bytes, 0, bytes.length, position, done);
+    else writeInPool(file.fd, bytes, 0, bytes.length, position, done);
+  }
+
+  private done(error: NodeJS.ErrnoException | null, count: number): void {
+    if (error?.errno === -EINTR) {
+      this.run();
+      return;
+    }
+    const result = error === null ? count : (error.errno ?? -EIO);
+    const { op, bytes, file } = this;
+    if (op !== undefined) file.pending.delete(op);
+    if (op !== undefined && this.transfer === 'read' && result > 0) {
+      op.bytes!.set(bytes.subarray(0, result), op.offset);
+    }
+    this.returned(result, op !== undefined);
+    file.end();
+    op?.finish(result);
+  }
+}
+
+/** At once, or -EAGAIN and the like. */
+function attempt(file: OpenFile, op: Operation, transfer: Transfer, position: number): number {
+  if (transfer === 'write' && file.writesBlind) return -EOPNOTSUPP;
+  const call = transfer === 'read' ? preadNoWait : pwriteNoWait;
+  let result: number;
+  do result = call(file.fd, op.bytes!, op.offset, Math.min(op.length, MOST), position);
+  while (result === -EINTR);
+  if (result === -EOPNOTSUPP && transfer === 'write') file.writesBlind = true;
+  return result;
+}
+
+/** What streams and files of random access do alike. */
+abstract class AnyFile implements Owner {
+  protected readonly group: IoGroup;
+  protected file: OpenFile | undefined;
+
+  /** Closed at first. ENOSYS: this needs the addon */
+  constructor(group: IoGroup) {
+    if (!nativeAvailable()) raise('perilune', ENOSYS);
+    this.group = group;
+  }
+
+  get isOpen(): boolean {
+    return this.file?.isOpen ?? false;
+  }
+
+  /** @param flags  O_ of open(2). EALREADY (asio's already_open); ENOENT, EACCES, EEXIST, EISDIR … */
+  open(path: string, flags: number, mode: number): void {
+    if (this.isOpen) raise('open', EALREADY);
+    this.own(nodeCall(() => openSync(Buffer.from(path, 'latin1'), flags, mode)));
+  }
+
+  assign(fd: Fd): void {
+    if (this.isOpen) raise('assign', EALREADY);
+    this.own(fd);
+  }
+
+  protected own(fd: Fd): void {
+    this.file = new OpenFile(fd, this.group);
+    closeWithOwner(this, this.file);
+  }
+
+  release(): Fd {
+    this.fd('release');
+    this.cancel();
+    return this.file!.release();
+  }
+
+  cancel(): void {
+    this.fd('cancel');
+    this.file!.cancelAll();
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.cancel();
+    this.file!.close();
+  }
+
+  get size(): number {
+    return nodeCall(() => fstatSync(this.fd('fstat')).size);
+  }
+
+  /** Cut it off, or add zeros. EINVAL, EFBIG */
+  resize(size: number): void {
+    if (!(size >= 0)) raise('ftruncate', EINVAL); // Node takes negative ones for 0
+    nodeCall(() => ftruncateSync(this.fd('ftruncate'), size));
+  }
+
+  /** @returns whether it has the lock now. flock(2) */
+  tryLock(shared: boolean): boolean {
+    const result = tryFlock(this.fd('flock'), shared);
+    if (result < 0 && result !== -EAGAIN) raise('flock', -result);
+    return result === 0;
+  }
+
+  /** Wait for the lock. @returns 0, or PENDING */
+  lock(op: Operation, shared: boolean): number {
+    const { file } = this;
+    if (file === undefined || !file.isOpen) return -EBADF;
+    const result = tryFlock(file.fd, shared);
+    if (result !== -EAGAIN) return result;
+    op.owner = this;
+    new Locker(op, file, shared);
+    return PENDING;
+  }
+
+  unlock(): void {
+    const result = flock(this.fd('flock'), LOCK_UN);
+    if (result < 0) raise('flock', -result);
+  }
+
+  protected fd(syscall: string): Fd {
+    return this.isOpen ? this.file!.fd : raise(syscall, EBADF);
+  }
+}
+
+function tryFlock(fd: Fd, shared: boolean): number {
+  let result: number;
+  do result = flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB);
+  while (result === -EINTR);
+  return result;
+}
+
+const LAST_RETRY = 50;
+
+/** Asks for a lock again and again, ever more seldom: the kernel tells nobody when one is free. */
+class Locker implements Canceller {
+  private readonly op: Operation;
+  private readonly file: OpenFile;
+  private readonly shared: boolean;
+  private delay = 1;
+  private stop!: () => void;
+
+  constructor(op: Operation, file: OpenFile, shared: boolean) {
+    this.op = op;
+    this.file = file;
+    this.shared = shared;
+    op.waitsIn = this;
+    file.pending.add(op);
+    this.wait();
+  }
+
+  cancelOperation(op: Operation): void {
+    this.stop();
+    this.file.pending.delete(op);
+    op.finish(-ECANCELED);
+  }
+
+  private wait(): void {
+    this.stop = startTimer(this.delay, () => {
+      const result = tryFlock(this.file.fd, this.shared);
+      if (result === -EAGAIN) {
+        this.delay = Math.min(this.delay * 2, LAST_RETRY);
+        this.wait();
+        return;
+      }
+      this.file.pending.delete(this.op);
+      this.op.finish(result);
+    });
+  }
+}
+
+/** Read and written where the caller says, as many operations at once as there are. */
+export class RandomAccessFile extends AnyFile {
+  /** @returns bytes read; 0 at and behind the end, and for a length of 0; -ESPIPE … */
+  readAt(op: Operation, at: number, bytes: Uint8Array, offset: number, length: number): number {
+    return this.transfer(op, 'read', at, bytes, offset, length);
+  }
+
+  /** @returns bytes written, perhaps fewer than `length` */
+  writeAt(op: Operation, at: number, bytes: Uint8Array, offset: number, length: number): number {
+    return this.transfer(op, 'write', at, bytes, offset, length);
+  }
+
+  private transfer(
+    op: Operation,
+    what: Transfer,
+    at: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): number {
+    if (!this.isOpen) return -EBADF;
+    if (!(at >= 0)) return -EINVAL; // -1 would be the file's own position
+    if (length === 0) return 0;
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    const result = attempt(this.file!, op, what, at);
+    if (!NOT_WITHOUT_WAITING.has(result)) {
+      op.clear();
+      return result;
+    }
+    op.owner = this;
+    new PoolJob(this.file!, op, what, at);
+    return PENDING;
+  }
+}
+
+interface Waiting {
+  readonly op: Operation;
+  readonly what: Transfer;
+}
+
+/** Read and written at its position, one operation after the other. */
+export class StreamFile extends AnyFile implements Canceller {
+  private readonly waiting: Waiting[] = [];
+  /** One is in the pool, perhaps for nobody. */
+  private busy = false;
+  /** What has no position. */
+  private pipe: ByteHandle | undefined;
+
+  override get isOpen(): boolean {
+    return this.pipe?.isOpen ?? super.isOpen;
+  }
+
+  protected override own(fd: Fd): void {
+    if (isSeekable(fd)) {
+      this.pipe = undefined;
+      super.own(fd);
+      return;
+    }
+    const pipe = new ByteHandle(this.group);
+    pipe.assign(fd);
+    this.pipe = pipe;
+  }
+
+  read(op: Operation, bytes: Uint8Array, offset: number, length: number): number {
+    if (this.pipe !== undefined) return this.pipe.read(op, bytes, offset, length);
+    return this.start(op, 'read', bytes, offset, length);
+  }
+
+  write(op: Operation, bytes: Uint8Array, offset: number, length: number): number {
+    if (this.pipe !== undefined) return this.pipe.write(op, bytes, offset, length);
+    return this.start(op, 'write', bytes, offset, length);
+  }
+
+  /** @returns the new position. ESPIPE: it has none; EINVAL */
+  seek(offset: number, whence: number): number {
+    if (this.pipe?.isOpen) raise('lseek', ESPIPE);
+    return lseek(this.fd('lseek'), offset, whence);
+  }
+
+  override release(): Fd {
+    return this.pipe?.release() ?? super.release();
+  }
+
+  override cancel(): void {
+    if (this.pipe !== undefined) {
+      this.pipe.cancel();
+      return;
+    }
+    super.cancel();
+  }
+
+  override close(): void {
+    if (this.pipe !== undefined) this.pipe.close();
+    else super.close();
+  }
+
+  protected override fd(syscall: string): Fd {
+    return this.pipe?.isOpen ? this.pipe.number : super.fd(syscall);
+  }
+
+  /** Of one that waits for others. */
+  cancelOperation(op: Operation): void {
+    this.waiting.splice(
+      this.waiting.findIndex((one) => one.op === op),
+      1,
+    );
+    this.file!.pending.delete(op);
+    op.finish(-ECANCELED);
+  }
+
+  private start(
+    op: Operation,
+    what: Transfer,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): number {
+    if (!this.isOpen) return -EBADF;
+    if (length === 0) return 0;
+    op.bytes = bytes;
+    op.offset = offset;
+    op.length = length;
+    if (!this.busy && this.waiting.length === 0) {
+      const result = attempt(this.file!, op, what, AT_POSITION);
+      if (!NOT_WITHOUT_WAITING.has(result)) {
+        op.clear();
+        return result;
+      }
+      this.toPool(op, what);
+    } else {
+      op.waitsIn = this;
+      this.waiting.push({ op, what });
+      this.file!.pending.add(op);
+    }
+    op.owner = this;
+    return PENDING;
+  }
+
+  private toPool(op: Operation, what: Transfer): void {
+    const file = this.file!;
+    // Writing at the file's own position: where O_APPEND says, and it moves by itself.
+    const position = what === 'read' ? lseek(file.fd, 0, SEEK_CUR) : null;
+    this.busy = true;
+    new PoolJob(file, op, what, position, (count, wanted) => {
+      if (wanted && position !== null && count > 0) lseek(file.fd, position + count, SEEK_SET);
+      this.busy = false;
+      queueMicrotask(() => this.next());
+    });
+  }
+
+  private next(): void {
+    while (!this.busy && this.waiting.length > 0) {
+      const { op, what } = this.waiting.shift()!;
+      this.file!.pending.delete(op);
+      const result = attempt(this.file!, op, what, AT_POSITION);
+      if (NOT_WITHOUT_WAITING.has(result)) this.toPool(op, what);
+      else op.finish(result);
+    }
+  }
+}
+
+/** Errors of Node's as those of system calls. */
+function nodeCall<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const { errno, syscall } = error as NodeJS.ErrnoException;
+    if (errno === undefined || !(errno < 0)) throw error;
+    return raise(syscall ?? 'open', -errno);
+  }
+}
