@@ -317,6 +317,110 @@ spec(
   { once: true },
 );
 
+spec(
+  'interruptions at any moment lose no byte and no datagram, and take none twice',
+  `${SETUP}
+  local near, far = pair()
+  local text = {}
+  for i = 1, 4000 do text[i] = ('%06d'):format(i) end
+  text = table.concat(text)
+  local sender = spawn(function()
+    local at = 1
+    while at <= #text do
+      local size = at % 37 + 1
+      stream.write_all(far, text:sub(at, at + size - 1))
+      at = at + size
+      if at % 5 == 0 then time.sleep(0) end
+    end
+    far:shutdown('send')
+  end)
+  local got, interrupted, over = {}, 0, false
+  while not over do
+    local f = spawn(function()
+      local b = byte_span.new(11)
+      while true do
+        local ok, n = pcall(near.read_some, near, b)
+        if not ok then
+          if n == ae.misc.eof then over = true end
+          return
+        end
+        got[#got + 1] = tostring(b:first(n))
+      end
+    end)
+    for _ = 1, interrupted % 3 do this_fiber.yield() end
+    if interrupted % 4 == 0 then time.sleep(0) end
+    f:interrupt()
+    f:join()
+    interrupted = interrupted + 1
+  end
+  sender:join()
+  print(table.concat(got) == text, interrupted > 10)
+  near:close() far:close()
+
+  local a, b = ip.udp.socket.new(), ip.udp.socket.new()
+  a:open('v4') a:bind(loopback, 0)
+  b:open('v4') b:bind(loopback, 0)
+  local seen, sent = 0, 0
+  local order = true
+  while seen < 300 do
+    local f = spawn(function()
+      local buf = byte_span.new(8)
+      while true do
+        local ok, n = pcall(b.receive_from, b, buf)
+        if not ok then return end
+        seen = seen + 1
+        order = order and tonumber(tostring(buf:first(n))) == seen
+      end
+    end)
+    if sent < 300 then
+      sent = sent + 1
+      if sent % 3 == 0 then this_fiber.yield() end
+      a:send_to(bytes(tostring(sent)), loopback, b.local_port)
+    end
+    if sent % 4 == 0 then time.sleep(0) end
+    f:interrupt()
+    f:join()
+  end
+  print(seen, order)
+  a:close() b:close()
+`,
+  'true\ttrue\n300\ttrue\n',
+);
+
+spec(
+  'an interrupted write says what it has written by what arrives',
+  `${SETUP}
+  local near, far = pair()
+  near:set_option('send_buffer_size', 4096)
+  far:set_option('receive_buffer_size', 4096)
+  local counted, arrived, done = 0, 0, false
+  local reader = spawn(function()
+    local b = byte_span.new(3000)
+    pcall(function()
+      while true do
+        arrived = arrived + far:read_some(b)
+        time.sleep(0)
+      end
+    end)
+  end)
+  for i = 1, 60 do
+    local f = spawn(function()
+      local chunk = byte_span.new(5000)
+      while true do counted = counted + near:write_some(chunk) end
+    end)
+    this_fiber.yield()
+    if i % 3 == 0 then time.sleep(0) end
+    f:interrupt()
+    f:join()
+  end
+  near:shutdown('send')
+  reader:join()
+  print(counted == arrived, counted > 0)
+  near:close() far:close()
+`,
+  'true\ttrue\n',
+);
+
 // ── acceptors ──────────────────────────────────────────────────────────────────────────────────────
 
 spec(

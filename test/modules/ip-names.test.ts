@@ -19,7 +19,8 @@ function whyNot(): string | false {
   if (failure !== undefined) return failure;
   try {
     const hosts = /^hosts:(.*)$/m.exec(readFileSync('/etc/nsswitch.conf', 'latin1'))?.[1] ?? 'dns';
-    return /\bdns\b/.test(hosts) ? false : 'nsswitch.conf has no dns for hosts';
+    const plain = /^(?=.*\bdns\b)(?:\s*(?:files|dns|myhostname))+\s*$/.test(hosts);
+    return plain ? false : `names are looked up in other ways here:${hosts}`;
   } catch {
     return false;
   }
@@ -139,6 +140,18 @@ else {
       'Invalid argument\tsystem\n' +
       'Host not found (authoritative)\tasio.netdb\n'.repeat(3) +
       'true\n',
+  );
+
+  spec(
+    'an empty service is port 0, an empty host this machine; both are none',
+    `${SETUP}
+    show(ip.tcp.get_address_v4_info('four.test', ''))
+    show(ip.tcp.get_address_v4_info('192.0.2.1', ''))
+    show(ip.udp.get_address_v4_info('', 'domain'))
+    show(ip.udp.get_address_v4_info('', 'domain', {'passive'}))
+    raises(ip.tcp.get_address_info, '', '')
+`,
+    '192.0.2.4:0\n192.0.2.1:0\n127.0.0.1:53\n0.0.0.0:53\nHost not found (authoritative)\tasio.netdb\n',
   );
 
   spec(

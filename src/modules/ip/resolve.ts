@@ -77,6 +77,7 @@ export interface Endpoints {
 /** What a question asks for. Numbers in text need no look-up, and suspend nothing. */
 export function* resolve(question: Question): Generator<Result, Endpoints, Result> {
   const { host, service, family, transport } = question;
+  if (host === '' && service === '') throw failureError('host_not_found');
   const hostText = String(host);
   const port = typeof service === 'number' ? service & 0xffff : plainPort(service);
   if (port !== undefined) {
@@ -104,8 +105,9 @@ export function* resolve(question: Question): Generator<Result, Endpoints, Resul
   };
 }
 
-/** undefined for what only the resolver can read. */
+/** undefined for what only the resolver can read. No service is port 0. */
 function plainPort(text: string): number | undefined {
+  if (text === '') return 0;
   const plain = /^(?:0|[1-9][0-9]{0,4})$/.test(text) && Number(text) <= 0xffff;
   return plain ? Number(text) : undefined;
 }
