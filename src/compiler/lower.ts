@@ -79,6 +79,8 @@ interface Dst {
 }
 
 const NO_VARS: Var[] = [];
+/** What stands for no element 0 in an array part: runtime/value.ts. */
+export const NO_ZERO = '-1939472353';
 /** The function that runs, in functions that use globals: the first thing that their sites save. */
 const SELF: Var = { name: 'F$', decl: 0, end: 0, cell: false, constant: true };
 const base: Ex = {
@@ -1021,6 +1023,7 @@ class FunctionLowering {
       // in a place where that happens.
       if (maybeNil) tests.push(this.inArray(obj, key));
       tests.push(`(${v.name} = ${maybeNil ? 'a$' : `${obj.js}.arr`}[${key.js}]) !== undefined`);
+      if (!(key.num && key.min >= 1)) tests.push(`(${key.js} !== 0 || ${v.name} !== ${NO_ZERO})`);
       this.emitSite(`${d}if (${tests.join(' && ')}); else if (${slow}`, ';', vars, v, 'one', [
         name(e.obj),
       ]);
@@ -1080,6 +1083,10 @@ class FunctionLowering {
     this.code.scratch = true;
     const tests = [...keyTests(k)];
     if (!val.notNil) tests.push(`${val.js} !== undefined`);
+    if (!(k.num && k.min >= 1))
+      tests.push(
+        `(${k.js} !== 0 || (${obj.js}.arr[0] !== ${NO_ZERO} && ${val.js} !== ${NO_ZERO}))`,
+      );
     // One more than there are elements: not the first, and not where `append` looks at the whole array.
     const grows = `${k.js} === a$.length && a$ !== $EMPTY && (${k.js} & (${k.js} - 1)) !== 0 && ${obj.js}.meta === undefined && ${obj.js}.hash === undefined`;
     tests.push(`(${k.js} < (a$ = ${obj.js}.arr).length ? a$[${k.js}] !== undefined : ${grows})`);
@@ -1143,7 +1150,7 @@ class FunctionLowering {
     this.line = line;
     make(t);
     const vars = [t, ...elements.flatMap((x) => x.vars), ...(tail?.vars ?? NO_VARS)];
-    const list = ['0', ...elements.map((x) => x.js)].join(', ');
+    const list = [NO_ZERO, ...elements.map((x) => x.js)].join(', ');
     if (tail !== undefined) this.emitLine(`${t.name}.arr = $trim([${list}, ...${tail.js}]);`, vars);
     else if (elements.length > 0) {
       const text = elements.at(-1)!.notNil ? `[${list}]` : `$trim([${list}])`;
@@ -1170,7 +1177,7 @@ class FunctionLowering {
     let array: Var | undefined;
     if (!ordered && items.some(({ key }) => key === undefined)) {
       array = this.temp();
-      this.emitLine(`const ${array.name} = [0];`);
+      this.emitLine(`const ${array.name} = [${NO_ZERO}];`);
     }
     for (const [i, { key, value }] of items.entries()) {
       if (i === items.length - 1 && open !== undefined) break;
@@ -2110,7 +2117,7 @@ const stringTest = (e: Ex): string =>
 function keyTests(key: Ex): string[] {
   const tests: string[] = [];
   if (!key.num) tests.push(`typeof ${key.js} === 'number'`);
-  if (!(key.num && key.min >= 1)) tests.push(`${key.js} > 0`);
+  if (!(key.num && key.min >= 0)) tests.push(`${key.js} >= 0`);
   // V8 looks for a fraction as for a property: by its text.
   if (!key.int) tests.push(`(${key.js} | 0) === ${key.js}`);
   return tests;

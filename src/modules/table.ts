@@ -28,6 +28,7 @@ import {
   first,
   type LuaFunction,
   type LuaValue,
+  NO_ZERO,
   NONE,
   type Result,
   results,
@@ -71,9 +72,10 @@ function remove(t: LuaValue, at: LuaValue): Result {
   if (position === n) rawSetNumber(table, n, undefined);
   else if (n === arr.length - 1) {
     if (position === 1) {
-      // V8 drops a first element without moving the others; the unused one takes its place.
+      // V8 drops a first element without moving the others; element 0 takes its place.
+      const zero = arr[0];
       arr.shift();
-      arr[0] = 0;
+      arr[0] = zero;
     } else arr.splice(position, 1);
   } else {
     for (let i = position; i < n; i++) rawSetNumber(table, i, rawGet(table, i + 1));
@@ -145,7 +147,7 @@ function elements(arr: LuaValue[], from: number, last: number): LuaValue[] | und
   const first = arr[from];
   if (typeof first === 'number' && (first | 0) !== first) return undefined;
   const part = arr.slice(from - 1, last + 1);
-  part[0] = 0;
+  part[0] = NO_ZERO;
   return part;
 }
 

@@ -1,8 +1,8 @@
 /**
  * Lua tables. A value lives in exactly one of three places:
  *
- * - `arr`: elements 1..n; `arr[0]` is unused, so that index k is `arr[k]`. The last element is never
- *   nil (so `#t` is O(1)); ones in between may be. `arr` is `EMPTY` until there is an element.
+ * - `arr`: elements 1..n, index k at `arr[k]`; `arr[0]` is element 0, or NO_ZERO. The last element is
+ *   never nil (so `#t` is O(1)); ones in between may be. `arr` is `EMPTY` until there is an element.
  * - named fields: own properties `$name` of the object itself, made by writes with a constant key, so
  *   that V8's hidden classes serve Lua's objects. A removed field stays as a property with undefined.
  * - `hash`: all other keys, numbers first, each kind in insertion order.
@@ -10,7 +10,7 @@
  * Emitted code reads `t.$name` and `t.arr[k]` itself and calls in here when it gets undefined.
  * Traversal: array, then fields, then hash; each in a stable order while nothing is inserted.
  */
-import { EMPTY, type HashPart, LuaTable, type LuaValue } from './value.ts';
+import { EMPTY, type HashPart, LuaTable, type LuaValue, NO_ZERO } from './value.ts';
 
 export { LuaTable } from './value.ts';
 
@@ -607,7 +607,7 @@ export function rawGetNumber(t: LuaTable, key: number): LuaValue {
   if (key > 0 && key < arr.length && (key | 0) === key) {
     const v = arr[key];
     if (v !== undefined) return v;
-  }
+  } else if (key === 0 && arr[0] !== NO_ZERO) return arr[0];
   return hash === undefined ? undefined : hash.getNumber(key);
 }
 
@@ -668,6 +668,7 @@ export function rawSetNumber(t: LuaTable, key: number, value: LuaValue): void {
     else arr[key] = value;
     return;
   }
+  if (key === 0 && setZero(t, arr, value)) return;
   const { hash } = t;
   if (key === arr.length && (hash === undefined || hash.numbers === 0)) {
     if (value !== undefined) append(t, arr, value);
@@ -682,6 +683,20 @@ export function rawSetNumber(t: LuaTable, key: number, value: LuaValue): void {
   }
 }
 
+/** Set element 0; false where its place is in the hash. */
+function setZero(t: LuaTable, arr: LuaValue[], value: LuaValue): boolean {
+  const { hash } = t;
+  if (value === NO_ZERO || value === undefined || hash instanceof WeakHash) {
+    if (arr[0] === NO_ZERO) return false;
+    arr[0] = NO_ZERO;
+    return value === undefined;
+  }
+  hash?.take(0);
+  if (arr === EMPTY) t.arr = typeof value === 'number' ? numbers([value]) : [value];
+  else arr[0] = value;
+  return true;
+}
+
 /** Elements that came out of order are in the hash: when there are enough of them, they move. */
 function moveToArray(t: LuaTable, hash: Hash): void {
   const used = t.arr.length - 1;
@@ -690,8 +705,9 @@ function moveToArray(t: LuaTable, hash: Hash): void {
   const taken = hash.takeElements(used + 1, size);
   while (taken.length > 0 && taken[taken.length - 1] === undefined) taken.pop();
   if (taken.length === 0) return;
-  const arr = used === 0 ? startArray(taken[0]) : t.arr;
-  for (let i = used === 0 ? 1 : 0; i < taken.length; i++) arr.push(taken[i]);
+  const isNew = t.arr === EMPTY;
+  const arr = isNew ? startArray(taken[0]) : t.arr;
+  for (let i = isNew ? 1 : 0; i < taken.length; i++) arr.push(taken[i]);
   t.arr = arr;
   takeFollowing(t, arr);
 }
@@ -715,7 +731,7 @@ export function numbers(arr: number[]): number[] {
 
 /** The array part of a table that gets its first element. */
 function startArray(value: LuaValue): LuaValue[] {
-  return typeof value === 'number' ? numbers([0, value]) : [0, value];
+  return typeof value === 'number' ? numbers([NO_ZERO, value]) : [NO_ZERO, value];
 }
 
 /** Add element `#t + 1`, which is not in the hash, and what follows it there. */
@@ -751,7 +767,7 @@ function mostlyNil(arr: LuaValue[]): boolean {
 }
 
 function moveToHash(t: LuaTable, arr: LuaValue[]): void {
-  t.arr = EMPTY;
+  t.arr = arr[0] === NO_ZERO ? EMPTY : [arr[0]];
   for (let i = 1; i < arr.length; i++) if (arr[i] !== undefined) insert(t, i, arr[i]);
 }
 
@@ -820,7 +836,7 @@ export function arrayOf(values: readonly LuaValue[]): LuaTable {
   let n = values.length;
   while (n > 0 && values[n - 1] === undefined) n--;
   if (n === 0) return t;
-  const arr: LuaValue[] = [0];
+  const arr: LuaValue[] = [NO_ZERO];
   for (let i = 0; i < n; i++) arr.push(values[i]);
   t.arr = arr;
   return t;
@@ -846,9 +862,10 @@ export function recordMaker(
   return new Function('Table', text)(tableMaker(names.length));
 }
 
-/** A table over this array, whose element 0 is unused: `{a, b}` is `fromArray([0, a, b])`. */
+/** A table over this array, whose place 0 is unused: `{a, b}` is `fromArray([0, a, b])`. */
 export function fromArray(arr: LuaValue[]): LuaTable {
   const t = new LuaTable();
+  arr[0] = NO_ZERO;
   while (arr.length > 1 && arr[arr.length - 1] === undefined) arr.pop();
   if (arr.length > 1) t.arr = arr;
   return t;
@@ -877,19 +894,19 @@ export function forgetTraversals(): void {
  */
 export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | undefined {
   const { arr, hash } = t;
-  if (hash !== undefined && hash === place.hash && key !== undefined) {
+  if (hash !== undefined && hash === place.hash && key !== undefined && key !== 0) {
     if (hash.keyAt(place.at) === key) return nextHash(hash, place.at + 1);
   }
-  let i = 1;
-  if (key !== undefined) {
-    if (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key))
-      i = key + 1;
-    else i = arr.length;
-  }
-  for (; i < arr.length; i++) if (arr[i] !== undefined) return [i, arr[i]];
   const inArray =
     key === undefined ||
-    (typeof key === 'number' && key >= 1 && key < arr.length && Number.isInteger(key));
+    (typeof key === 'number' &&
+      (key === 0
+        ? arr[0] !== NO_ZERO || hash === undefined || hash.position(0) < 0
+        : key >= 1 && key < arr.length && Number.isInteger(key)));
+  if (key === undefined && arr[0] !== NO_ZERO) return [0, arr[0]];
+  if (inArray) {
+    for (let i = (key ?? 0) + 1; i < arr.length; i++) if (arr[i] !== undefined) return [i, arr[i]];
+  }
   if (inArray) return nextField(t, propertiesOf(t), OWN);
   if (hash !== undefined) {
     const at = hash.position(key);
@@ -943,7 +960,7 @@ export class TableIterator {
   value: LuaValue = undefined;
   private readonly t: LuaTable;
   private stage = 0;
-  private i = 1;
+  private i: number;
   private fields: string[] = NO_FIELDS;
   /** Of its hash: lists that an insertion may replace, but then nothing is promised to a traversal. */
   private keys: LuaValue[] = EMPTY_LIST;
@@ -951,6 +968,7 @@ export class TableIterator {
 
   constructor(t: LuaTable) {
     this.t = t;
+    this.i = t.arr[0] === NO_ZERO ? 1 : 0;
   }
 
   /** Go to the next entry; false at the end. */

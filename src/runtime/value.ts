@@ -37,10 +37,17 @@ export const TAIL: LuaValue[] = [];
 export const NONE: LuaValue[] = [];
 
 /**
- * The array part of everything that is no table: emitted code reads `x.arr[k]` without asking what x
- * is, and goes the slow way when it gets undefined. Index 0 is never an element. Never changed.
+ * What place 0 of an array part holds where the table has no element 0 there: a number, so that arrays of
+ * numbers stay such, that hardly any program uses. One that does finds it in the hash. It stands in
+ * the text of emitted code, too: compiler/lower.ts.
  */
-export const EMPTY: LuaValue[] = [0];
+export const NO_ZERO = -1939472353;
+
+/**
+ * The array part of everything that is no table: emitted code reads `x.arr[k]` without asking what x
+ * is, and goes the slow way when it gets undefined. Never changed.
+ */
+export const EMPTY: LuaValue[] = [NO_ZERO];
 
 /** Where a table keeps the keys that are neither elements nor fields: `table.ts` has the two kinds. */
 export interface HashPart {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { loadChunk, showCompiled } from '../../src/actors/load.ts';
 import { LuaTable, tableOf } from '../../src/runtime/table.ts';
-import type { LuaFunction } from '../../src/runtime/value.ts';
+import { type LuaFunction, NO_ZERO } from '../../src/runtime/value.ts';
 import { spec } from '../support/spec.ts';
 
 let seed = 12345;
@@ -230,3 +230,7 @@ false\tmain.lua:22: attempt to index a string value
 string\ttrue\tnil
 `,
 );
+
+test('the compiler and the runtime agree on what stands for no element 0', () => {
+  assert.match(showCompiled('return {1}', 'x'), new RegExp(`\\[${NO_ZERO}, 1\\]`));
+});
