@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { errnoNumber } from '../../src/sys/errno.ts';
 import { clearFault, injectFault, useNameServer } from '../../src/sys/fault.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
@@ -247,6 +248,20 @@ else {
       }
     });
   }
+
+  test('workers end while look-ups of theirs are under way', { timeout: 30_000 }, async () => {
+    const program = fileURLToPath(new URL('../io/programs/resolver-workers.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, String(server.port)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_OPTIONS: '', RES_OPTIONS: 'timeout:30 attempts:5' },
+    });
+    let output = '';
+    child.stdout.on('data', (data) => {
+      output += data;
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    assert.deepEqual([output, code], ['true\n', 0]);
+  });
 
   test('a program ends while the C library still waits for an answer', {
     timeout: 20_000,
