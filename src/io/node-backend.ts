@@ -1,6 +1,6 @@
 /**
- * io/transport.ts over Node's own modules, for systems where the addon doesn't load: TCP, standard
- * streams and (io/timer.ts as it is) timers. What Node can't do gives ENOSYS: descriptors that come
+ * io/transport.ts over Node's own modules, for systems where the addon doesn't load: TCP, UDP
+ * (io/node-udp.ts), standard streams and (io/timer.ts as it is) timers. What Node can't do gives ENOSYS: descriptors that come
  * and go (assign, release, dup), readiness (wait), message flags, most options.
  *
  * Where it differs from system calls: a write is done when Node has taken the bytes, so an error of
@@ -21,13 +21,14 @@ import {
   EOPNOTSUPP,
   EPIPE,
   errnoNumber,
-  SysError,
 } from '../sys/errno.ts';
 import type { Fd } from '../sys/native.ts';
 import { type Family, formatAddress, type IpAddress, parseAddress } from './address.ts';
 import type { IpEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
-import { type Canceller, type Operation, OperationQueue, PENDING } from './operation.ts';
+import { endpointOf, errnoOf, NodeQueue, raise } from './node-queue.ts';
+import { NodeUdpSocket } from './node-udp.ts';
+import { type Canceller, type Operation, PENDING } from './operation.ts';
 import {
   type Backend,
   type IpSocket,
@@ -40,57 +41,6 @@ import {
 
 /** Loaded when needed: most processes start without this backend. */
 const nodeNet = () => process.getBuiltinModule('node:net');
-
-/** Numbers of Windows differ, names don't. */
-function errnoOf(error: unknown): number {
-  return errnoNumber(String((error as NodeJS.ErrnoException).code)) ?? EIO;
-}
-
-const raise = (syscall: string, errno: number): never => {
-  throw new SysError(syscall, errno);
-};
-
-function endpointOf(address?: string, port?: number): IpEndpoint | undefined {
-  const parsed = address === undefined ? undefined : parseAddress(address);
-  return parsed === undefined ? undefined : { address: parsed, port: port ?? 0 };
-}
-
-/** What keeps the process alive while an operation waits, and only then. */
-interface Referenced {
-  ref?(): unknown;
-  unref?(): unknown;
-}
-
-/** Operations that wait for one of Node's objects. */
-class NodeQueue extends OperationQueue {
-  private readonly keep: () => Referenced | undefined;
-
-  constructor(keep: () => Referenced | undefined) {
-    super();
-    this.keep = keep;
-  }
-
-  override push(op: Operation): void {
-    if (this.head === null) this.keep()?.ref?.();
-    super.push(op);
-  }
-
-  override remove(op: Operation): void {
-    super.remove(op);
-    if (this.head === null) this.keep()?.unref?.();
-  }
-
-  /** Complete the oldest ones for as long as `attempt` has a result. */
-  drain(attempt: (op: Operation) => number): void {
-    while (this.head !== null) {
-      const op = this.head;
-      const result = attempt(op);
-      if (result === PENDING) return;
-      this.remove(op);
-      op.finish(result);
-    }
-  }
-}
 
 abstract class NodeTcpEndpoint implements IpSocket {
   protected readonly group: IoGroup;
@@ -601,6 +551,6 @@ export const nodeBackend: Backend = {
   name: 'node',
   tcpSocket: (group) => new NodeTcpSocket(group),
   tcpAcceptor: (group) => new NodeTcpAcceptor(group),
-  udpSocket: () => raise('socket', ENOSYS),
+  udpSocket: (group) => new NodeUdpSocket(group),
   standardStream: (fd) => standardStreams[fd],
 };

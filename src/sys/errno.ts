@@ -160,6 +160,7 @@ export const ESPIPE = 29;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const EPROTO = 71;
+export const EDESTADDRREQ = 89;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const ECONNABORTED = 103;
