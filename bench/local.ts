@@ -1,5 +1,6 @@
 /** Sockets, pipes and descriptors within one machine, beside C, lua-luv and lua-cqueues. */
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildTool, type Contender, compare, least, median, root } from './measure.ts';
 import { type Goal, goal, type Options, ratio, type Section, table, unmeasured } from './report.ts';
@@ -9,10 +10,18 @@ const LOADS = [
   { what: 'stream', count: 200_000, unit: 'round trip of 64 bytes, unix stream' },
   { what: 'seqpacket', count: 200_000, unit: 'round trip of 64 bytes, unix seqpacket' },
   { what: 'pipe', count: 4096, unit: 'MB through a pipe, in blocks of 64 KB' },
+  { what: 'file', count: 4096, unit: 'MB of a file in the page cache, in blocks of 64 KB' },
   { what: 'fds', count: 200_000, unit: 'descriptor sent, received and closed' },
 ] as const;
 
 const folder = join(root, 'bench/local');
+
+/** 64 MB, in the page cache. */
+function testFile(): string {
+  const path = join(root, 'build/bench/local.bin');
+  writeFileSync(path, Buffer.alloc(64 << 20, 'x'));
+  return path;
+}
 
 function peer(module: string, file: string): string[] | undefined {
   const lua = ['luajit', 'lua5.1'].find(
@@ -40,7 +49,7 @@ export function local(options: Options, progress: (line: string) => void): Secti
     progress(`${what}, ${options.runs} runs each`);
     const taking = contenders(what).map(({ name, command }) => ({
       name,
-      command: [...command, what, String(n)],
+      command: [...command, what, String(n), ...(what === 'file' ? [testFile()] : [])],
     }));
     const results = compare(taking, options.runs);
     const costs = (name: string): number[] =>
@@ -54,6 +63,10 @@ export function local(options: Options, progress: (line: string) => void): Secti
         ratio(cost(name) / cost('C, epoll')),
         (1e6 / cost(name)).toFixed(0),
       ]);
+    }
+    if (what === 'file') {
+      const row = 'file in 64 KB blocks: CPU time ÷ read(2)’s';
+      goals.push(goal(row, '≤', 1.5, cost('perilune') / cost('C, epoll'), ratio));
     }
     for (const other of ['lua-luv', 'lua-cqueues']) {
       const row = `${what}: CPU time ÷ ${other}’s`;

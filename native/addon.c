@@ -24,6 +24,8 @@
   X(openpty) \
   /* file.c */ \
   X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) \
+  /* uring.c */ \
+  X(uring_open) X(uring_read) X(uring_write) X(uring_collect) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
   /* fault.c, for tests */ \

@@ -60,6 +60,18 @@ static void bulk(long megabytes) {
   }
 }
 
+static void read_file(long megabytes, const char *path) {
+  static char bytes[65536];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  check(fd >= 0, path);
+  for (long left = megabytes << 20; left > 0;) {
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    check(n >= 0, "read");
+    if (n == 0) lseek(fd, 0, SEEK_SET);
+    left -= n;
+  }
+}
+
 static void pass(long count) {
   int ends[2];
   check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0, "pair");
@@ -84,12 +96,13 @@ static void pass(long count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc < 3) return 2;
   long count = atol(argv[2]);
   if (strcmp(argv[1], "stream") == 0) ping_pong(SOCK_STREAM, count);
   else if (strcmp(argv[1], "seqpacket") == 0) ping_pong(SOCK_SEQPACKET, count);
   else if (strcmp(argv[1], "pipe") == 0) bulk(count);
   else if (strcmp(argv[1], "fds") == 0) pass(count);
+  else if (strcmp(argv[1], "file") == 0 && argc == 4) read_file(count, argv[3]);
   else return 2;
   printf("%s\t%ld\n", argv[1], count);
 }

@@ -1,5 +1,6 @@
--- One thread, two fibers: stream N | seqpacket N | pipe MEGABYTES | fds N. Prints what it did.
+-- One thread, two fibers: stream N | seqpacket N | pipe MEGABYTES | fds N | file MEGABYTES PATH. Prints what it did.
 local unix, pipe, stream, system = require 'unix', require 'pipe', require 'stream', require 'system'
+local file = require 'file'
 local what, count = system.arguments[3], tonumber(system.arguments[4])
 
 local function ping_pong(a, b, send, receive)
@@ -37,6 +38,15 @@ elseif what == 'pipe' then
   local buf = byte_span.new(size)
   local got = 0
   while got < total do got = got + r:read_some(buf) end
+elseif what == 'file' then
+  local f = file.stream.new()
+  f:open(system.arguments[5], {'read_only'})
+  local buf = byte_span.new(65536)
+  local left = count * 1048576
+  while left > 0 do
+    if f:seek(0, 'cur') == f.size then f:seek(0, 'set') end
+    for _ = 1, f.size / 65536 do left = left - f:read_some(buf) end
+  end
 elseif what == 'fds' then
   local a, b = unix.seqpacket.socket.pair()
   local fd = pipe.pair():release()

@@ -2,9 +2,9 @@
  * Files: read and written without holding up the thread.
  *
  * What is in memory is copied by a system call at once (RWF_NOWAIT). What would wait for a disk goes to
- * libuv's thread pool, with a buffer of its own: an operation there can't be called back, so when it is
- * cancelled it runs on, and what it does no longer touches the program's bytes. Its descriptor stays open
- * until it has returned, whoever closes the file meanwhile: the number can't become another file's.
+ * io_uring, or libuv's thread pool, with a buffer of its own: an operation there can't be called back, so
+ * when it is cancelled it runs on, and what it does no longer touches the program's bytes. Its descriptor
+ * stays open until it has returned, whoever closes the file meanwhile: the number can't become another file's.
  *
  * A stream has one operation at a time. A read in the pool reads at a position that it was given, and
  * the file's own moves when its bytes are delivered: a cancelled read takes nothing away. Pipes and
@@ -30,7 +30,7 @@ import {
   EOPNOTSUPP,
   ESPIPE,
 } from '../sys/errno.ts';
-import { close, dup } from '../sys/fd.ts';
+import { close, dup, getStatusFlags, O_NONBLOCK, setStatusFlags } from '../sys/fd.ts';
 import {
   AT_POSITION,
   flock,
@@ -51,14 +51,17 @@ import type { Closable, IoGroup } from './group.ts';
 import { ByteHandle, type Owner, raise } from './handle.ts';
 import { type Canceller, type Operation, PENDING } from './operation.ts';
 import { startTimer } from './timer.ts';
+import { collect, readInRing, writeInRing } from './uring.ts';
 
 /** Bytes of one system call: copying more at once would hold up the thread, too. */
 const MOST = 1 << 20;
 
-/** Results after which the pool is asked. */
+/** Results after which it is done the slow way. */
 const NOT_WITHOUT_WAITING: ReadonlySet<number> = new Set([-EAGAIN, -EOPNOTSUPP, -EINVAL, -ENOSYS]);
 
 type Transfer = 'read' | 'write';
+
+const NO_BYTES = new Uint8Array(0);
 
 /** A descriptor that stays open while the pool works on it. */
 class OpenFile implements Closable {
@@ -116,14 +119,16 @@ class OpenFile implements Closable {
   }
 }
 
-/** One system call in the pool. */
-class PoolJob implements Canceller {
+/**
+ * One read or write that takes its time: in io_uring, or where there is none in libuv's thread pool.
+ */
+class SlowJob implements Canceller {
   /** undefined: cancelled, nobody waits for it. */
   op: Operation | undefined;
   private readonly file: OpenFile;
   private readonly transfer: Transfer;
   private readonly position: number | null;
-  private readonly bytes: Buffer;
+  private readonly length: number;
   private readonly returned: (count: number, wanted: boolean) => void;
 
   /**
@@ -142,13 +147,11 @@ class PoolJob implements Canceller {
     this.transfer = transfer;
     this.position = position;
     this.returned = returned;
-    const length = Math.min(op.length, MOST);
-    this.bytes = Buffer.allocUnsafeSlow(length);
-    if (transfer === 'write') this.bytes.set(op.bytes!.subarray(op.offset, op.offset + length));
+    this.length = Math.min(op.length, MOST);
     op.waitsIn = this;
     file.pending.add(op);
     file.begin();
-    this.run();
+    if (!this.toRing(op)) this.toPool(this.copyOf(op));
   }
 
   cancelOperation(op: Operation): void {
@@ -157,24 +160,59 @@ class PoolJob implements Canceller {
     op.finish(-ECANCELED);
   }
 
-  private run(): void {
-    const { bytes, file, position } = this;
-    const done = (error: NodeJS.ErrnoException | null, count: number) => this.done(error, count);
-    if (this.transfer === 'read') readInPool(file.fd, bytes, 0, bytes.length, position, done);
+  /** @returns false: there is no ring, or it is full */
+  private toRing(op: Operation): boolean {
+    const at = this.position ?? AT_POSITION;
+    const { fd } = this.file;
+    const done = (result: number, slot: number) => this.ringDone(result, slot);
+    return this.transfer === 'read'
+      ? readInRing(fd, this.length, at, done)
+      : writeInRing(fd, op.bytes!, op.offset, this.length, at, done);
+  }
+
+  private ringDone(result: number, slot: number): void {
+    // EAGAIN: this kind of file can't, without holding up the ring.
+    if (result === -EINTR || result === -EAGAIN) {
+      const bytes = Buffer.allocUnsafeSlow(this.length);
+      collect(slot, bytes, 0, this.length);
+      this.toPool(bytes);
+      return;
+    }
+    const { op } = this;
+    if (op !== undefined && this.transfer === 'read' && result > 0) {
+      collect(slot, op.bytes!, op.offset, result);
+    } else collect(slot, NO_BYTES, 0, 0);
+    this.done(result);
+  }
+
+  private copyOf(op: Operation): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(this.length);
+    if (this.transfer === 'write') {
+      bytes.set(op.bytes!.subarray(op.offset, op.offset + this.length));
+    }
+    return bytes;
+  }
+
+  private toPool(bytes: Buffer): void {
+    const { file, position, transfer } = this;
+    const done = (error: NodeJS.ErrnoException | null, count: number): void => {
+      if (error?.errno === -EINTR) {
+        this.toPool(bytes);
+        return;
+      }
+      const wanted = this.op;
+      if (wanted !== undefined && transfer === 'read' && count > 0) {
+        wanted.bytes!.set(bytes.subarray(0, count), wanted.offset);
+      }
+      this.done(error === null ? count : (error.errno ?? -EIO));
+    };
+    if (transfer === 'read') readInPool(file.fd, bytes, 0, bytes.length, position, done);
     else writeInPool(file.fd, bytes, 0, bytes.length, position, done);
   }
 
-  private done(error: NodeJS.ErrnoException | null, count: number): void {
-    if (error?.errno === -EINTR) {
-      this.run();
-      return;
-    }
-    const result = error === null ? count : (error.errno ?? -EIO);
-    const { op, bytes, file } = this;
+  private done(result: number): void {
+    const { op, file } = this;
     if (op !== undefined) file.pending.delete(op);
-    if (op !== undefined && this.transfer === 'read' && result > 0) {
-      op.bytes!.set(bytes.subarray(0, result), op.offset);
-    }
     this.returned(result, op !== undefined);
     file.end();
     op?.finish(result);
@@ -210,7 +248,10 @@ abstract class AnyFile implements Owner {
   /** @param flags  O_ of open(2). EALREADY (asio's already_open); ENOENT, EACCES, EEXIST, EISDIR … */
   open(path: string, flags: number, mode: number): void {
     if (this.isOpen) raise('open', EALREADY);
-    this.own(nodeCall(() => openSync(Buffer.from(path, 'latin1'), flags, mode)));
+    const fd = nodeCall(() => openSync(Buffer.from(path, 'latin1'), flags, mode));
+    // It is for opening a FIFO. A file that has it can't be waited for in io_uring.
+    if (isSeekable(fd)) setStatusFlags(fd, getStatusFlags(fd) & ~O_NONBLOCK);
+    this.own(fd);
   }
 
   assign(fd: Fd): void {
@@ -356,7 +397,7 @@ export class RandomAccessFile extends AnyFile {
       return result;
     }
     op.owner = this;
-    new PoolJob(this.file!, op, what, at);
+    new SlowJob(this.file!, op, what, at);
     return PENDING;
   }
 }
@@ -469,7 +510,7 @@ export class StreamFile extends AnyFile implements Canceller {
     // Writing at the file's own position: where O_APPEND says, and it moves by itself.
     const position = what === 'read' ? lseek(file.fd, 0, SEEK_CUR) : null;
     this.busy = true;
-    new PoolJob(file, op, what, position, (count, wanted) => {
+    new SlowJob(file, op, what, position, (count, wanted) => {
       if (wanted && position !== null && count > 0) lseek(file.fd, position + count, SEEK_SET);
       this.busy = false;
       queueMicrotask(() => this.next());

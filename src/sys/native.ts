@@ -104,6 +104,11 @@ export interface Native {
   lseek(fd: Fd, offset: number, whence: number): number;
   flock(fd: Fd, operation: number): number;
 
+  uring_open(done: (count: number) => void, shared: Int32Array): number;
+  uring_read(fd: Fd, length: number, position: number): number;
+  uring_write(fd: Fd, bytes: Uint8Array, offset: number, length: number, position: number): number;
+  uring_collect(slot: number, bytes: Uint8Array, offset: number, length: number): number;
+
   reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;
   reactor_ref(): number;
   reactor_add(fd: Fd, generation: number): number;

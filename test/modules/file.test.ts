@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { useRing } from '../../src/io/uring.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
 import { runLua, spec } from '../support/spec.ts';
@@ -335,7 +336,17 @@ spec(
 
 // ── in the pool: what the kernel can't do at once ──────────────────────────────────────────────────
 
-const faulty = faultTests(SETUP);
+const inRing = faultTests(SETUP);
+const inPool = faultTests(SETUP, () => {
+  useRing(false);
+  return () => void useRing(true);
+});
+/** In io_uring, where there is one, and in the pool. */
+function faulty(...[name, ...rest]: Parameters<typeof inRing>): void {
+  if (useRing(true)) inRing(`${name}; in io_uring`, ...rest);
+  inPool(`${name}; in the pool`, ...rest);
+}
+
 const SLOW = { errno: 'EAGAIN', times: 1_000_000 };
 
 const WHOLE = `

@@ -21,8 +21,11 @@ export async function openReactor(): Promise<void> {
   `);
 }
 
-/** @param setup  Lua in front of every program */
-export function faultTests(setup: string) {
+/**
+ * @param setup    Lua in front of every program
+ * @param prepare  what to do before each test; it returns how to undo it
+ */
+export function faultTests(setup: string, prepare: () => () => void = () => () => {}) {
   return (
     name: string,
     call: string,
@@ -31,6 +34,7 @@ export function faultTests(setup: string) {
     expected: string,
   ): void => {
     test(name, { timeout: 20_000, skip: nativeFailure() ?? false }, async () => {
+      const undo = prepare();
       const before = openDescriptors();
       const errno = fault.errno === undefined ? 0 : errnoNumber(fault.errno)!;
       injectFault(call, { ...fault, errno });
@@ -40,6 +44,7 @@ export function faultTests(setup: string) {
         assert.equal(fromBytes(outcome.stdout), expected);
       } finally {
         clearFault(call);
+        undo();
       }
       assert.deepEqual(openDescriptors(), before, 'descriptors left open');
     });

@@ -1,0 +1,253 @@
+/* Reads and writes of files through io_uring(7): one ring a thread, whose descriptor Node's loop watches.
+ *
+ * Bytes go through memory of our own, one piece for each operation. The kernel may write to it for as long
+ * as the operation lasts, whatever has become of the JavaScript objects, of the environment, or of the
+ * program's interest; it is freed when the result is collected. */
+#include "util.h"
+
+#include <linux/io_uring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "fault.h"
+
+enum { ENTRIES = 128, SLOTS = 2 * ENTRIES }; /* the completion queue has twice as many: never too few */
+
+struct slot {
+  uint8_t *bytes; /* NULL: free */
+};
+
+struct ring {
+  napi_env env;
+  napi_async_context context;
+  napi_async_cleanup_hook_handle cleanup;
+  napi_ref callback, shared_ref;
+  uv_poll_t poll;
+  int fd, pending, batch;
+  int32_t *shared;
+  uint32_t *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
+  struct io_uring_sqe *sqes;
+  struct io_uring_cqe *cqes;
+  struct slot slots[SLOTS];
+};
+
+static _Thread_local struct ring *ring = NULL;
+
+static void call_javascript(struct ring *r, int count) {
+  napi_handle_scope scope;
+  napi_value callback, argument, receiver, error;
+  if (napi_open_handle_scope(r->env, &scope) != napi_ok) return;
+  if (napi_get_reference_value(r->env, r->callback, &callback) == napi_ok &&
+      napi_create_int32(r->env, count, &argument) == napi_ok &&
+      napi_get_global(r->env, &receiver) == napi_ok &&
+      napi_make_callback(r->env, r->context, receiver, callback, 1, &argument, NULL) ==
+        napi_pending_exception &&
+      napi_get_and_clear_last_exception(r->env, &error) == napi_ok)
+    napi_fatal_exception(r->env, error);
+  napi_close_handle_scope(r->env, scope);
+}
+
+static void on_ready(uv_poll_t *handle, int status, int events) {
+  struct ring *r = handle->data;
+  (void)status;
+  (void)events;
+  for (;;) {
+    uint32_t head = *r->cq_head;
+    uint32_t tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
+    int count = 0;
+    for (; head != tail && count < r->batch; head++, count++) {
+      const struct io_uring_cqe *done = &r->cqes[head & *r->cq_mask];
+      r->shared[2 * count] = (int32_t)done->user_data;
+      r->shared[2 * count + 1] = done->res;
+    }
+    if (count == 0) return;
+    __atomic_store_n(r->cq_head, head, __ATOMIC_RELEASE);
+    r->pending -= count;
+    if (r->pending == 0) uv_unref((uv_handle_t *)&r->poll);
+    call_javascript(r, count);
+    if (ring != r) return;
+  }
+}
+
+static void after_close(uv_handle_t *handle) {
+  struct ring *r = handle->data;
+  close(r->fd);
+  napi_remove_async_cleanup_hook(r->cleanup);
+  /* The pieces of memory stay where operations are in flight: the kernel may write to them yet. */
+  if (r->pending == 0)
+    for (int i = 0; i < SLOTS; i++) free(r->slots[i].bytes);
+  free(r);
+}
+
+static void clean_up(napi_async_cleanup_hook_handle hook, void *data) {
+  struct ring *r = data;
+  (void)hook;
+  ring = NULL;
+  napi_delete_reference(r->env, r->callback);
+  napi_delete_reference(r->env, r->shared_ref);
+  napi_async_destroy(r->env, r->context);
+  uv_close((uv_handle_t *)&r->poll, after_close);
+}
+
+static int set_up(struct ring *r) {
+  struct io_uring_params p = {0};
+  const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
+  r->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &p);
+  if (r->fd < 0) return -errno;
+  if ((p.features & needed) != needed || p.cq_entries < SLOTS) return -ENOSYS;
+  size_t sq_size = p.sq_off.array + p.sq_entries * sizeof(uint32_t);
+  size_t cq_size = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
+  size_t size = sq_size > cq_size ? sq_size : cq_size;
+  const int shared = MAP_SHARED | MAP_POPULATE;
+  uint8_t *rings = mmap(NULL, size, PROT_READ | PROT_WRITE, shared, r->fd, IORING_OFF_SQ_RING);
+  if (rings == MAP_FAILED) return -errno;
+  r->sqes = mmap(NULL, p.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, shared,
+                 r->fd, IORING_OFF_SQES);
+  if (r->sqes == MAP_FAILED) {
+    int error = errno;
+    munmap(rings, size);
+    return -error;
+  }
+  r->sq_tail = (uint32_t *)(rings + p.sq_off.tail);
+  r->sq_mask = (uint32_t *)(rings + p.sq_off.ring_mask);
+  r->sq_array = (uint32_t *)(rings + p.sq_off.array);
+  r->cq_head = (uint32_t *)(rings + p.cq_off.head);
+  r->cq_tail = (uint32_t *)(rings + p.cq_off.tail);
+  r->cq_mask = (uint32_t *)(rings + p.cq_off.ring_mask);
+  r->cqes = (struct io_uring_cqe *)(rings + p.cq_off.cqes);
+  return 0;
+}
+
+/* uring_open(callback: (count) => void, shared: Int32Array) -> 0 or -errno (ENOSYS: the kernel has it
+ * not, or an old one; EPERM: it isn't allowed). `shared` gets (slot, result) for each that is done.
+ * io_uring_setup(2) */
+napi_value sys_uring_open(napi_env env, napi_callback_info info) {
+  napi_value args[2], name;
+  napi_typedarray_type type;
+  size_t count = 0;
+  void *shared = NULL;
+  uv_loop_t *loop;
+  if (!take_args(env, info, args, 2)) return NULL;
+  if (ring) return give_int32(env, -EALREADY);
+  if (napi_get_typedarray_info(env, args[1], &type, &count, &shared, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || count < 2) {
+    napi_throw_type_error(env, NULL, "perilune addon: an Int32Array was expected");
+    return NULL;
+  }
+  if (fault(FAULT_URING, -1, NULL)) return give_result(env, -1);
+  struct ring *r = calloc(1, sizeof *r);
+  if (!r) return give_int32(env, -ENOMEM);
+  r->env = env;
+  r->shared = shared;
+  r->batch = (int)(count / 2);
+  int error = set_up(r);
+  napi_create_string_latin1(env, "perilune:uring", NAPI_AUTO_LENGTH, &name);
+  if (error == 0 && (napi_get_uv_event_loop(env, &loop) != napi_ok ||
+                     napi_async_init(env, NULL, name, &r->context) != napi_ok ||
+                     napi_create_reference(env, args[0], 1, &r->callback) != napi_ok ||
+                     napi_create_reference(env, args[1], 1, &r->shared_ref) != napi_ok ||
+                     napi_add_async_cleanup_hook(env, clean_up, r, &r->cleanup) != napi_ok))
+    error = -ENOMEM;
+  if (error != 0) {
+    if (r->fd >= 0) close(r->fd);
+    free(r);
+    return give_int32(env, error);
+  }
+  uv_poll_init(loop, &r->poll, r->fd);
+  r->poll.data = r;
+  uv_poll_start(&r->poll, UV_READABLE, on_ready);
+  uv_unref((uv_handle_t *)&r->poll);
+  ring = r;
+  return give_int32(env, 0);
+}
+
+static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double position) {
+  struct ring *r = ring;
+  int slot = 0;
+  while (slot < SLOTS && r->slots[slot].bytes) slot++;
+  if (slot == SLOTS) return -EBUSY;
+  uint32_t tail = *r->sq_tail;
+  uint32_t index = tail & *r->sq_mask;
+  struct io_uring_sqe *sqe = &r->sqes[index];
+  memset(sqe, 0, sizeof *sqe);
+  sqe->opcode = (uint8_t)opcode;
+  sqe->fd = fd;
+  sqe->addr = (uint64_t)(uintptr_t)bytes;
+  sqe->len = (uint32_t)length;
+  sqe->off = position < 0 ? (uint64_t)-1 : (uint64_t)position;
+  sqe->user_data = (uint64_t)slot;
+  r->sq_array[index] = index;
+  __atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+  long done;
+  do done = syscall(SYS_io_uring_enter, r->fd, 1, 0, 0, NULL, 0);
+  while (done < 0 && errno == EINTR);
+  if (done != 1) {
+    int error = done < 0 ? errno : EAGAIN;
+    __atomic_store_n(r->sq_tail, tail, __ATOMIC_RELEASE); /* not taken: take it back */
+    return -error;
+  }
+  r->slots[slot].bytes = bytes;
+  if (r->pending++ == 0) uv_ref((uv_handle_t *)&r->poll);
+  return slot;
+}
+
+/* uring_read(fd, length, position, or -1: the file's own) -> slot, or -errno (EBUSY: too many at once;
+ * others as io_uring_enter(2)).  IORING_OP_READ */
+napi_value sys_uring_read(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd, length;
+  double position;
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd) ||
+      !take_int32(env, args[1], &length) ||
+      napi_get_value_double(env, args[2], &position) != napi_ok || length < 0)
+    return NULL;
+  if (!ring) return give_int32(env, -ENOSYS);
+  uint8_t *bytes = malloc((size_t)length + 1);
+  if (!bytes) return give_int32(env, -ENOMEM);
+  int slot = submit(IORING_OP_READ, fd, bytes, (size_t)length, position);
+  if (slot < 0) free(bytes);
+  return give_int32(env, slot);
+}
+
+/* uring_write(fd, bytes, offset, length, position, or -1) -> slot, or -errno, as uring_read. The bytes are
+ * copied before it returns.  IORING_OP_WRITE */
+napi_value sys_uring_write(napi_env env, napi_callback_info info) {
+  napi_value args[5];
+  int32_t fd, offset, length;
+  double position;
+  uint8_t *from;
+  if (!take_args(env, info, args, 5) || !take_int32(env, args[0], &fd) ||
+      !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &length) ||
+      napi_get_value_double(env, args[4], &position) != napi_ok ||
+      !take_bytes(env, args[1], offset, length, &from))
+    return NULL;
+  if (!ring) return give_int32(env, -ENOSYS);
+  uint8_t *bytes = malloc((size_t)length + 1);
+  if (!bytes) return give_int32(env, -ENOMEM);
+  memcpy(bytes, from, (size_t)length);
+  int slot = submit(IORING_OP_WRITE, fd, bytes, (size_t)length, position);
+  if (slot < 0) free(bytes);
+  return give_int32(env, slot);
+}
+
+/* uring_collect(slot, bytes, offset, length): copy what a read has brought, and free the slot, which
+ * must be one that is done. */
+napi_value sys_uring_collect(napi_env env, napi_callback_info info) {
+  napi_value args[4];
+  int32_t slot, offset, length;
+  uint8_t *to;
+  if (!take_args(env, info, args, 4) || !take_int32(env, args[0], &slot) ||
+      !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &length) ||
+      !take_bytes(env, args[1], offset, length, &to))
+    return NULL;
+  if (!ring || slot < 0 || slot >= SLOTS || !ring->slots[slot].bytes)
+    return give_int32(env, -EINVAL);
+  memcpy(to, ring->slots[slot].bytes, (size_t)length);
+  free(ring->slots[slot].bytes);
+  ring->slots[slot].bytes = NULL;
+  return give_int32(env, 0);
+}

@@ -1,0 +1,63 @@
+/** The thread's ring of io_uring(7), opened when the first file has to wait. */
+import type { Fd } from '../sys/native.ts';
+import { openUring, uringCollect, uringRead, uringWrite } from '../sys/uring.ts';
+
+/**
+ * From the event loop. The slot must be collected before the next operation starts.
+ * @param result  bytes, or -errno
+ */
+export type RingDone = (result: number, slot: number) => void;
+
+const FIELDS = 2;
+const shared = new Int32Array(FIELDS * 64);
+const waiting: (RingDone | undefined)[] = []; // by slot
+let state: 'closed' | 'open' | 'none' = 'closed';
+let enabled = true;
+
+function dispatch(count: number): void {
+  // A callback may lead to the next batch, in the same array.
+  const done = Array.from(shared.subarray(0, FIELDS * count));
+  for (let i = 0; i < count; i++) {
+    const slot = done[FIELDS * i]!;
+    const told = waiting[slot]!;
+    waiting[slot] = undefined;
+    told(done[FIELDS * i + 1]!, slot);
+  }
+}
+
+function isThere(): boolean {
+  if (state === 'closed') state = openUring(dispatch, shared) === 0 ? 'open' : 'none';
+  return state === 'open' && enabled;
+}
+
+/** For tests: without it, all goes to the pool. @returns whether there is one */
+export function useRing(on: boolean): boolean {
+  enabled = on;
+  return isThere() || !on;
+}
+
+function register(slot: number, done: RingDone): boolean {
+  if (slot < 0) return false;
+  waiting[slot] = done;
+  return true;
+}
+
+/** @returns false: there is no ring, or no room in it */
+export function readInRing(fd: Fd, length: number, position: number, done: RingDone): boolean {
+  return isThere() && register(uringRead(fd, length, position), done);
+}
+
+/** The bytes may change once it has returned. @returns false: there is no ring, or no room in it */
+export function writeInRing(
+  fd: Fd,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+  done: RingDone,
+): boolean {
+  return isThere() && register(uringWrite(fd, bytes, offset, length, position), done);
+}
+
+/** Copy what has been read, and let go of the slot. */
+export const collect = uringCollect;
