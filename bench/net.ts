@@ -90,8 +90,8 @@ export async function net(options: Options, progress: (line: string) => void): P
           Math.min(...(costs.get(name) ?? [])).toFixed(2),
         ]),
       ),
-      'Connections held open, after one echo each: resident memory above that with none (after as many',
-      'came and went), per connection. What the kernel keeps for a socket is not in it.\n',
+      'Connections held open, after one echo each and ten quiet seconds: resident memory above that with',
+      'none (after 200 came and went), per connection. What the kernel keeps for a socket is not in it.\n',
       table(
         [
           'server',
@@ -112,6 +112,9 @@ export async function net(options: Options, progress: (line: string) => void): P
   };
 }
 
+/** Milliseconds after which connections are idle. */
+const QUIET = 10_000;
+
 interface Held {
   bytes: number;
   seconds: number;
@@ -131,7 +134,7 @@ async function hold(client: string, command: string[], count: number): Promise<H
   const start = performance.now();
   const held = await open(count);
   const seconds = (performance.now() - start) / 1000;
-  await setTimeout(300);
+  await setTimeout(QUIET);
   const after = residentBytes(server.program());
   await held.finish();
   await server.stop();

@@ -12,7 +12,6 @@ const flags = [
   '--max-valid-polymorphic-map-count=8',
   '--max-inlined-bytecode-size=1000',
   '--max-inlined-bytecode-size-cumulative=2500',
-  '--min-semi-space-size=16',
   '--no-additive-safe-int-feedback',
 ];
 

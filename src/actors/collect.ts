@@ -2,15 +2,26 @@
 import { createContext, runInNewContext, Script } from 'node:vm';
 import { forgetTraversals } from '../runtime/table.ts';
 
+/** What `--expose-gc` gives. */
+type Gc = (options?: { type: 'major'; flavor: 'last-resort' }) => void;
+
+let collector: Gc | undefined;
 let collectNow: (() => void) | undefined;
+
+function v8Collector(): Gc {
+  if (collector === undefined) {
+    // Loaded when it is wanted: it brings Node's streams along, which cost a quarter of the time to start.
+    process.getBuiltinModule('node:v8').setFlagsFromString('--expose-gc');
+    collector = runInNewContext('gc') as Gc;
+  }
+  return collector;
+}
 
 /** A complete collection; weak references are cleared when it returns. */
 export function fullCollection(): void {
   forgetTraversals();
   if (collectNow === undefined) {
-    // Loaded when it is wanted: it brings Node's streams along, which cost a quarter of the time to start.
-    process.getBuiltinModule('node:v8').setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('gc') as () => void;
+    const gc = v8Collector();
     const context = createContext({}, { microtaskMode: 'afterEvaluate' });
     const nothing = new Script('0');
     collectNow = () => {
@@ -19,4 +30,27 @@ export function fullCollection(): void {
     };
   }
   collectNow();
+}
+
+/** Milliseconds between looks; CPU time within them (µs) up to which the process is idle; growth that is worth it. */
+const LOOK_EVERY = 2_000;
+const IDLE_CPU = 20_000;
+const WORTHWHILE = 8 * 2 ** 20;
+
+/**
+ * V8 keeps the memory for new objects, and what has died in it, until it needs the room: in a process
+ * that only waits, for ever. So where it has grown and nothing goes on, all of it is given back.
+ */
+export function shrinkWhenIdle(): void {
+  let { user, system } = process.cpuUsage();
+  let shrunkTo = process.memoryUsage.rss();
+  setInterval(() => {
+    const now = process.cpuUsage();
+    const used = now.user + now.system - user - system;
+    ({ user, system } = now);
+    if (used > IDLE_CPU || process.memoryUsage.rss() < shrunkTo + WORTHWHILE) return;
+    v8Collector()({ type: 'major', flavor: 'last-resort' });
+    shrunkTo = process.memoryUsage.rss();
+    ({ user, system } = process.cpuUsage());
+  }, LOOK_EVERY).unref();
 }

@@ -1,6 +1,7 @@
 /** `perilune`: options in, exit code out. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
 import { displayName, loadChunk, showCompiled } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
@@ -119,7 +120,13 @@ function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
       if ([...vm.siblings].some(({ scheduler }) => scheduler.alive.size > 0)) dump();
     });
   }
-  setTimeout(() => process.on('SIGUSR1', dump), always ? 0 : SIGNALS_AFTER).unref();
+  setTimeout(
+    () => {
+      process.on('SIGUSR1', dump);
+      shrinkWhenIdle();
+    },
+    always ? 0 : SIGNALS_AFTER,
+  ).unref();
 }
 
 function messageOf(error: LuaError): string {
