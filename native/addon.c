@@ -23,7 +23,7 @@
   X(get_line_settings) X(set_line_setting) X(tcsendbreak) X(tcgetpgrp) X(tcsetpgrp) \
   X(openpty) \
   /* file.c */ \
-  X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) \
+  X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) X(openat2) \
   /* uring.c */ \
   X(uring_open) X(uring_read) X(uring_write) X(uring_collect) \
   /* rlimit.c */ \

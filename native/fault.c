@@ -13,7 +13,7 @@ static const char *const names[FAULT_CALLS] = {
   "recvfrom", "sendto", "setsockopt", "getsockopt", "getsockname",
   "getpeername", "shutdown", "getaddrinfo", "getnameinfo",
   "socketpair", "recvmsg", "sendmsg", "openpty", "pwritev2",
-  "flock", "io_uring_setup",
+  "flock", "io_uring_setup", "openat2",
 };
 
 _Thread_local int fault_armed = 0;

@@ -2,7 +2,11 @@
  * doubles: whole numbers, exact up to 2^53. */
 #include "util.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -70,4 +74,32 @@ napi_value sys_flock(napi_env env, napi_callback_info info) {
   if (!take_int32s(env, info, arg, 2)) return NULL;
   if (fault(FAULT_FLOCK, arg[0], NULL)) return give_result(env, -1);
   return give_result(env, flock(arg[0], arg[1]));
+}
+
+/* openat2(directory fd or -100, path: string of bytes, flags, mode, resolve) -> fd, close-on-exec, or
+ * -errno (ENOSYS before Linux 5.6).  openat2(2) */
+napi_value sys_openat2(napi_env env, napi_callback_info info) {
+  napi_value args[5];
+  int32_t fd, flags, mode, resolve;
+  char path[4097]; /* PATH_MAX, and one more: longer ones are told from those */
+  size_t length = 0;
+  if (!take_args(env, info, args, 5) || !take_int32(env, args[0], &fd) ||
+      !take_int32(env, args[2], &flags) || !take_int32(env, args[3], &mode) ||
+      !take_int32(env, args[4], &resolve))
+    return NULL;
+  if (napi_get_value_string_latin1(env, args[1], path, sizeof path, &length) != napi_ok) {
+    napi_throw_type_error(env, NULL, "perilune addon: a string was expected");
+    return NULL;
+  }
+  if (strlen(path) != length) return give_int32(env, -EINVAL);
+  if (fault(FAULT_OPENAT2, fd, NULL)) return give_result(env, -1);
+  struct open_how how = {
+    .flags = (uint32_t)flags | O_CLOEXEC,
+    .mode = (uint32_t)mode,
+    .resolve = (uint32_t)resolve,
+  };
+  long result = syscall(SYS_openat2, fd, path, &how, sizeof how);
+  if (result < 0 && errno == ENOSYS && resolve == 0)
+    result = openat(fd, path, (int)how.flags, (mode_t)mode);
+  return give_result(env, result);
 }

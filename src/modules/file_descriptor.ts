@@ -4,7 +4,10 @@
  */
 import { fstatSync } from 'node:fs';
 import { checkFd, FileDescriptor, newFd } from '../actors/file-descriptor.ts';
+import { FilePath } from '../actors/modules.ts';
+import { OPENAT_FLAGS, openAt, RESOLVE_FLAGS } from '../io/openat.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
+import { LuaTable, rawGet, rawLength } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { EBADF, SysError } from '../sys/errno.ts';
 import {
@@ -76,6 +79,31 @@ function isSocket(
   return protocol === undefined || kind[2] === protocol;
 }
 
+const ALL_FLAGS = { ...OPENAT_FLAGS, ...RESOLVE_FLAGS };
+/** Of new files where nobody says: less the umask. */
+const MODE = 0o666;
+
+function openAtDirectory(
+  self: FileDescriptor,
+  pathArg: LuaValue,
+  list: LuaValue,
+  modeArg: LuaValue,
+): Result {
+  const path = pathArg instanceof FilePath ? pathArg.path : pathArg;
+  if (typeof path !== 'string') throw badArgument(2);
+  if (!(list instanceof LuaTable)) throw badArgument(3);
+  let flags = 0;
+  let resolve = 0;
+  for (let i = 1; i <= rawLength(list); i++) {
+    const name = rawGet(list, i);
+    pick(ALL_FLAGS, name, 3);
+    flags |= OPENAT_FLAGS[name as string] ?? 0;
+    resolve |= RESOLVE_FLAGS[name as string] ?? 0;
+  }
+  if (modeArg !== undefined && !Number.isInteger(modeArg)) throw badArgument(4);
+  return newFd(openAt(self.fd, path, flags, resolve, (modeArg as number | undefined) ?? MODE));
+}
+
 /** Capsicum's, of FreeBSD. */
 function unsupported(self: FileDescriptor): never {
   void self.owned;
@@ -94,6 +122,7 @@ luaType('file_descriptor', FileDescriptor, {
     dup: (self): Result => newFd(self.owned.dup()),
     kcmp: (self, other: LuaValue) => self.owned.compare(checkFd(other, 2).owned),
     is_socket: isSocket,
+    openat: openAtDirectory,
     cap_rights_limit: unsupported,
     cap_rights_contains: unsupported,
     cap_rights_remove: unsupported,

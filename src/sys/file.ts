@@ -2,7 +2,7 @@
  * Files with a position, which is a whole number up to 2^53. The transfers never wait for a disk, and
  * give -errno.
  */
-import { ok } from './errno.ts';
+import { EAGAIN, EINTR, ok } from './errno.ts';
 import { type Fd, native } from './native.ts';
 
 export const SEEK_SET = 0;
@@ -57,3 +57,40 @@ export function isSeekable(fd: Fd): boolean {
 export function flock(fd: Fd, operation: number): number {
   return native().flock(fd, operation);
 }
+
+/** In place of a directory: the working directory. */
+export const AT_FDCWD = -100;
+
+export const RESOLVE_NO_XDEV = 0x01;
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_NO_SYMLINKS = 0x04;
+export const RESOLVE_BENEATH = 0x08;
+export const RESOLVE_IN_ROOT = 0x10;
+export const RESOLVE_CACHED = 0x20;
+
+/**
+ * @param directory  where a relative path starts, or AT_FDCWD
+ * @param path       bytes; a NUL in it: EINVAL
+ * @param mode       of a new file; must be 0 where none can be made
+ * @param resolve    RESOLVE_ …
+ * @returns the descriptor, close-on-exec. EXDEV: the path leads out; EAGAIN: a directory was moved
+ *          meanwhile, or with RESOLVE_CACHED not all is in memory. openat2(2)
+ */
+export function openat2(
+  directory: Fd,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): Fd {
+  let result: number;
+  let tries = 0;
+  do result = native().openat2(directory, path, flags, mode, resolve);
+  while (
+    result === -EINTR ||
+    (result === -EAGAIN && (resolve & RESOLVE_CACHED) === 0 && ++tries < MOST_TRIES)
+  );
+  return ok('openat2', result);
+}
+
+const MOST_TRIES = 64;

@@ -103,6 +103,7 @@ export interface Native {
   pwrite_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
   lseek(fd: Fd, offset: number, whence: number): number;
   flock(fd: Fd, operation: number): number;
+  openat2(fd: Fd, path: string, flags: number, mode: number, resolve: number): number;
 
   uring_open(done: (count: number) => void, shared: Int32Array): number;
   uring_read(fd: Fd, length: number, position: number): number;

@@ -1,3 +1,9 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { faultTests } from '../support/faulty.ts';
 import { runLua, spec } from '../support/spec.ts';
 
 // The reactor's own descriptors come with the first operation that waits, and stay.
@@ -257,4 +263,105 @@ spec(
   fd:close()
 `,
   'file_descriptor\ttrue\ttrue\n',
+);
+
+const folder = mkdtempSync(join(tmpdir(), 'perilune-fd-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+mkdirSync(join(folder, 'in/side'), { recursive: true });
+writeFileSync(join(folder, 'outside'), 'secret');
+writeFileSync(join(folder, 'in/file'), 'contents');
+symlinkSync('../outside', join(folder, 'in/link'));
+symlinkSync('/side', join(folder, 'in/absolute'));
+spawnSync('mkfifo', [join(folder, 'in/fifo')]);
+
+const AT = `${SETUP}
+  local file = require 'file'
+  local directory = file.stream.new()
+  directory:open('${folder}/in', {'read_only'})
+  local dir = directory:release()
+  local function fails(...)
+    local ok, e = pcall(dir.openat, dir, ...)
+    return ok and e.type or tostring(e), not ok and e.arg or nil
+  end
+  local function contents(fd)
+    local f = file.stream.new(fd)
+    local b = byte_span.new(100)
+    local ok, n = pcall(f.read_some, f, b)
+    return ok and tostring(b:first(n)) or n
+  end
+`;
+
+spec(
+  'openat opens relative to a directory, and not out of it where that is asked for',
+  `${AT}
+  print(dir.type, contents(dir:openat('file', {'read_only'})), contents(dir:openat('link', {'read_only'})))
+  local fd = dir:openat('file', {'read_only'})
+  print(fd.non_blocking, fd.type)
+  for _, how in ipairs{'resolve_beneath', 'resolve_in_root', 'resolve_no_symlinks', 'no_follow'} do
+    print(how, fails('link', {'read_only', how}), fails('../outside', {'read_only', how}))
+  end
+  print(fails('absolute', {'read_only'}))
+  print(fails('absolute', {'read_only', 'resolve_beneath'}))
+  print(fails('absolute', {'read_only', 'resolve_in_root'}))
+  print(fails('file', {'read_only', 'resolve_no_xdev', 'resolve_no_magiclinks'}))
+  print(fails(_FILE, {'read_only'}))
+`,
+  `directory\tcontents\tsecret
+false\tregular
+resolve_beneath\tInvalid cross-device link\tInvalid cross-device link\tnil
+resolve_in_root\tNo such file or directory\tNo such file or directory\tnil
+resolve_no_symlinks\tToo many levels of symbolic links\tregular\tnil
+no_follow\tToo many levels of symbolic links\tregular\tnil
+No such file or directory\tnil
+Invalid cross-device link\tnil
+directory\tnil
+regular\tnil
+regular\tnil
+`,
+);
+
+spec(
+  'openat: new files, paths, a FIFO that nobody reads, wrong arguments',
+  `${AT}
+  dir:openat('new', {'create', 'write_only', 'truncate'}, ${0o640}):close()
+  print(fails('new', {'create', 'exclusive', 'write_only'}))
+  print(dir:openat('side', {'path', 'directory'}).type, fails('file', {'path', 'directory'}))
+  print(dir:openat('link', {'path', 'no_follow'}).type)
+  print(fails('fifo', {'write_only'}))
+  print(fails('fifo', {'read_only'}))
+  print(fails('side', {'temporary', 'read_write'}, ${0o600}))
+  print(fails('file', {'nonsense'}))
+  print(fails('file', 'read_only'))
+  print(fails('file'))
+  print(fails('file', {'read_only'}, 'x'))
+  print(fails('file', {'create'}, 0.5))
+  print(fails(1, {'read_only'}))
+  print(fails('file\\0x', {'read_only'}))
+  print(fails(('x'):rep(5000), {'read_only'}))
+  print(pcall(dir.openat, dir:openat('file', {'read_only'}), 'x', {'read_only'}))
+`,
+  `File exists\tnil
+directory\tNot a directory\tnil
+symlink
+No such device or address\tnil
+fifo\tnil
+regular\tnil
+Invalid argument\t3
+Invalid argument\t3
+Invalid argument\t3
+Invalid argument\t4
+Invalid argument\t4
+Invalid argument\t2
+Invalid argument\tnil
+File name too long\tnil
+false\tNot a directory
+`,
+);
+
+faultTests(AT)(
+  'openat: a directory that is moved meanwhile is walked again',
+  'openat2',
+  { errno: 'EAGAIN', times: 3 },
+  "print(fails('file', {'read_only', 'resolve_cached'}), fails('file', {'read_only', 'resolve_beneath'}))",
+  'Resource temporarily unavailable\tregular\tnil\n',
 );
