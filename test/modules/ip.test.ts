@@ -659,6 +659,24 @@ spec(
 );
 
 spec(
+  'look-ups are suspension points, also of numbers',
+  `${NET}
+  local function look() ip.tcp.get_address_info('127.0.0.1', 80) end
+  local function reverse() ip.udp.get_name_info(loopback, 80) end
+  for _, f in ipairs{look, reverse, function() ip.tcp.dial('127.0.0.1:80') end} do
+    local fiber = spawn(f)
+    fiber:interrupt()
+    fiber:join()
+    print(fiber.interruption_caught)
+    this_fiber.forbid_suspend()
+    raises(f)
+    this_fiber.allow_suspend()
+  end
+`,
+  'true\nEPERM within a forbid-suspend block\temilua.core\tnil\n'.repeat(3),
+);
+
+spec(
   'get_name_info gives names, or numbers in text',
   `
   local ip = require 'ip'

@@ -1,6 +1,6 @@
 /** Name resolution: `get_address_info` and its relatives, `get_name_info`. */
 import { currentVm } from '../../actors/vm.ts';
-import { suspend } from '../../fibers/suspend.ts';
+import { suspend, suspensionPoint } from '../../fibers/suspend.ts';
 import { type Family, IpAddress } from '../../io/address.ts';
 import type { Found, Names, Resolved, ResolveFailure, Transport } from '../../io/names.ts';
 import { lookup, lookupNames } from '../../io/resolver.ts';
@@ -146,6 +146,7 @@ function addressInfo(transport: Transport, family: Family | 0, defaultFlags: num
     const flags =
       flagsArg === undefined ? defaultFlags : readFlags(flagsArg, ADDRESS_INFO_FLAGS, 3);
     if (flags === undefined) throw badArgument(3);
+    suspensionPoint(); // whether or not there is something to look up
     return drive(
       (function* () {
         const found = yield* resolve({ host, service, family, transport, flags });
