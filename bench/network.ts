@@ -28,13 +28,16 @@ function withLibrary(library: string, name: string, file: string): Record<string
   return lua === undefined ? {} : { [`${name}, ${lua}`]: [lua, join(folder, file)] };
 }
 
+/** How much a server reads at a time: 64 KiB, as libuv does, unless messages are small. */
+const room = (bytes: number): string => (bytes > 1024 ? '65536' : '1024');
+
 function loads(options: Options): Load[] {
   const node = (kind: string): Record<string, string[]> => ({
     'Node, net': [process.execPath, join(folder, 'node_server.cjs'), kind],
   });
   const echo = (bytes: number): Record<string, string[]> => ({
-    perilune: [options.perilune, join(folder, 'echo.lua'), '--', String(Math.max(1024, bytes))],
-    [C]: [compile('echo_server'), '0', String(Math.max(1024, bytes))],
+    perilune: [options.perilune, join(folder, 'echo.lua'), '--', room(bytes)],
+    [C]: [compile('echo_server'), '0', room(bytes)],
     ...withLibrary('luv', 'lua-luv', 'luv_echo.lua'),
     ...withLibrary('cqueues', 'lua-cqueues', 'cqueues_echo.lua'),
     ...node('echo'),

@@ -11,12 +11,13 @@ io.stdout:flush()
 local queue = cqueues.new()
 queue:wrap(function()
   for client in server:clients() do
-    client:setmode('bn', 'bn')
+    client:setmode('bn', 'bf')
+    client:setbufsiz(65536, 65536)
     client:onerror(function(_, _, code) return code end)
     queue:wrap(function()
       while true do
         local bytes = client:read(-65536)
-        if not bytes or not client:write(bytes) then break end
+        if not bytes or not client:write(bytes) or not client:flush() then break end
       end
       client:close()
     end)
