@@ -3,7 +3,10 @@ import { createContext, runInNewContext, Script } from 'node:vm';
 import { forgetTraversals } from '../runtime/table.ts';
 
 /** What `--expose-gc` gives. */
-type Gc = (options?: { type: 'major'; flavor: 'last-resort' }) => void;
+type Gc = (options: { type: 'major'; flavor: 'last-resort' }) => void;
+
+/** Complete, and what is free then is given back to the system. */
+const ALL = { type: 'major', flavor: 'last-resort' } as const;
 
 let collector: Gc | undefined;
 let collectNow: (() => void) | undefined;
@@ -26,7 +29,7 @@ export function fullCollection(): void {
     const nothing = new Script('0');
     collectNow = () => {
       nothing.runInContext(context);
-      gc();
+      gc(ALL);
     };
   }
   collectNow();
@@ -49,7 +52,7 @@ export function shrinkWhenIdle(): void {
     const used = now.user + now.system - user - system;
     ({ user, system } = now);
     if (used > IDLE_CPU || process.memoryUsage.rss() < shrunkTo + WORTHWHILE) return;
-    v8Collector()({ type: 'major', flavor: 'last-resort' });
+    v8Collector()(ALL);
     shrunkTo = process.memoryUsage.rss();
     ({ user, system } = process.cpuUsage());
   }, LOOK_EVERY).unref();
