@@ -116,6 +116,7 @@ function sameLine(expected: string, actual: string): boolean {
   // The driver is a caller, too; LuaJIT doesn't always tell a missing argument from nil.
   const e = expected.replace(ADDRESS, '$1: address').replace(/"[^" ]*driver\.lua:\d+: /, '"');
   let a = actual.replace(ADDRESS, '$1: address');
+  if (e.includes("to '(for generator)'")) a = a.replace(/to '[\w.]+' \(/, "to '(for generator)' (");
   if (e.includes('got nil')) a = a.replace('got no value', 'got nil');
   if (e === a) return true;
   // We let a traversal go on from a number whose element was removed, wherever it was.

@@ -322,9 +322,11 @@ class Generator {
   private record(d: number): string {
     const items: string[] = [];
     const n = this.int(4);
+    // The order of assignments in a constructor is undefined: no key twice.
+    const fields = FIELDS.slice();
     for (let i = 0; i < n; i++) {
       const key = this.chance(60)
-        ? this.pick(FIELDS)
+        ? fields.splice(this.int(fields.length), 1)[0]!
         : `[${this.chance(50) ? this.str(d - 1) : this.num(d - 1)}]`;
       items.push(this.chance(80) ? `${key} = ${this.num(d - 1)}` : this.num(d - 1));
     }
