@@ -39,7 +39,7 @@ function minOf(args: IArguments): number {
 
 function log(x: LuaValue, base: LuaValue): number {
   const n = checkNumber(x, 1, 'log');
-  if (base === undefined) return Math.log(n);
+  if (base === undefined && arguments.length < 2) return Math.log(n);
   return Math.log2(n) * (1 / Math.log2(checkNumber(base, 2, 'log')));
 }
 

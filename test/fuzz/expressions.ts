@@ -94,6 +94,8 @@ const STRINGS = [
   '"__index"',
   '"hello world"',
 ];
+/** LuaJIT's integers have 32 bits: where one is wanted, larger numbers are anything. */
+const LARGE = /2\^|e1|e3|0xf{8}|99999|12345/;
 const VARIABLES: Record<string, string[]> = {
   n: ['ln', 'un', 'gn', 't.n', 'ln2', 'o.n', 'tt.a.n'],
   s: ['ls', 'us', 'gs', 't.s', 'lsn'],
@@ -309,6 +311,12 @@ export class Expressions {
     }
   }
 
+  /** Addresses that are cut off can't be compared. */
+  private noFunction(kind: Kind): string {
+    const text = this.value(kind);
+    return /function|string\.|error|^[lugt]\.?f$|lv|print/.test(text) ? 'us' : text;
+  }
+
   /** No object with metamethods. */
   private plain(kind: Kind): string {
     const text = this.value(kind);
@@ -344,7 +352,13 @@ export class Expressions {
     else if (r.chance(3)) kinds.push(r.pick(['s', 'b', 't'] as Kind[]));
     const plain = name.replace('#', '');
     const args = kinds.map((k) => this.value(k));
+    // `ln` and its like may be large, too.
+    args.forEach((a, i) => {
+      if (kinds[i] === 'i' && (LARGE.test(a) || /^[lug]n2?$|^t\.n$/.test(a))) args[i] = '2';
+    });
     if (name === 'select#') args.unshift('"#"');
+    // LuaJIT's message ends at a NUL.
+    if (name === 'assert' && args.length > 1) args[1] = args[1]!.replaceAll('\\000', '');
     if (asMethod && args.length > 0)
       return `(${args[0]}):${name.slice('string.'.length)}(${args.slice(1).join(', ')})`;
     return `${plain}(${args.join(', ')})`;
