@@ -436,7 +436,7 @@ export class Expressions {
           args.push(
             r.chance(20)
               ? r.pick(['o', 'p', 'lnil', 'un', 'us', 'true'])
-              : this.value(r.pick(['n', 's', 'b'] as Kind[])),
+              : this.noFunction(r.pick(['n', 's', 'b'] as Kind[])),
           );
         else if (conversion === 'q') args.push(this.value('s'));
         else args.push(this.value('n'));
