@@ -61,7 +61,6 @@ function error(message: LuaValue, level: LuaValue): never {
     throw new LuaError(message, trace);
   }
   const position = at === 1 && site !== undefined ? at1(site.position) : where(at, trace);
-  if (position === '') throw new LuaError(message, trace);
   throw new LuaError(position + (tostring(message) as string), trace);
 }
 state.error = error;
