@@ -112,7 +112,9 @@ spec(
   local t = time.steady_timer.new()
   t:wait()
   print(t:cancel(), t:expires_after(0.01))
-  for i = 1, 2 do spawn(function() t:wait() print(i, time.steady_clock.now() >= t.expiry) end) end
+  local fibers = {}
+  for i = 1, 2 do fibers[i] = spawn(function() t:wait() return i, time.steady_clock.now() >= t.expiry end) end
+  for i = 1, 2 do print(fibers[i]:join()) end
 `,
   '0\t0\n1\ttrue\n2\ttrue\n',
 );
