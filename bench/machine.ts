@@ -30,15 +30,20 @@ export function machine(): string[] {
 }
 
 function peers(): string[] {
-  const [luv = '', cqueues = ''] = ['lua-luv', 'lua-cqueues'].map((name) =>
-    installed('dpkg-query') ? firstLine('dpkg-query', '-W', '-f', `${name} \${Version}`, name) : '',
+  const [luv = '', cqueues = '', cjson = ''] = ['lua-luv', 'lua-cqueues', 'lua-cjson'].map(
+    (name) =>
+      installed('dpkg-query')
+        ? firstLine('dpkg-query', '-W', '-f', `${name} \${Version}`, name)
+        : '',
   );
   return [
     firstLine('luajit', '-v').replace(/ -- .*/, ''),
     firstLine('lua5.1', '-v').replace(/ {2}.*/, ''),
     luv,
     cqueues,
+    cjson,
     firstLine('mawk', '-W', 'version').replace(/,.*/, ''),
+    firstLine('gawk', '--version').replace(/,.*/, ''),
     firstLine(process.env['CC'] ?? 'cc', '--version'),
   ].filter((text) => text !== '');
 }

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner] [--runs N] [--quick] [--perilune FILE]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner,json] [--runs N] [--quick] [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
  * only prints: results in that file come from one run. Everything stays on this machine's loopback.
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
 import { fibers } from './fibers.ts';
+import { json } from './json.ts';
 import { local } from './local.ts';
 import { load, machine } from './machine.ts';
 import { root } from './measure.ts';
@@ -22,7 +23,16 @@ import { startup } from './startup.ts';
 
 type Measure = (options: Options, progress: (line: string) => void) => Section | Promise<Section>;
 
-const sections: Record<string, Measure> = { startup, engine, fibers, net, network, local, scanner };
+const sections: Record<string, Measure> = {
+  startup,
+  engine,
+  fibers,
+  net,
+  network,
+  local,
+  scanner,
+  json,
+};
 
 const { values } = parseArgs({
   options: {

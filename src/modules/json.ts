@@ -5,14 +5,10 @@
 import { ByteSpan } from '../runtime/byte-span.ts';
 import { badArgument } from '../runtime/error-code.ts';
 import { domCategory, lexerCategory } from '../runtime/json-category.ts';
-import {
-  arrayMeta,
-  decodeDocument,
-  JsonDecoder,
-  JsonNull,
-  jsonNull,
-} from '../runtime/json-decode.ts';
+import { decodeDocument, JsonDecoder } from '../runtime/json-decode.ts';
 import { FAULT, JsonFault, JsonLexer } from '../runtime/json-lex.ts';
+import { decodeNatively, encodeNatively } from '../runtime/json-native.ts';
+import { arrayMeta, JsonNull, jsonNull, LEFT } from '../runtime/json-shapes.ts';
 import { JsonWriter } from '../runtime/json-write.ts';
 import { LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
@@ -27,14 +23,13 @@ function decode(text: LuaValue, options: LuaValue): LuaValue {
   if (typeof text !== 'string' && !(text instanceof ByteSpan)) throw badArgument(1);
   if (options !== undefined && !(options instanceof LuaTable)) throw badArgument(2);
   const lexer = new JsonLexer(String(text));
-  const decoder = new JsonDecoder(lexer, {
-    maxDepth: limitOf(options, 'max_depth', DEFAULT_DEPTH),
-  });
+  const maxDepth = limitOf(options, 'max_depth', DEFAULT_DEPTH);
+  const maxSize = limitOf(options, 'max_size', Number.POSITIVE_INFINITY);
+  const decoder = new JsonDecoder(lexer, { maxDepth });
   try {
-    if (lexer.text.length > limitOf(options, 'max_size', Number.POSITIVE_INFINITY)) {
-      throw new JsonFault(FAULT.tooLarge, 0);
-    }
-    return decodeDocument(decoder, lexer);
+    if (lexer.text.length > maxSize) throw new JsonFault(FAULT.tooLarge, 0);
+    const v = decodeNatively(lexer.text, maxDepth);
+    return v === LEFT ? decodeDocument(decoder, lexer) : v;
   } catch (thrown) {
     throw jsonError(
       thrown,
@@ -109,6 +104,8 @@ function encode(value: LuaValue, options: LuaValue): Result {
     return run(value, writer, given, () => NONE);
   }
   const indent = indentOf(options === undefined ? undefined : rawGetString(options, 'indent'));
+  const text = encodeNatively(value, indent);
+  if (text !== LEFT) return text;
   const writer = new Writer(indent);
   const state = tableOf({
     writer,

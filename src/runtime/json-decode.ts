@@ -1,88 +1,24 @@
 /**
- * JSON text → Lua values, without recursion.
- *
- * Documents repeat the shape of their objects. Shapes form a tree: a path from its root spells the keys
- * of an object in their order. While an object is read, its values wait on a stack and its keys lead
- * down the tree, where each shape knows the text of the key that came next the last time: reading a key
- * is then one comparison, with no string made and nothing hashed. At the closing brace the shape makes
- * the table with a constructor of its own, so that the fields become those that `t.name` reads.
- *
- * Keys from outside could fill memory for good: the tree has a limit, and objects that it has no place
- * for (or with more keys than `MAX_FIELDS`) keep their keys in the hash part of a table.
+ * JSON text → Lua values, without recursion. While an object is read, its values wait on a stack, and its keys lead down the
+ * tree of shapes (json-shapes.ts), where each shape knows the text of the key that came next the last time: reading a key
+ * is then one comparison, with no string made and nothing hashed.
  */
 import { CUT, DOM, FAULT, JsonFault, type JsonLexer } from './json-lex.ts';
-import { LuaTable, pushElement, rawSet, recordMaker, setField } from './table.ts';
-import { type LuaValue, Userdata } from './value.ts';
-
-/** `json.null`. */
-export class JsonNull extends Userdata {}
-export const jsonNull = new JsonNull();
-
-/** The metatable that says that a table is an array, also an empty one. */
-export const arrayMeta = new LuaTable();
-setField(arrayMeta, '__metatable', 'json.array');
+import { arrayMeta, jsonNull, rootShape, type Shape } from './json-shapes.ts';
+import { LuaTable, pushElement, rawSet } from './table.ts';
+import type { LuaValue } from './value.ts';
 
 export interface JsonLimits {
   /** Arrays and objects within each other. */
   readonly maxDepth: number;
 }
 
-const MAX_FIELDS = 32;
-const MAX_SHAPES = 4096;
-let shapeCount = 0;
-
-type Maker = (values: readonly LuaValue[], from: number) => LuaTable;
-
-class Shape {
-  readonly keys: readonly string[];
-  /** The last key as it stands in JSON, from its opening quote to its closing one; '' if it needs escapes. */
-  readonly quoted: string;
-  /** The shape that an object of this one became when it got one more key, the last time. */
-  next: Shape | undefined = undefined;
-  private others: Map<string, Shape> | undefined = undefined;
-  private maker: Maker | undefined = undefined;
-  private made = 0;
-
-  constructor(keys: readonly string[]) {
-    this.keys = keys;
-    const last = keys[keys.length - 1] ?? '\\';
-    this.quoted = /["\\\x00-\x1f]/.test(last) ? '' : `"${last}"`;
-  }
-
-  /** With one more key; undefined when there is no place for it. */
-  with(key: string): Shape | undefined {
-    let shape = this.others?.get(key);
-    if (shape === undefined) {
-      if (shapeCount >= MAX_SHAPES || this.keys.length >= MAX_FIELDS) return undefined;
-      shapeCount++;
-      shape = new Shape([...this.keys, key]);
-      this.others ??= new Map();
-      this.others.set(key, shape);
-    }
-    this.next = shape;
-    return shape;
-  }
-
-  /** The table of an object whose values are on the stack from `from` on. */
-  make(values: readonly LuaValue[], from: number): LuaTable {
-    if (this.maker !== undefined) return this.maker(values, from);
-    if (++this.made > 8) this.maker = recordMaker(this.keys);
-    const t = new LuaTable();
-    this.keys.forEach((key, i) => {
-      setField(t, key, values[from + i]);
-    });
-    return t;
-  }
-}
-
-const root = new Shape([]);
-
 /** An array or object that is being read. */
 class Level {
   /** The array; or the object when its shape has no place in the tree; or undefined: `shape` has it. */
   table: LuaTable | undefined = undefined;
   isArray = false;
-  shape: Shape = root;
+  shape: Shape = rootShape;
   /** Its values begin here on the stack. */
   from = 0;
   /** The key whose value comes next; used when there is a table. */
@@ -185,7 +121,7 @@ export class JsonDecoder {
       level.table.meta = arrayMeta;
     } else {
       level.table = undefined;
-      level.shape = root;
+      level.shape = rootShape;
     }
     return level;
   }
@@ -221,22 +157,12 @@ export class JsonDecoder {
       const shape = level.table === undefined ? level.shape.with(key) : undefined;
       if (shape !== undefined) level.shape = shape;
       else {
-        if (level.table === undefined) this.toTable(level);
+        level.table ??= level.shape.spill(this.values, level.from);
         level.key = key;
       }
     }
     if (lexer.space() !== 0x3a) throw new JsonFault(FAULT.unexpectedToken, lexer.pos);
     lexer.pos++;
-  }
-
-  /** An object whose keys find no place in the tree goes on as a table. */
-  private toTable(level: Level): void {
-    const t = new LuaTable();
-    level.shape.keys.forEach((key, i) => {
-      rawSet(t, key, this.values[level.from + i]);
-    });
-    this.values.length = level.from;
-    level.table = t;
   }
 
   private word(c: number): LuaValue {

@@ -119,12 +119,11 @@ export class JsonLexer {
   /**
    * A string; the lexer stands on its quote.
    * @param code   of the fault when it is none
-   * @param least  bytes of it that have no end of it, as known from a try before
    */
-  string(code: number = FAULT.invalidValue, least = 0): string | Cut {
+  string(code: number = FAULT.invalidValue): string | Cut {
     const { text } = this;
     const start = this.pos + 1;
-    let pos = start + least;
+    let pos = start;
     for (; pos < text.length; pos++) {
       const c = text.charCodeAt(pos);
       if (c === QUOTE) {
@@ -289,7 +288,7 @@ function integer(text: string, at: number): number {
 }
 
 /** The bytes of a code point in UTF-8 (RFC 3629); halves of pairs become U+FFFD. */
-function utf8(point: number): string {
+export function utf8(point: number): string {
   if (point < 0x80) return String.fromCharCode(point);
   if (point < 0x800) return String.fromCharCode(0xc0 | (point >> 6), 0x80 | (point & 0x3f));
   if (point >= 0xd800 && point <= 0xdfff) return '\xef\xbf\xbd';

@@ -2,8 +2,9 @@
  * JSON piece by piece, in flat memory: text is fed in as it comes, and events come out. What has been
  * read is forgotten, but for the arrays and objects that are open.
  */
-import { jsonNull } from './json-decode.ts';
+
 import { CUT, type Cut, DOM, FAULT, JsonFault, JsonLexer } from './json-lex.ts';
+import { jsonNull } from './json-shapes.ts';
 import type { LuaValue } from './value.ts';
 
 export type JsonEvent =
@@ -34,6 +35,8 @@ const FIELD = 6;
 const AFTER = 7;
 const DONE = 8;
 
+const NO_DIGIT = /[^-+.\deE]/;
+
 class Open {
   readonly isArray: boolean;
   /** Elements so far. */
@@ -51,8 +54,10 @@ export class JsonReaderCore {
   private readonly limits: ReadLimits;
   private readonly open: Open[] = [];
   private state = DOCUMENT;
-  /** Of a string that was cut off: bytes that need no second look. */
-  private scanned = 0;
+  /** The text ends within a token of this kind, and there is more to come. */
+  private within: 'string' | 'number' | undefined = undefined;
+  /** In a string: the next byte belongs to an escape. */
+  private escaping = false;
 
   constructor(limits: ReadLimits) {
     this.limits = limits;
@@ -81,15 +86,32 @@ export class JsonReaderCore {
 
   /** More of the document. What was read of the text before goes. */
   feed(text: string): void {
-    const { lexer } = this;
-    if (lexer.pos < lexer.text.length) text = lexer.text.substring(lexer.pos) + text;
+    const { lexer, within } = this;
+    // A string in very many pieces is put together once it ends, and not at each of them.
+    if (within === 'string' ? this.endsString(text) : within === 'number' && NO_DIGIT.test(text))
+      this.within = undefined;
+    if (lexer.pos < lexer.text.length)
+      text = (lexer.pos === 0 ? lexer.text : lexer.text.substring(lexer.pos)) + text;
     lexer.text = text;
     lexer.pos = 0;
+  }
+
+  /** Does the string that we are in end here, or turn out to be none? */
+  private endsString(text: string): boolean {
+    let i = 0;
+    for (; i < text.length; i++) {
+      const c = text.charCodeAt(i);
+      if (this.escaping) this.escaping = false;
+      else if (c === 0x5c) this.escaping = true;
+      else if (c === 0x22 || c < 0x20) return true;
+    }
+    return false;
   }
 
   /** The next event; `CUT` when it needs more text. @throws JsonFault */
   next(): JsonEvent | Cut {
     const { lexer } = this;
+    if (this.within !== undefined && lexer.more) return this.cut(this.within);
     for (;;) {
       const c = lexer.space();
       if (c < 0) {
@@ -171,8 +193,7 @@ export class JsonReaderCore {
     if (c === 0x22) return this.string(FAULT.invalidValue);
     if (c === 0x2d || (c >= 0x30 && c <= 0x39)) {
       const n = lexer.number();
-      if (n === CUT) this.checkToken();
-      return n;
+      return n === CUT ? this.cut('number') : n;
     }
     const word = c === 0x74 ? 'true' : c === 0x66 ? 'false' : c === 0x6e ? 'null' : undefined;
     if (word === undefined) {
@@ -186,22 +207,23 @@ export class JsonReaderCore {
 
   private string(code: number): string | Cut {
     const { lexer } = this;
-    const v = lexer.string(code, this.scanned);
+    const v = lexer.string(code);
     if (v === CUT) {
-      this.checkToken();
-      // An escape is looked at from its beginning: a string that has one is scanned again.
-      const body = lexer.text.length - lexer.pos - 1;
-      if (!lexer.text.includes('\\', lexer.pos + this.scanned)) this.scanned = body;
-      return CUT;
+      const { text } = lexer;
+      let backslashes = 0;
+      while (text.charCodeAt(text.length - 1 - backslashes) === 0x5c) backslashes++;
+      this.escaping = backslashes % 2 === 1;
+      return this.cut('string');
     }
-    this.scanned = 0;
     if (v.length > this.limits.maxToken) throw new JsonFault(FAULT.tooLarge, lexer.pos);
     return v;
   }
 
-  /** A token that the text cuts off is longer than this. */
-  private checkToken(): void {
+  /** A token that the text cuts off is longer than what there is of it. */
+  private cut(within: 'string' | 'number'): Cut {
     if (this.pending > this.limits.maxToken) throw new JsonFault(FAULT.tooLarge, this.lexer.pos);
+    this.within = within;
+    return CUT;
   }
 
   private close(c: number): JsonEvent {

@@ -585,7 +585,7 @@ function nameOf(prop: string): string {
 }
 
 /** Properties that every table has, before its fields. */
-const OWN = 4;
+export const OWN = 4;
 
 /** The own properties of a table in order: fields begin at `OWN`. */
 function propertiesOf(t: LuaTable): string[] {
@@ -730,7 +730,7 @@ export function numbers(arr: number[]): number[] {
 }
 
 /** The array part of a table that gets its first element. */
-function startArray(value: LuaValue): LuaValue[] {
+export function startArray(value: LuaValue): LuaValue[] {
   return typeof value === 'number' ? numbers([NO_ZERO, value]) : [NO_ZERO, value];
 }
 
@@ -860,6 +860,30 @@ export function recordMaker(
   );
   const text = `return (values, from) => { const t = new Table(); t.named = true; ${assign.join(' ')} return t; }`;
   return new Function('Table', text)(tableMaker(names.length));
+}
+
+/** The same, from the properties of an object, each put through `valueOf`. */
+export function recordConverter(
+  names: readonly string[],
+): (o: { readonly [key: string]: unknown }, valueOf: (v: unknown) => LuaValue) => LuaTable {
+  const assign = names.map((name) => {
+    const key = JSON.stringify(name);
+    return `t[${JSON.stringify(property(name))}] = valueOf(o[${key}]);`;
+  });
+  const text = `return (o, valueOf) => { const t = new Table(); t.named = true; ${assign.join(' ')} return t; }`;
+  return new Function('Table', text)(tableMaker(names.length));
+}
+
+/** And back: an object with these properties, from the fields of a table. */
+export function recordMirror(
+  names: readonly string[],
+): (t: LuaTable, mirrorOf: (v: LuaValue) => unknown) => unknown {
+  const fields = names.map(
+    (name) => `${JSON.stringify(name)}: mirrorOf(t[${JSON.stringify(property(name))}])`,
+  );
+  return new Function('t', 'mirrorOf', `return { ${fields.join(', ')} };`) as ReturnType<
+    typeof recordMirror
+  >;
 }
 
 /** A table over this array, whose place 0 is unused: `{a, b}` is `fromArray([0, a, b])`. */

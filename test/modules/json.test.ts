@@ -425,3 +425,64 @@ spec(
   '99001\n',
   { once: true },
 );
+
+spec(
+  'reader: a string or number in one-byte pieces costs no more than its length',
+  `
+  local json = require 'json'
+  local function value(text)
+    local i = 0
+    local r = json.reader.new { read_some = function(self, buf) i = i + 1 return buf:copy(text:sub(i, i)) end }
+    return r:value()
+  end
+  local n = 150000
+  print(value('["' .. ('\\\\"x'):rep(n / 3) .. '"]')[1] == ('"x'):rep(n / 3))
+  print(#value('"\\\\u0041' .. ('x'):rep(n) .. '"') == n + 1, value('"' .. ('\\\\\\\\'):rep(1000) .. '\\\\n"') == ('\\\\'):rep(1000) .. '\\n')
+  print(value('[0.' .. ('3'):rep(n) .. ']')[1])
+  local ok, e = pcall(value, '["' .. ('x'):rep(1000) .. '\\n"]') print(e, e.column)
+  local ok, e = pcall(value, '["' .. ('x'):rep(1000) .. '\\\\q"]') print(e, e.column)
+`,
+  'true\ntrue\ttrue\n0.33333333333333\ninvalid value\t1003\ninvalid value\t1003\n',
+  { once: true },
+);
+
+spec(
+  'encode: what V8 writes for us, and what it leaves to us, look the same',
+  `
+  local json = require 'json'
+  local function same(v, opts)
+    local direct = json.encode(v, opts)
+    -- A handler anywhere, and the whole is written by our own encoder.
+    local by_hand = json.encode({ v, setmetatable({}, { __tojson = function(_, s) s.writer:value(0) end }) }, opts)
+    local indent = opts and '\\n' .. (' '):rep(opts.indent) or ''
+    local expected = '[' .. indent .. direct:gsub('\\n', indent == '' and '\\n' or indent) .. ',' .. indent .. '0' .. (opts and '\\n' or '') .. ']'
+    if by_hand ~= expected then print('differ', by_hand, expected) end
+  end
+  local values = {
+    true, 0, -0, 1.5, -1e-7, 1e21, 1e300, 2^53, 2^53 - 1, -2^63, 123456789012, '', 'x', 'é"\\\\\\n\\1\\127\\255', json.null, {},
+    json.into_array {}, { 1, 2.5, 'x', { y = {} } }, { a = 1, b = print, c = coroutine.create(print), d = 'e', [1.5] = 2, [true] = 3 },
+    { __proto__ = 1, toJSON = 'x', constructor = {}, ['$a'] = 1 }, { ['10'] = 1, ['2'] = 2, x = 3 }, { f = print }, setmetatable({ z = 1 }, {}),
+    { [0] = 'zero', 1, 2 }, { [0] = 'zero' }, { 1, 2, 3, x = 1 },
+  }
+  local dynamic = {}
+  for i = 1, 50 do dynamic['key' .. i % 60] = i end
+  values[#values + 1] = dynamic
+  local removed = { a = 1, b = 2, c = 3 }
+  removed.a = nil removed.c = nil
+  values[#values + 1] = removed
+  local deep = 1
+  for i = 1, 300 do deep = { d = deep } end
+  values[#values + 1] = deep
+  for round = 1, 12 do
+    for i = 1, #values do
+      same(values[i])
+      same(values[i], { indent = 3 })
+    end
+  end
+  print(json.encode({ 1, { a = json.into_array {} } }, { indent = 12 }) == '[\\n            1,\\n            {\\n                        "a": []\\n            }\\n]')
+  for _, v in ipairs { { 0/0 }, { a = { 1/0 } }, { print }, { 1, newproxy() } } do print(pcall(json.encode, v)) end
+`,
+  'true\n' +
+    'false\tNumerical argument out of domain\n'.repeat(2) +
+    'false\tInvalid argument\n'.repeat(2),
+);

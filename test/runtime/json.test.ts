@@ -1,9 +1,11 @@
 /** JSON's grammar: what RFC 8259 has, and nothing else. The engine's own JSON.parse is the model. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { arrayMeta, decodeDocument, JsonDecoder, jsonNull } from '../../src/runtime/json-decode.ts';
+import { decodeDocument, JsonDecoder } from '../../src/runtime/json-decode.ts';
 import { CUT, JsonFault, JsonLexer } from '../../src/runtime/json-lex.ts';
+import { decodeNatively, encodeNatively } from '../../src/runtime/json-native.ts';
 import { JsonReaderCore } from '../../src/runtime/json-read.ts';
+import { arrayMeta, jsonNull, LEFT } from '../../src/runtime/json-shapes.ts';
 import { JsonWriter } from '../../src/runtime/json-write.ts';
 import { entries, LuaTable } from '../../src/runtime/table.ts';
 import type { LuaValue } from '../../src/runtime/value.ts';
@@ -123,6 +125,91 @@ test('depth is limited, and does not grow the stack', () => {
   assert.equal(opinion('{"a":'.repeat(500)), 'refused');
 });
 
+/** What V8's parser and writer do in our place must be what ours do. */
+function checkNative(text: string): void {
+  let v: LuaValue | typeof LEFT = LEFT;
+  try {
+    v = decode(text);
+  } catch (thrown) {
+    assert.ok(thrown instanceof JsonFault, String(thrown));
+  }
+  const native = decodeNatively(text, 1000);
+  if (native === LEFT) return;
+  assert.notEqual(v, LEFT, text);
+  assert.deepEqual(exactly(native), exactly(v as LuaValue), text);
+  const written = encodeNatively(native, '');
+  if (written !== LEFT) assert.deepEqual(exactly(decode(written)), exactly(native), text);
+}
+
+/** Keys and values as they are, with what tells 0 from -0 and arrays from objects. */
+function exactly(v: LuaValue): unknown {
+  if (v === jsonNull) return null;
+  if (Object.is(v, -0)) return 'minus zero';
+  if (!(v instanceof LuaTable)) return v;
+  if (v.meta === arrayMeta) return Array.from(v.arr.slice(1), exactly);
+  return new Map([...entries(v)].map(([k, x]) => [k, exactly(x)]));
+}
+
+test('V8 reads and writes what the decoder and the encoder would', () => {
+  for (const text of [...JSON_TEXTS, ...OTHER_TEXTS]) checkNative(text);
+  for (let seed = 1; seed <= 1500; seed++) {
+    const pick = random(seed);
+    const text = bytes(JSON.stringify(value(pick, 0) ?? null, null, pick(3)));
+    for (let i = 0; i < 10; i++) checkNative(text);
+    for (let n = 0; n < 8; n++) {
+      const at = pick(text.length + 1);
+      const byte = ALPHABET[pick(ALPHABET.length)]!;
+      checkNative(text.slice(0, at) + (pick(3) === 0 ? '' : byte) + text.slice(at + pick(2)));
+    }
+  }
+});
+
+test('V8 leaves to the decoder what it would read otherwise', () => {
+  for (const text of [
+    '[9223372036854775807]',
+    '[1e400]',
+    '{"\\\\":1}',
+    '['.repeat(300) + ']'.repeat(300),
+    '[\\u0031]',
+    '{"a":1}x',
+  ]) {
+    assert.equal(decodeNatively(text, 1000), LEFT, text);
+  }
+  assert.equal(decodeNatively('[[1]]', 1), LEFT);
+  // It knows a key by what an earlier text had in its place, and mistakes another for it.
+  JSON.parse('{"q":1,"\\\\":2}');
+  for (let i = 0; i < 20; i++) checkNative('{"q":1,"\\n":2}');
+  checkNative(`{${Array.from({ length: 40 }, (_, i) => `"k${i}":1`).join()},"\\\\":2}`);
+});
+
+test('an array of records is read in pieces, wherever they end', () => {
+  const record = (id: number): string =>
+    `{"id": ${id}, "text": "a, {\\"id\\": 1}, {\\"id\\":", "parts": [{"id": 1}, {"id": ${'7'.repeat(id % 15)}8}], "note": "${'x'.repeat(id % 90)}"}`;
+  const records = Array.from({ length: 12_000 }, (_, id) => record(id));
+  for (const between of [',', ', ', ' ,\n']) {
+    const text = `\n[ ${records.join(between)}]\n`;
+    const native = decodeNatively(text, 1000) as LuaTable;
+    assert.equal(native.arr.length, records.length + 1);
+    assert.deepEqual(exactly(native), exactly(decode(text)));
+  }
+  const text = `[${records.join()}]`;
+  const broken = [
+    text.slice(0, -1),
+    `${text.slice(0, -1)},]`,
+    `${text}]`,
+    `${text}"]"`,
+    text.replace('{"id": 6000', ',{"id": 6000'),
+    text.replace(',{"id": 6000', '{"id": 6000'),
+    text.replace('{"id": 6000', '{"id": 06'),
+    `${text.slice(0, -1)}, {"id": 1}}`,
+    `[${records.join()}, 1e999]`,
+  ];
+  for (const other of broken) assert.equal(decodeNatively(other, 1000), LEFT);
+  // No comma for a long way before what looks like a record.
+  const long = `[{"id":1,"x":"${'y'.repeat(700_000)}{\\"id\\"","z":2},{"id":2}]`;
+  assert.deepEqual(exactly(decodeNatively(long, 10) as LuaTable), exactly(decode(long)));
+});
+
 // ── random texts ───────────────────────────────────────────────────────────────────────────────────
 
 /** Numbers in [0, n), from a seed. */
@@ -135,7 +222,21 @@ function random(seed: number): (n: number) => number {
 }
 
 // No key is a backslash alone: V8's JSON.parse takes "\\n" for one where the object before had one.
-const KEYS = ['a', 'b', 'id', 'name', 'ключ', '', '__proto__', 'constructor', 'a b', '"', '\n'];
+const KEYS = [
+  'a',
+  'b',
+  '1',
+  '20',
+  'id',
+  'name',
+  'ключ',
+  '',
+  '__proto__',
+  'constructor',
+  'a b',
+  '"',
+  '\n',
+];
 
 function value(pick: (n: number) => number, depth: number): unknown {
   switch (pick(depth > 4 ? 5 : 8)) {

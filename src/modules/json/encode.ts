@@ -6,8 +6,8 @@ import { call, suspendIn } from '../../runtime/call.ts';
 import type { LuaError } from '../../runtime/error.ts';
 import { badArgument, categoryError, codeError } from '../../runtime/error-code.ts';
 import { domCategory } from '../../runtime/json-category.ts';
-import { arrayMeta, jsonNull } from '../../runtime/json-decode.ts';
 import { DOM } from '../../runtime/json-lex.ts';
+import { arrayMeta, jsonNull } from '../../runtime/json-shapes.ts';
 import type { JsonWriter } from '../../runtime/json-write.ts';
 import { metatableOf } from '../../runtime/metatable.ts';
 import {

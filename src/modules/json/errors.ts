@@ -14,6 +14,7 @@ export interface Place {
 
 /** Where `offset` (from 0) is in a text that itself begins at `start`. */
 export function placeOf(text: string, offset: number, start: Place = TOP): Place {
+  if (offset === 0) return start;
   let { line } = start;
   let lineStart = 1 - start.column;
   for (let i = text.indexOf('\n'); i >= 0 && i < offset; i = text.indexOf('\n', i + 1)) {

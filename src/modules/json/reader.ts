@@ -7,9 +7,9 @@ import { allocateSpan, ByteSpan } from '../../runtime/byte-span.ts';
 import { call, firstThen, suspendIn } from '../../runtime/call.ts';
 import { toLuaError } from '../../runtime/error.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
-import { arrayMeta } from '../../runtime/json-decode.ts';
 import { CUT } from '../../runtime/json-lex.ts';
 import { type JsonEvent, JsonReaderCore } from '../../runtime/json-read.ts';
+import { arrayMeta, rootShape, type Shape } from '../../runtime/json-shapes.ts';
 import { index } from '../../runtime/ops.ts';
 import { LuaTable, pushElement, rawGetString, rawSet } from '../../runtime/table.ts';
 import { first, type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../../runtime/value.ts';
@@ -23,8 +23,12 @@ const DEFAULT_TOKEN = 1024 * 1024;
 
 /** A table under construction: `value()` of an array or object. */
 interface Building {
-  readonly table: LuaTable;
+  /** The array; an object only if its keys have no place among the shapes. */
+  table: LuaTable | undefined;
   readonly isArray: boolean;
+  shape: Shape;
+  /** The values of an object begin here on the stack. */
+  readonly from: number;
   key: string;
 }
 
@@ -35,6 +39,8 @@ class JsonReader extends Userdata {
   start: Place = TOP;
   busy = false;
   failed: unknown = undefined;
+  /** What the stream reads into. */
+  buffer: ByteSpan | undefined = undefined;
   /** An event that `value` or `items` has looked at and not used. */
   ahead: JsonEvent | undefined = undefined;
 
@@ -80,8 +86,11 @@ function withEvent(self: JsonReader, use: (event: JsonEvent) => Result): Result 
 function read(self: JsonReader): Result {
   const { core, stream } = self;
   const { lexer } = core;
-  const size = Math.min(Math.max(READ_SIZE, core.pending), LARGEST_READ);
-  const span = allocateSpan(size);
+  let span = self.buffer ?? allocateSpan(READ_SIZE);
+  if (span.length < core.pending && span.length < LARGEST_READ)
+    span = allocateSpan(2 * span.length);
+  self.buffer = span;
+  const size = span.length;
   self.busy = true;
   const received = (result: Result): Result => {
     self.busy = false;
@@ -93,6 +102,7 @@ function read(self: JsonReader): Result {
   };
   const failed = (thrown: unknown): Result => {
     self.busy = false;
+    self.buffer = undefined;
     const error = toLuaError(thrown);
     if (!isEndOfFile(error.value)) throw error;
     lexer.more = false;
@@ -110,23 +120,29 @@ function read(self: JsonReader): Result {
 /** The rest of the value that an event began, then `done` with it. */
 function build(self: JsonReader, event: JsonEvent, done: (v: LuaValue) => Result): Result {
   const open: Building[] = [];
+  const values: LuaValue[] = [];
   const add = (e: JsonEvent): Result => {
     for (;;) {
       let v: LuaValue;
       if (e === 'value') v = self.core.value;
-      else if (e === 'begin_array' || e === 'begin_object') {
+      else if (e === 'key') keyOf(open[open.length - 1]!, self.core.value as string, values);
+      else if (e === 'begin_array') {
         const table = new LuaTable();
-        if (e === 'begin_array') table.meta = arrayMeta;
-        open.push({ table, isArray: e === 'begin_array', key: '' });
-        v = undefined;
-      } else if (e === 'key') {
-        open[open.length - 1]!.key = self.core.value as string;
-        v = undefined;
-      } else v = open.pop()!.table;
+        table.meta = arrayMeta;
+        open.push({ table, isArray: true, shape: rootShape, from: 0, key: '' });
+      } else if (e === 'begin_object') {
+        const from = values.length;
+        open.push({ table: undefined, isArray: false, shape: rootShape, from, key: '' });
+      } else {
+        const { table, shape, from } = open.pop()!;
+        v = table ?? shape.make(values, from);
+        if (table === undefined) values.length = from;
+      }
       if (v !== undefined) {
         const top = open[open.length - 1];
         if (top === undefined) return done(v);
-        if (top.isArray) pushElement(top.table, v);
+        if (top.isArray) pushElement(top.table!, v);
+        else if (top.table === undefined) values.push(v);
         else rawSet(top.table, top.key, v);
       }
       let following: JsonEvent | undefined;
@@ -139,6 +155,20 @@ function build(self: JsonReader, event: JsonEvent, done: (v: LuaValue) => Result
     }
   };
   return add(event);
+}
+
+/** An object gets a key. */
+function keyOf(object: Building, key: string, values: LuaValue[]): void {
+  const { next } = object.shape;
+  if (object.table === undefined) {
+    const shape = next?.last === key ? next : object.shape.with(key);
+    if (shape !== undefined) {
+      object.shape = shape;
+      return;
+    }
+    object.table = object.shape.spill(values, object.from);
+  }
+  object.key = key;
 }
 
 /** Go over the rest of what an event began. */

@@ -1,0 +1,255 @@
+/**
+ * JSON by V8's own parser and writer, which take half the time of ours: values are moved between its
+ * objects and Lua's tables. They do what is usual. What they can't tell, or would do otherwise, is `LEFT`
+ * to json-decode.ts and to the encoder, which do all of it: errors and where they are, integers beyond
+ * 2^53, limits, handlers that write themselves.
+ *
+ * A Lua string has a byte in each code unit, and JSON's syntax is ASCII: bytes of UTF-8 pass through V8's
+ * parser as they are. Escapes of characters that UTF-8 writes in several bytes are replaced before.
+ */
+import { utf8 } from './json-lex.ts';
+import {
+  arrayMeta,
+  isPlainKey,
+  jsonNull,
+  LEFT,
+  type Left,
+  type Parsed,
+  rootShape,
+  type Shape,
+} from './json-shapes.ts';
+import {
+  LuaTable,
+  numbers,
+  OWN,
+  pushElement,
+  rawGetString,
+  rawLength,
+  rawSet,
+  startArray,
+  TableIterator,
+} from './table.ts';
+import { type LuaValue, NO_ZERO } from './value.ts';
+
+/** Values within each other, which are functions within each other here. */
+const MAX_DEPTH = 200;
+/** V8's objects are there beside ours for a while: not for documents that are larger. */
+const MAX_TEXT = 2 ** 26;
+
+// ── text → values ──────────────────────────────────────────────────────────────────────────────────
+
+let depth = 0;
+let maxDepth = 0;
+
+/** A whole document. */
+export function decodeNatively(text: string, levels: number): LuaValue | Left {
+  if (text.length > MAX_TEXT) return LEFT;
+  depth = 0;
+  maxDepth = Math.min(levels, MAX_DEPTH);
+  try {
+    const plain = text.includes('\\u') ? withoutEscapes(text) : text;
+    const records = plain.length > 2 * PIECE ? RECORDS.exec(plain) : null;
+    if (records !== null) {
+      const [whole, begin] = records as unknown as [string, string];
+      return recordsOf(plain, begin, whole.length - begin.length);
+    }
+    return valueOf(JSON.parse(plain) as unknown);
+  } catch (thrown) {
+    if (thrown === LEFT || thrown instanceof SyntaxError) return LEFT;
+    throw thrown;
+  }
+}
+
+/** An array of records is parsed in pieces of about this size: V8's objects of one piece are garbage before the next. */
+const PIECE = 256 * 1024;
+/** What an array of records begins with, up to the first key of the first one. */
+const RECORDS = /^[ \t\n\r]*\[[ \t\n\r]*(\{[ \t\n\r]*"[\w-]{1,40}")/;
+
+/**
+ * The pieces end where another record seems to begin. If that was in a string, or in a smaller array, the piece doesn't
+ * parse, and becomes a larger one; if `[a]` and `[b]` are arrays, then `[a, b]` is the array of both.
+ */
+function recordsOf(text: string, begin: string, from: number): LuaTable {
+  const t = arrayTable([]);
+  depth++;
+  const end = text.lastIndexOf(']');
+  let size = PIECE;
+  while (from < end) {
+    const next = text.indexOf(begin, from + size);
+    const to = next < 0 ? end : text.lastIndexOf(',', next);
+    const piece = to > from ? parsed(`[${text.substring(from, to)}]`) : undefined;
+    if (piece !== undefined && piece.length > 0) {
+      for (const v of piece) pushElement(t, valueOf(v));
+      from = to + 1;
+    } else if (next < 0) throw LEFT;
+    else size *= 2;
+  }
+  if (/[^ \t\n\r]/.test(text.substring(end + 1))) throw LEFT;
+  return t;
+}
+
+function parsed(text: string): unknown[] | undefined {
+  try {
+    return JSON.parse(text) as unknown[];
+  } catch {
+    return undefined;
+  }
+}
+
+/** An escape of any kind, so that `\\u` is none; pairs of surrogates are one. */
+const ESCAPE = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u[\da-fA-F]{4}|[^u])/g;
+
+/** In place of escapes the bytes above 127 that they stand for: nothing becomes valid that wasn't. */
+function withoutEscapes(text: string): string {
+  return text.replace(ESCAPE, (escape) => {
+    if (escape.length < 6) return escape;
+    const unit = Number.parseInt(escape.slice(2, 6), 16);
+    if (unit < 0x80) return escape;
+    if (escape.length === 6) return utf8(unit);
+    const low = Number.parseInt(escape.slice(8), 16);
+    return utf8(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
+  });
+}
+
+function valueOf(v: unknown): LuaValue {
+  if (typeof v === 'string') return v;
+  if (typeof v === 'number') {
+    // It may be an integer that 64 bits don't hold.
+    if (v >= 2 ** 63 || v < -(2 ** 63)) throw LEFT;
+    return v;
+  }
+  if (typeof v === 'boolean') return v;
+  if (v === null) return jsonNull;
+  if (++depth > maxDepth) throw LEFT;
+  const t = Array.isArray(v) ? arrayTable(v) : objectTable(v as Parsed);
+  depth--;
+  return t;
+}
+
+function arrayTable(values: readonly unknown[]): LuaTable {
+  const t = new LuaTable();
+  t.meta = arrayMeta;
+  const { length } = values;
+  if (length === 0) return t;
+  const first = valueOf(values[0]);
+  let arr: LuaValue[];
+  // One that grows by `push` has room for 16 more.
+  if (length === 1) arr = startArray(first);
+  else if (length === 2) arr = startPair(first, valueOf(values[1]));
+  else if (length === 3) arr = startTriple(first, valueOf(values[1]), valueOf(values[2]));
+  else {
+    arr = startArray(first);
+    for (let i = 1; i < length; i++) arr.push(valueOf(values[i]));
+  }
+  t.arr = arr;
+  return t;
+}
+
+const startPair = (a: LuaValue, b: LuaValue): LuaValue[] =>
+  typeof a === 'number' ? numbers([NO_ZERO, a, b as number]) : [NO_ZERO, a, b];
+const startTriple = (a: LuaValue, b: LuaValue, c: LuaValue): LuaValue[] =>
+  typeof a === 'number' ? numbers([NO_ZERO, a, b as number, c as number]) : [NO_ZERO, a, b, c];
+
+function objectTable(o: Parsed): LuaTable {
+  const keys = Object.keys(o);
+  let shape: Shape | undefined = rootShape;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    const next: Shape | undefined = shape.next;
+    shape = next !== undefined && next.last === key ? next : shape.with(key);
+    if (shape === undefined) return largeTable(o, keys);
+  }
+  return shape.convert(o, valueOf);
+}
+
+function largeTable(o: Parsed, keys: readonly string[]): LuaTable {
+  const t = new LuaTable();
+  for (const key of keys) {
+    if (key.includes('\\')) throw LEFT;
+    rawSet(t, key, valueOf(o[key]));
+  }
+  return t;
+}
+
+// ── values → text ──────────────────────────────────────────────────────────────────────────────────
+
+/** V8 writes integers from here on in another way, and ours writes them out. */
+const LARGE = 2 ** 53;
+/** V8 takes no more. */
+const MAX_INDENT = 10;
+
+export function encodeNatively(value: LuaValue, indent: string): string | Left {
+  if (indent.length > MAX_INDENT) return LEFT;
+  depth = 0;
+  maxDepth = MAX_DEPTH;
+  try {
+    const mirror = mirrorOf(value);
+    if (mirror === undefined) return LEFT;
+    // Any other argument, and V8 takes the slower of its two ways.
+    return indent === '' ? JSON.stringify(mirror) : JSON.stringify(mirror, undefined, indent);
+  } catch (thrown) {
+    // A text that is too long for a string is a RangeError.
+    if (thrown === LEFT || thrown instanceof RangeError) return LEFT;
+    throw thrown;
+  }
+}
+
+/** What V8 writes as this value is to be written; undefined for what is left out of objects. */
+function mirrorOf(v: LuaValue): unknown {
+  if (typeof v === 'string' || typeof v === 'boolean') return v;
+  if (typeof v === 'number') {
+    if (v < LARGE && v > -LARGE && (v !== 0 || 1 / v > 0)) return v;
+    throw LEFT;
+  }
+  if (v === jsonNull) return null;
+  if (!(v instanceof LuaTable)) {
+    if (typeof v === 'function' || v === undefined) return undefined;
+    throw LEFT;
+  }
+  const { meta } = v;
+  if (meta !== undefined && meta !== arrayMeta && rawGetString(meta, '__tojson') !== undefined) {
+    throw LEFT;
+  }
+  if (++depth > maxDepth) throw LEFT;
+  const length = rawLength(v);
+  const o = length > 0 || meta === arrayMeta ? arrayMirror(v, length) : objectMirror(v);
+  depth--;
+  return o;
+}
+
+function arrayMirror(t: LuaTable, length: number): unknown[] {
+  const { arr } = t;
+  if (arr.length !== length + 1) throw LEFT;
+  const values: unknown[] = [];
+  for (let i = 1; i <= length; i++) {
+    const v = mirrorOf(arr[i]);
+    if (v === undefined) throw LEFT;
+    values.push(v);
+  }
+  return values;
+}
+
+function objectMirror(t: LuaTable): unknown {
+  if (t.hash !== undefined) return anyMirror(t);
+  if (!t.named) return {};
+  const props = Object.keys(t);
+  let shape: Shape | undefined = rootShape;
+  for (let i = OWN; i < props.length; i++) {
+    const prop = props[i]!;
+    const next: Shape | undefined = shape.next;
+    shape = next !== undefined && next.prop === prop ? next : shape.with(prop.slice(1));
+    if (shape === undefined) return anyMirror(t);
+  }
+  return shape.mirror(t, mirrorOf);
+}
+
+function anyMirror(t: LuaTable): unknown {
+  const o: Record<string, unknown> = {};
+  for (const fields = new TableIterator(t); fields.step(); ) {
+    const { key, value } = fields;
+    if (typeof key !== 'string') continue;
+    if (!isPlainKey(key)) throw LEFT;
+    o[key] = mirrorOf(value);
+  }
+  return o;
+}
