@@ -4,7 +4,6 @@
  * Start-up is part of the product: in the bundle, modules marked `when it is required` are evaluated then
  * (scripts/lazy-modules.ts). The others have classes that programs may meet without requiring them.
  */
-import { FilePath } from '../actors/modules.ts';
 import type { Library, Vm } from '../actors/vm.ts';
 import { argTypeError } from '../runtime/check.ts';
 import { LuaTable, rawGetString, setField, setFields } from '../runtime/table.ts';
@@ -17,11 +16,13 @@ import { byteSpan } from './byte_span.ts';
 import { channel } from './channel.ts'; // when it is required
 import { conditionVariable } from './condition_variable.ts'; // when it is required
 import { coroutine } from './coroutine.ts';
-import { type LuaModule, luaType, type MemberTable, memberValue } from './define.ts';
+import { type LuaModule, type MemberTable, memberValue } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts'; // when it is required
 import { file } from './file.ts'; // when it is required
 import './file_descriptor.ts';
+import { filesystem } from './filesystem.ts'; // when it is required
+import './filesystem/path.ts';
 import { format } from './format.ts';
 import { future } from './future.ts'; // when it is required
 import { genericError } from './generic_error.ts';
@@ -62,6 +63,7 @@ const core: readonly LuaModule[] = [
   conditionVariable,
   fiberGroup,
   file,
+  filesystem,
   future,
   genericError,
   inbox,
@@ -83,8 +85,6 @@ const core: readonly LuaModule[] = [
   waitGroup,
 ];
 const coreById = new Map(core.map((module) => [module.name, module]));
-
-luaType('filesystem.path', FilePath, { tostring: (self) => self.path });
 
 function libraryTable(vm: Vm, module: LuaModule): LuaTable {
   const key = `global ${module.name}`;

@@ -159,10 +159,8 @@ export function luaType<C extends Userdata>(
     concat: spec.concat,
   };
   Object.defineProperty(cls.prototype, 'luaType', { value: type });
-  luaTypes.set(
-    name,
-    new Set([spec.methods ?? {}, properties, setters].flatMap((members) => Object.keys(members))),
-  );
+  const members = [spec.methods ?? {}, properties, setters].flatMap((some) => Object.keys(some));
+  luaTypes.set(name, new Set([...(luaTypes.get(name) ?? []), ...members]));
   return { methods };
 }
 
