@@ -164,7 +164,8 @@ export class PathGrammar {
     const right = this.parts(p);
     const otherRoot = right.rootName !== '' && right.rootName !== this.rootName(base);
     if (this.isAbsolute(p) || otherRoot) return p;
-    if (right.rootDirectory !== '') return this.rootName(base) + right.rootDirectory + right.relative;
+    if (right.rootDirectory !== '')
+      return this.rootName(base) + right.rootDirectory + right.relative;
     const left = this.parts(base);
     // `//host` is a root name that a file can't follow; `C:` is one that it can.
     const needsDirectory =
@@ -218,7 +219,10 @@ export class PathGrammar {
     if (up < 0) return '';
     const down = steps.slice(same);
     if (up === 0 && (down.length === 0 || down[0] === '')) return '.';
-    return [...Array<string>(up).fill('..'), ...down].reduce((path, step) => this.join(path, step), '');
+    return [...Array<string>(up).fill('..'), ...down].reduce(
+      (path, step) => this.join(path, step),
+      '',
+    );
   }
 
   private isSame(a: string, b: string): boolean {
