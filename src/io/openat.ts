@@ -15,8 +15,8 @@ import type { Fd } from '../sys/native.ts';
 const O_PATH = 0o10000000;
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
-/** Flags of open(2) by name. */
-export const OPENAT_FLAGS: Readonly<Record<string, number>> = {
+/** Flags of open(2) by name: those of files. */
+export const OPEN_FLAGS = {
   append: constants.O_APPEND,
   create: constants.O_CREAT,
   exclusive: constants.O_EXCL,
@@ -25,6 +25,11 @@ export const OPENAT_FLAGS: Readonly<Record<string, number>> = {
   write_only: constants.O_WRONLY,
   sync_all_on_write: constants.O_SYNC,
   truncate: constants.O_TRUNC,
+};
+
+/** And those that openat(2) is given beside them. */
+export const OPENAT_FLAGS: Readonly<Record<string, number>> = {
+  ...OPEN_FLAGS,
   temporary: O_TMPFILE,
   directory: constants.O_DIRECTORY,
   no_follow: constants.O_NOFOLLOW,

@@ -9,7 +9,7 @@ import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { startTimer } from '../io/timer.ts';
 import { suspendIn } from '../runtime/call.ts';
-import { checkNumber } from '../runtime/check.ts';
+import { checkDuration } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
 import { LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
@@ -39,7 +39,8 @@ function request(self: TxChannel, ...args: LuaValue[]): Result {
   const fiber = currentFiber();
   const answer = new Mailbox(currentVm(), 'channel_closed');
   answer.highWater = 1;
-  const deadline = args[1] === undefined ? undefined : startDeadline(fiber, checkSeconds(args[1]));
+  const deadline =
+    args[1] === undefined ? undefined : startDeadline(fiber, checkDuration(args[1], 3, 'request'));
   const close = (r: Result): Result => {
     deadline?.cancel();
     answer.close();
@@ -69,12 +70,6 @@ function tryThen(
     return fail(thrown);
   }
   return r === SUSPEND ? suspendIn(then, fail) : then(r);
-}
-
-function checkSeconds(v: LuaValue): number {
-  const s = checkNumber(v, 3, 'request');
-  if (!Number.isFinite(s) || s < 0) throw codeError('EDOM', { arg: 3 });
-  return s;
 }
 
 /** When the time is over, what the fiber waits for then ends with ETIMEDOUT. */

@@ -7,15 +7,14 @@ import { currentFiber } from '../fibers/scheduler.ts';
 import { interrupt, suspendToEnd, suspensionPoint } from '../fibers/suspend.ts';
 import { startTimer } from '../io/timer.ts';
 import { suspendIn } from '../runtime/call.ts';
-import { checkFunction, checkNumber } from '../runtime/check.ts';
+import { checkDuration, checkFunction } from '../runtime/check.ts';
 import { codeError, coreError, isInterrupted } from '../runtime/error-code.ts';
 import { type LuaValue, type Result, SUSPEND } from '../runtime/value.ts';
 import type { LuaModule } from './define.ts';
 
 /** Results of f; what it raised; or ETIMEDOUT when the interruption ended it. */
 function run(seconds: LuaValue, f: LuaValue): Result {
-  const s = checkNumber(seconds, 1, 'timeout');
-  if (!Number.isFinite(s) || s < 0) throw codeError('EDOM', { arg: 1 });
+  const s = checkDuration(seconds, 1, 'timeout');
   const body = checkFunction(f, 2, 'timeout');
   suspensionPoint();
   const parent = currentFiber();

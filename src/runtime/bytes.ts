@@ -112,3 +112,11 @@ export function byteSet(members: Uint8Array): Uint8Array {
   for (const byte of members) set[byte] = 1;
   return set;
 }
+
+/** The bytes of which `test` is true. */
+export function bytesWhere(test: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (test(byte) ? 1 : 0));
+}
+
+/** The bytes that are not in the set. */
+export const bytesOutside = (set: Uint8Array): Uint8Array => set.map((member) => 1 - member);

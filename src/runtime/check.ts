@@ -1,5 +1,6 @@
 /** Argument checkers: they word a mistake as LuaJIT does, and narrow each value once. */
 import { type CallInfo, callInfo, errorOfCall, typeName } from './error.ts';
+import { codeError } from './error-code.ts';
 import { formatNumber, parseNumber } from './number.ts';
 import { LuaTable } from './table.ts';
 import type { LuaFunction, LuaValue } from './value.ts';
@@ -50,6 +51,13 @@ export function checkInteger(v: LuaValue, position: number, fn: string): number 
 function cutToInteger(n: number): number {
   // NaN becomes what x86-64 makes of it.
   return Number.isFinite(n) ? Math.trunc(n) : n !== n ? -(2 ** 31) : n;
+}
+
+/** Seconds from now on. EDOM{arg}: negative, infinite or NaN */
+export function checkDuration(v: LuaValue, position: number, fn: string): number {
+  const s = checkNumber(v, position, fn);
+  if (!Number.isFinite(s) || s < 0) throw codeError('EDOM', { arg: position });
+  return s;
 }
 
 /** A string; numbers become one. */

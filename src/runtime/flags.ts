@@ -16,9 +16,18 @@ export function checkFlags(
     return v;
   }
   if (!(v instanceof LuaTable)) throw badArgument(position);
+  return namedFlags(v, names, position);
+}
+
+/** A list of names. EINVAL{arg} for one that is not among these */
+export function namedFlags(
+  list: LuaTable,
+  names: Readonly<Record<string, number>>,
+  position: number,
+): number {
   let flags = 0;
-  for (let i = 1; i <= rawLength(v); i++) {
-    const name = rawGet(v, i);
+  for (let i = 1; i <= rawLength(list); i++) {
+    const name = rawGet(list, i);
     if (typeof name !== 'string' || !Object.hasOwn(names, name)) throw badArgument(position);
     flags |= names[name]!;
   }

@@ -3,6 +3,7 @@
  *
  * A mistake in a pattern is an item too: Lua raises it only when matching comes that far.
  */
+import { bytesOutside, bytesWhere } from './bytes.ts';
 
 /** 256 entries: 1 for each byte that belongs to the class. */
 export type ByteSet = Uint8Array;
@@ -137,15 +138,10 @@ function bracketSet(pattern: string, open: number, close: number): ByteSet {
       set.fill(1, c, pattern.charCodeAt(p) + 1);
     } else set[c] = 1;
   }
-  return complement ? inverse(set) : set;
+  return complement ? bytesOutside(set) : set;
 }
 
 // ── classes ────────────────────────────────────────────────────────────────────────────────────────
-
-function setWhere(test: (byte: number) => boolean): ByteSet {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (test(byte) ? 1 : 0));
-}
-const inverse = (set: ByteSet): ByteSet => set.map((member) => 1 - member);
 
 const between = (first: string, last: string) => (byte: number) =>
   byte >= first.charCodeAt(0) && byte <= last.charCodeAt(0);
@@ -158,8 +154,9 @@ const isAlnum = (byte: number): boolean => isAlpha(byte) || isDigit(byte);
 const isHex = (byte: number): boolean =>
   isDigit(byte) || between('a', 'f')(byte) || between('A', 'F')(byte);
 
-/** `%a` and its like, as the C locale has them; capital letters are their complements. Sets that were asked for: */
+/** Sets of classes that patterns have asked for. */
 const CLASSES = new Map<number, ByteSet>();
+/** `%a` and its like, as the C locale has them; capital letters are their complements. */
 const classTests: Record<string, (byte: number) => boolean> = {
   a: isAlpha,
   c: (byte) => byte < 32 || byte === 127,
@@ -181,8 +178,8 @@ function classSet(letter: number): ByteSet {
     const name = String.fromCharCode(letter).toLowerCase();
     const test = Object.hasOwn(classTests, name) ? classTests[name] : undefined;
     if (test === undefined) return byteSet(letter);
-    set = setWhere(test);
-    if (name.charCodeAt(0) !== letter) set = inverse(set);
+    set = bytesWhere(test);
+    if (name.charCodeAt(0) !== letter) set = bytesOutside(set);
     CLASSES.set(letter, set);
   }
   return set;
@@ -190,6 +187,6 @@ function classSet(letter: number): ByteSet {
 
 const byteSets: ByteSet[] = [];
 function byteSet(byte: number): ByteSet {
-  return (byteSets[byte] ??= setWhere((b) => b === byte));
+  return (byteSets[byte] ??= bytesWhere((b) => b === byte));
 }
 const EVERYTHING = new Uint8Array(256).fill(1);

@@ -6,6 +6,7 @@
  *   extended   ERE: ( ) { } + ? | have a meaning of their own, a backslash takes it away
  *   basic      BRE: \( \) \{ \} have, and \1 to \9; * is ordinary where there is nothing to repeat
  */
+import { bytesOutside, bytesWhere } from './bytes.ts';
 
 export type Grammar = 'ecma' | 'extended' | 'basic';
 
@@ -69,14 +70,11 @@ export const MAX_REPEAT = 1000;
 /** Groups, and other things within each other. */
 const MAX_NESTING = 200;
 
-function setOf(test: (byte: number) => boolean): ByteSet {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (test(byte) ? 1 : 0));
-}
-const inText = (text: string): ByteSet => setOf((b) => text.includes(String.fromCharCode(b)));
+const inText = (text: string): ByteSet => bytesWhere((b) => text.includes(String.fromCharCode(b)));
 const between = (low: string, high: string): ByteSet =>
-  setOf((b) => b >= low.charCodeAt(0) && b <= high.charCodeAt(0));
-const union = (...sets: readonly ByteSet[]): ByteSet => setOf((b) => sets.some((s) => s[b] === 1));
-const inverse = (set: ByteSet): ByteSet => setOf((b) => set[b] === 0);
+  bytesWhere((b) => b >= low.charCodeAt(0) && b <= high.charCodeAt(0));
+const union = (...sets: readonly ByteSet[]): ByteSet =>
+  bytesWhere((b) => sets.some((s) => s[b] === 1));
 
 const digit = between('0', '9');
 const lower = between('a', 'z');
@@ -91,12 +89,12 @@ const CLASSES: ReadonlyMap<string, ByteSet> = new Map([
   ['alnum', alnum],
   ['alpha', alpha],
   ['blank', inText(' \t')],
-  ['cntrl', setOf((b) => b < 0x20 || b === 0x7f)],
+  ['cntrl', bytesWhere((b) => b < 0x20 || b === 0x7f)],
   ['digit', digit],
   ['graph', graph],
   ['lower', lower],
   ['print', between(' ', '~')],
-  ['punct', setOf((b) => graph[b] === 1 && alnum[b] === 0)],
+  ['punct', bytesWhere((b) => graph[b] === 1 && alnum[b] === 0)],
   ['space', space],
   ['upper', upper],
   ['xdigit', union(digit, between('a', 'f'), between('A', 'F'))],
@@ -232,7 +230,10 @@ class Parser {
       case '[':
         return { kind: 'set', set: this.bracket(at) };
       case '.':
-        return { kind: 'set', set: ecma ? inverse(inText('\n\r')) : inverse(inText('\0')) };
+        return {
+          kind: 'set',
+          set: ecma ? bytesOutside(inText('\n\r')) : bytesOutside(inText('\0')),
+        };
       case '\\':
         return this.escape(at);
       case '^':
@@ -374,7 +375,7 @@ class Parser {
   private classEscape(c: string): ByteSet | undefined {
     const set = 'dswDSW'.includes(c) ? CLASSES.get(c.toLowerCase()) : undefined;
     if (set === undefined) return undefined;
-    return c === c.toLowerCase() ? set : inverse(set);
+    return c === c.toLowerCase() ? set : bytesOutside(set);
   }
 
   /** ECMAScript's escapes for one character. */
@@ -411,7 +412,7 @@ class Parser {
   /** Both cases of each letter, if case does not matter. */
   private fold(set: ByteSet): ByteSet {
     if (!this.ignoreCase) return set;
-    return setOf((b) => set[b] === 1 || (alpha[b] === 1 && set[b ^ 0x20] === 1));
+    return bytesWhere((b) => set[b] === 1 || (alpha[b] === 1 && set[b ^ 0x20] === 1));
   }
 
   // ── brackets ──
@@ -444,7 +445,7 @@ class Parser {
     }
     this.pos++;
     const folded = this.fold(set);
-    return negative ? inverse(folded) : folded;
+    return negative ? bytesOutside(folded) : folded;
   }
 
   /** One byte, or a set of them. */

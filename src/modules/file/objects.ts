@@ -13,6 +13,7 @@ import { HandleObject, handleMethods, handleProperties } from '../../actors/hand
 import { FilePath } from '../../actors/modules.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { RandomAccessFile, StreamFile } from '../../io/file.ts';
+import { OPEN_FLAGS } from '../../io/openat.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
@@ -21,17 +22,6 @@ import { checkFlags } from '../../runtime/flags.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../sys/file.ts';
 import { luaType } from '../define.ts';
-
-export const OPEN_FLAGS = {
-  append: constants.O_APPEND,
-  create: constants.O_CREAT,
-  exclusive: constants.O_EXCL,
-  read_only: constants.O_RDONLY,
-  read_write: constants.O_RDWR,
-  write_only: constants.O_WRONLY,
-  sync_all_on_write: constants.O_SYNC,
-  truncate: constants.O_TRUNC,
-};
 
 /** A FIFO without a peer must not hold up the thread; a terminal is not to become ours. */
 const ALWAYS = constants.O_NONBLOCK | constants.O_NOCTTY;

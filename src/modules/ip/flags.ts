@@ -1,6 +1,6 @@
 /** Flags of calls: integers, as up to Emilua 0.7, or lists of names, as since. */
-import { badArgument } from '../../runtime/error-code.ts';
-import { LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
+import { namedFlags } from '../../runtime/flags.ts';
+import { LuaTable } from '../../runtime/table.ts';
 import type { LuaValue } from '../../runtime/value.ts';
 import {
   AI_ADDRCONFIG,
@@ -31,12 +31,5 @@ export const ADDRESS_INFO_FLAGS = {
 /** @returns undefined for what is neither a number nor a table; EINVAL{arg} for an unknown name */
 export function readFlags(v: LuaValue, names: Flags, position: number): number | undefined {
   if (typeof v === 'number') return v | 0;
-  if (!(v instanceof LuaTable)) return undefined;
-  let flags = 0;
-  for (let i = 1; i <= rawLength(v); i++) {
-    const name = rawGet(v, i);
-    if (typeof name !== 'string' || !Object.hasOwn(names, name)) throw badArgument(position);
-    flags |= names[name]!;
-  }
-  return flags;
+  return v instanceof LuaTable ? namedFlags(v, names, position) : undefined;
 }
