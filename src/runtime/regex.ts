@@ -3,8 +3,9 @@
  *
  * V8's RegExp is used where it means exactly the same and cannot take for ever: ECMAScript patterns
  * without back-references and look-aheads that V8's linear engine takes, to which V8 is told to change
- * when the other one backtracks too much (modules/regex.ts sets the flags); and of POSIX patterns those whose first match is the longest, whatever the text. All others, and whatever has to know
- * whether more bytes could change a match, go to the machine in regex-match.ts.
+ * when the other one backtracks too much (modules/regex.ts sets the flags); and of POSIX patterns those
+ * whose first match is the longest, whatever the text. All others, and whatever has to know whether more
+ * bytes could change a match, go to the machine in regex-match.ts.
  */
 import { ByteMatcher, ByteRuns } from './byte-matcher.ts';
 import { encodeBytes } from './bytes.ts';
@@ -32,6 +33,8 @@ export class Regex extends ByteMatcher {
   readonly runs: ByteRuns | undefined;
   private readonly finder: RegExp | undefined;
   private readonly whole: RegExp | undefined;
+  /** As `finder`, if it can be asked for matches that are not empty: V8 passes over what follows an empty one. */
+  private readonly splitter: RegExp | undefined;
 
   /** @throws RegexFault */
   constructor(options: RegexOptions) {
@@ -51,6 +54,7 @@ export class Regex extends ByteMatcher {
       // Not with the flag for indices: V8 doesn't change engines then.
       this.finder = new RegExp(source, 'g');
       this.whole = new RegExp(`^(?:${source})$`);
+      if (set !== undefined || !canBeEmpty(parsed.root)) this.splitter = this.finder;
     }
   }
 
@@ -133,8 +137,8 @@ export class Regex extends ByteMatcher {
 
   /** The matches in a text that are not empty. */
   eachInText(text: string, match: (from: number, to: number) => void): void {
-    const { finder } = this;
-    if (finder === undefined) {
+    const { splitter } = this;
+    if (splitter === undefined) {
       const bytes = toBytes(text);
       for (let at = 0; ; at = this.matchEnd) {
         at = this.find(bytes, at, bytes.length, false, 0);
@@ -142,9 +146,9 @@ export class Regex extends ByteMatcher {
         match(at, this.matchEnd);
       }
     }
-    finder.lastIndex = 0;
-    for (let m = finder.exec(text); m !== null; m = finder.exec(text)) {
-      if (m[0] === '') finder.lastIndex++;
+    splitter.lastIndex = 0;
+    for (let m = splitter.exec(text); m !== null; m = splitter.exec(text)) {
+      if (m[0] === '') splitter.lastIndex++;
       else match(m.index, m.index + m[0].length);
     }
   }
@@ -257,4 +261,22 @@ function runOf(root: Node): ByteSet | undefined {
   if (root.kind !== 'repeat' || root.body.kind !== 'set' || !root.greedy) return undefined;
   // No match is empty here: `*` finds what `+` finds.
   return root.min <= 1 && root.max === Number.POSITIVE_INFINITY ? root.body.set : undefined;
+}
+
+/** Whether there may be a match of no bytes. */
+function canBeEmpty(node: Node): boolean {
+  switch (node.kind) {
+    case 'set':
+      return false;
+    case 'seq':
+      return node.items.every(canBeEmpty);
+    case 'alt':
+      return node.options.some(canBeEmpty);
+    case 'group':
+      return canBeEmpty(node.body);
+    case 'repeat':
+      return node.min === 0 || canBeEmpty(node.body);
+    default:
+      return true;
+  }
 }

@@ -100,6 +100,27 @@ spec(
 );
 
 spec(
+  'where a pattern prefers no byte at all, split and patsplit still look for a match with some',
+  `
+  local regex = require 'regex'
+  local byte_span = require 'byte_span'
+  for _, pattern in ipairs { 'a*?', '|a', '(?:)|b', 'a??b??', 'x*|,' } do
+    local re = regex.new { pattern = pattern, grammar = 'ecma' }
+    local of_spans = {}
+    for i, span in ipairs(regex.split(re, byte_span.append('xab,b'))) do of_spans[i] = tostring(span) end
+    print(pattern, table.concat(regex.split(re, 'xab,b'), '|'), table.concat(of_spans, '|'),
+      table.concat(regex.patsplit(re, 'xab,b'), '|'))
+  end
+  `,
+  `a*?	x|b,b	x|b,b	a
+|a	x|b,b	x|b,b	a
+(?:)|b	xa|,|	xa|,|	b|b
+a??b??	x||,|	x||,|	a|b|b
+x*|,	|ab|b	|ab|b	x|,
+`,
+);
+
+spec(
   'split and patsplit refuse patterns with groups, unless they are told to have none',
   `
   local regex = require 'regex'
