@@ -13,7 +13,9 @@ static const char *const names[FAULT_CALLS] = {
   "recvfrom", "sendto", "setsockopt", "getsockopt", "getsockname",
   "getpeername", "shutdown", "getaddrinfo", "getnameinfo",
   "socketpair", "recvmsg", "sendmsg", "openpty", "pwritev2",
-  "flock", "io_uring_setup", "openat2",
+  "flock", "io_uring_setup", "openat2", "fstatat", "getdents64",
+  "mkdirat", "unlinkat", "linkat", "renameat2", "symlinkat", "fchmodat",
+  "fchownat", "fsetxattr", "copy_file_range",
 };
 
 _Thread_local int fault_armed = 0;

@@ -19,6 +19,23 @@ export const monotonicMs = (): number => virtual?.now() ?? performance.now();
 export const monotonicNs = (): bigint =>
   virtual === undefined ? process.hrtime.bigint() : BigInt(Math.round(virtual.now() * 1e6));
 
+let systemOffset = 0;
+
+/**
+ * The wall clock. Node gives it in milliseconds; the monotonic clock fills in the digits below, and
+ * is set anew when the two have drifted apart, or somebody has moved the wall clock.
+ */
+export function realtimeNs(): bigint {
+  const ms = Date.now();
+  const monotonic = performance.now();
+  let now = monotonic + systemOffset;
+  if (!(now >= ms && now < ms + 1)) {
+    now = ms + Math.min(Math.max(now - ms, 0), 0.999_999);
+    systemOffset = now - monotonic;
+  }
+  return BigInt(ms) * 1_000_000n + BigInt(Math.floor((now - ms) * 1e6));
+}
+
 /** What runs a queue: a clock and one alarm. Tests bring their own. */
 export interface Clock {
   now(): number;

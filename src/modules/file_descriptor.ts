@@ -5,6 +5,7 @@
 import { fstatSync } from 'node:fs';
 import { checkFd, FileDescriptor, newFd } from '../actors/file-descriptor.ts';
 import { FilePath } from '../actors/modules.ts';
+import { fileType } from '../io/file-type.ts';
 import { OPENAT_FLAGS, openAt, RESOLVE_FLAGS } from '../io/openat.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
 import { LuaTable, rawGet, rawLength } from '../runtime/table.ts';
@@ -22,20 +23,9 @@ import {
 } from '../sys/socket.ts';
 import { luaType } from './define.ts';
 
-const S_IFMT = 0o170000;
-const TYPES: ReadonlyMap<number, string> = new Map([
-  [0o100000, 'regular'],
-  [0o040000, 'directory'],
-  [0o120000, 'symlink'],
-  [0o060000, 'block'],
-  [0o020000, 'character'],
-  [0o010000, 'fifo'],
-  [0o140000, 'socket'],
-]);
-
-function fileType(fd: number): string {
+function typeOf(fd: number): string {
   try {
-    return TYPES.get(fstatSync(fd).mode & S_IFMT) ?? 'unknown';
+    return fileType(fstatSync(fd).mode);
   } catch (error) {
     throw new SysError('fstat', -((error as NodeJS.ErrnoException).errno ?? -EBADF));
   }
@@ -133,7 +123,7 @@ luaType('file_descriptor', FileDescriptor, {
   },
   properties: {
     non_blocking: (self) => self.owned.nonBlocking,
-    type: (self) => fileType(self.fd),
+    type: (self) => typeOf(self.fd),
   },
   setters: {
     non_blocking(self, on) {

@@ -1,13 +1,25 @@
-/** `require 'filesystem'`: the names of files. */
-import { type LuaValue, Userdata } from '../runtime/value.ts';
+/** `require 'filesystem'`: names of files, and what is on the disk. */
+import { type LuaFunction, type LuaValue, Userdata } from '../runtime/value.ts';
 import { luaType } from './define.ts';
+import { changeFunctions } from './filesystem/change.ts';
+import { clock } from './filesystem/clock.ts';
 import { pathModule } from './filesystem/path.ts';
+import { placeFunctions } from './filesystem/places.ts';
+import { statusFunctions } from './filesystem/status.ts';
 
 class Filesystem extends Userdata {}
+
+const functions: Record<string, LuaFunction> = {
+  ...placeFunctions,
+  ...statusFunctions,
+  ...changeFunctions,
+};
 
 luaType('filesystem', Filesystem, {
   properties: {
     path: () => pathModule,
+    clock: () => clock,
+    ...Object.fromEntries(Object.entries(functions).map(([name, f]) => [name, () => f])),
   },
 });
 

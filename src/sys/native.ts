@@ -105,6 +105,32 @@ export interface Native {
   flock(fd: Fd, operation: number): number;
   openat2(fd: Fd, path: string, flags: number, mode: number, resolve: number): number;
 
+  fstatat(directory: Fd, path: string, flags: number, out: Float64Array): number;
+  statfs(path: string, out: Float64Array): number;
+  getdents64(fd: Fd, bytes: Uint8Array, length: number): number;
+  readlinkat(directory: Fd, path: string): string | number;
+  realpath(path: string): string | number;
+  getcwd(): string | number;
+  fchdir(fd: Fd): number;
+  chroot(path: string): number;
+  mkdirat(directory: Fd, path: string, mode: number): number;
+  mknodat(directory: Fd, path: string, mode: number, device: number): number;
+  unlinkat(directory: Fd, path: string, flags: number): number;
+  linkat(from: Fd, path: string, to: Fd, newPath: string, flags: number): number;
+  renameat2(from: Fd, path: string, to: Fd, newPath: string, flags: number): number;
+  symlinkat(target: string, directory: Fd, path: string): number;
+  fchmodat(directory: Fd, path: string, mode: number, flags: number): number;
+  fchmod(fd: Fd, mode: number): number;
+  fchownat(directory: Fd, path: string, owner: number, group: number, flags: number): number;
+  utimensat(directory: Fd, path: string, times: Float64Array, flags: number): number;
+  truncate(path: string, length: number): number;
+  ftruncate(fd: Fd, length: number): number;
+  flistxattr(fd: Fd, bytes: Uint8Array, length: number): number;
+  fgetxattr(fd: Fd, name: string, bytes: Uint8Array, length: number): number;
+  fsetxattr(fd: Fd, name: string, bytes: Uint8Array, length: number): number;
+  ficlone(to: Fd, from: Fd): number;
+  copy_file_range(from: Fd, to: Fd, length: number): number;
+
   uring_open(done: (count: number) => void, shared: Int32Array): number;
   uring_read(fd: Fd, length: number, position: number): number;
   uring_write(fd: Fd, bytes: Uint8Array, offset: number, length: number, position: number): number;
