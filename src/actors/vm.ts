@@ -190,7 +190,7 @@ export class Vm {
     if (!this.open) return;
     const { alive } = this.scheduler;
     // One that is alone is asked when the event loop has nothing else to do.
-    if (alive.size === 0 || (this.siblings.size > 1 && this.isIdle)) this.closeIdle();
+    if (alive.isEmpty || (this.siblings.size > 1 && this.isIdle)) this.closeIdle();
   }
 
   /** Finalizers and the like, for when nothing else is left to do: true where a fiber has been started. */

@@ -117,7 +117,7 @@ function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
       process.exit(130);
     });
     process.on('beforeExit', () => {
-      if ([...vm.siblings].some(({ scheduler }) => scheduler.alive.size > 0)) dump();
+      if ([...vm.siblings].some(({ scheduler }) => !scheduler.alive.isEmpty)) dump();
     });
   }
   setTimeout(

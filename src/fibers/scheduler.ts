@@ -8,7 +8,14 @@ import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import type { LuaTable } from '../runtime/table.ts';
 import { type LuaFunction, NONE, type Result, SUSPEND, type Userdata } from '../runtime/value.ts';
-import { type Failure, Fiber, type FiberScheduler, type Origin, type Waiter } from './fiber.ts';
+import {
+  type Failure,
+  Fiber,
+  FiberList,
+  type FiberScheduler,
+  type Origin,
+  type Waiter,
+} from './fiber.ts';
 import { Outside } from './waitable.ts';
 
 /** Switches before the event loop gets its turn. */
@@ -64,7 +71,7 @@ export class Scheduler implements FiberScheduler {
   private nextId = 1;
   private readonly turn = (): void => this.run();
   /** Fibers that have not ended. */
-  alive = new Set<Fiber>();
+  readonly alive = new FiberList();
 
   constructor(host: SchedulerHost) {
     this.host = host;

@@ -135,6 +135,50 @@ test('what a timer starts without delay runs in the next turn', () => {
   assert.equal(runs, 2);
 });
 
+test('many that are due do not hold up the event loop: they run in several turns, in order', () => {
+  const clock = new TestClock();
+  const ran: number[] = [];
+  for (let i = 0; i < 2000; i++) clock.queue.start(new Timer(() => ran.push(i)), 5);
+  clock.time = 5;
+  clock.queue.run();
+  assert.ok(ran.length < 2000 && ran.length >= 100, `${ran.length} at once`);
+  assert.equal(clock.alarm, 5); // at once
+  clock.advance(5);
+  assert.deepEqual(
+    ran,
+    Array.from({ length: 2000 }, (_, i) => i),
+  );
+  assert.equal(clock.alarm, undefined);
+});
+
+test('timers within microseconds run in the order of starting, and never early', () => {
+  const clock = new TestClock();
+  const log: string[] = [];
+  const start = recorder(clock, log);
+  start('a', 10.003);
+  start('b', 10.001);
+  clock.time = 10.002;
+  clock.queue.run();
+  assert.deepEqual(log, []);
+  clock.advance(12);
+  assert.deepEqual(log, ['a@11.002', 'b@11.002']);
+});
+
+test('room for many timers is given back, and all works afterwards', () => {
+  const clock = new TestClock();
+  for (let round = 0; round < 2; round++) {
+    const log: string[] = [];
+    const start = recorder(clock, log);
+    const many = Array.from({ length: 20_000 }, (_, i) => start(`${i}`, 1e6 + i));
+    for (const timer of many) clock.queue.cancel(timer);
+    assert.equal(clock.queue.size, 0);
+    const kept = start('kept', 10);
+    assert.equal(kept.active, true);
+    clock.advance(clock.time + 10);
+    assert.deepEqual(log, [`kept@${clock.time}`]);
+  }
+});
+
 test('a timer may cancel another that is due', () => {
   const clock = new TestClock();
   const log: string[] = [];
