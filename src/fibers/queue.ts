@@ -24,14 +24,18 @@ export class WaitQueue<T extends Receiver = Waiter> {
     while (this.head < this.items.length) {
       const waiter = this.items[this.head];
       this.items[this.head++] = undefined;
-      if (this.head > 32 && this.head * 2 > this.items.length) {
+      if (this.head === this.items.length && this.head < 8) {
+        // Mostly one waits. (`length = 0` would be a call into V8's runtime.)
+        while (this.head > 0) {
+          this.items.pop();
+          this.head--;
+        }
+      } else if (this.head > 32 && this.head * 2 > this.items.length) {
         this.items = this.items.slice(this.head);
         this.head = 0;
       }
       if (waiter !== undefined && !waiter.settled) return waiter;
     }
-    this.items.length = 0;
-    this.head = 0;
     return undefined;
   }
 
