@@ -38,7 +38,7 @@ export class Directory {
     this.descriptor = fd;
   }
 
-  /** @throws SysError  EBADF, from whoever uses it: it is closed */
+  /** -1: it is closed. */
   get fd(): Fd {
     return this.descriptor;
   }
@@ -99,6 +99,12 @@ export class Directory {
     if (this.descriptor < 0) return;
     close(this.descriptor);
     this.descriptor = -1;
+  }
+
+  /** Take over the descriptor of another object for the same directory. */
+  adopt(other: Directory): void {
+    this.descriptor = other.descriptor;
+    other.descriptor = -1;
   }
 
   get isOpen(): boolean {

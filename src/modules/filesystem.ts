@@ -3,6 +3,7 @@ import { type LuaFunction, type LuaValue, Userdata } from '../runtime/value.ts';
 import { luaType } from './define.ts';
 import { changeFunctions } from './filesystem/change.ts';
 import { clock } from './filesystem/clock.ts';
+import { iterators } from './filesystem/iterate.ts';
 import { pathModule } from './filesystem/path.ts';
 import { placeFunctions } from './filesystem/places.ts';
 import { statusFunctions } from './filesystem/status.ts';
@@ -13,6 +14,7 @@ const functions: Record<string, LuaFunction> = {
   ...placeFunctions,
   ...statusFunctions,
   ...changeFunctions,
+  ...iterators,
 };
 
 luaType('filesystem', Filesystem, {

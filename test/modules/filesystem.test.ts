@@ -1,5 +1,6 @@
 import { useRing } from '../../src/io/uring.ts';
 import { openReactor } from '../support/faulty.ts';
+import { ON_DISK } from '../support/on-disk.ts';
 import { spec } from '../support/spec.ts';
 
 // They stay open as long as the process lives.
@@ -113,46 +114,6 @@ spec(
 );
 
 // ── on the disk ────────────────────────────────────────────────────────────────────────────────────
-
-/** The folder of the program is its own, and goes with it. */
-const ON_DISK = `
-  local fs = require 'filesystem'
-  local file, stream, time = require 'file', require 'stream', require 'time'
-  local P = fs.path.new
-  local dir = _FILE.parent_path
-  local function write(p, text)
-    local f = file.stream.new()
-    f:open(p, {'write_only', 'create', 'truncate'})
-    if text ~= '' then stream.write_all(f, text) end
-    f:close()
-    return p
-  end
-  local function read(p)
-    local f = file.stream.new()
-    f:open(p, {'read_only'})
-    local n = f.size
-    if n == 0 then f:close() return '' end
-    local buf = byte_span.new(n)
-    stream.read_all(f, buf)
-    f:close()
-    return tostring(buf)
-  end
-  local function short(p)
-    if p == nil then return 'nil' end
-    p = tostring(p)
-    local root = tostring(dir)
-    return p:sub(1, #root) == root and '~' .. p:sub(#root + 1) or p
-  end
-  -- What a call gives, or the error it raises: message, category, paths.
-  local function try(f, ...)
-    local r = {pcall(f, ...)}
-    if r[1] then return r[2] end
-    local e = r[2]
-    if type(e) ~= 'table' then return e end
-    return ('%s (%s) %s %s'):format(tostring(e), tostring(e.category), short(e.path1), short(e.path2))
-      .. (e.arg and ' arg=' .. e.arg or '')
-  end
-`;
 
 spec(
   'status tells what a file is, with or without following links',
