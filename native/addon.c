@@ -6,7 +6,7 @@
   /* fd.c */ \
   X(read) X(write) X(preadv2_nowait) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
   X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(ignore_signal) \
-  X(kcmp_file) \
+  X(kcmp_file) X(dup2) \
   /* socket.c */ \
   X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
   X(recv) X(send) X(recvfrom) X(sendto) X(set_membership) X(set_multicast_interface) \
@@ -21,7 +21,7 @@
   X(recvmsg_unix) X(sendmsg_unix) X(get_peer_credentials) X(get_peer_security) \
   /* termios.c */ \
   X(get_line_settings) X(set_line_setting) X(tcsendbreak) X(tcgetpgrp) X(tcsetpgrp) \
-  X(openpty) \
+  X(openpty) X(get_terminal_mode) X(set_terminal_mode) X(get_window_size) X(set_window_size) \
   /* file.c */ \
   X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) X(openat2) \
   /* filesystem.c */ \
@@ -33,6 +33,14 @@
   X(uring_open) X(uring_read) X(uring_write) X(uring_collect) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
+  /* spawn.c */ \
+  X(spawn) X(waitid_pidfd) X(pidfd_send_signal) \
+  /* signal.c */ \
+  X(signal_open) X(signal_watch) X(signal_take) X(signal_dispose) X(signal_disposition) \
+  X(signal_raise) \
+  /* process.c */ \
+  X(getresuid) X(getresgid) X(setresuid) X(setresgid) X(getgroups) X(setgroups) X(getpgid) \
+  X(setpgid) X(getsid) X(setsid) X(kill) \
   /* fault.c, for tests */ \
   X(inject_fault)
 

@@ -16,6 +16,8 @@ static const char *const names[FAULT_CALLS] = {
   "flock", "io_uring_setup", "openat2", "fstatat", "getdents64",
   "mkdirat", "unlinkat", "linkat", "renameat2", "symlinkat", "fchmodat",
   "fchownat", "fsetxattr", "copy_file_range",
+  "clone", "execve", "waitid",
+  "pidfd_send_signal", "eventfd", "sigaction",
 };
 
 _Thread_local int fault_armed = 0;

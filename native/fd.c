@@ -74,6 +74,14 @@ napi_value sys_dup(napi_env env, napi_callback_info info) {
   return give_result(env, fcntl(arg[0], F_DUPFD_CLOEXEC, arg[1]));
 }
 
+/* dup2(fd, number) -> number, which is the same file from now on and stays open in programs that are
+ * executed; or -errno.  dup2(2) */
+napi_value sys_dup2(napi_env env, napi_callback_info info) {
+  int32_t arg[2];
+  if (!take_int32s(env, info, arg, 2)) return NULL;
+  return give_result(env, dup2(arg[0], arg[1]));
+}
+
 /* get_status_flags(fd) -> O_ flags or -errno.  fcntl(2), F_GETFL */
 napi_value sys_get_status_flags(napi_env env, napi_callback_info info) {
   int32_t fd;

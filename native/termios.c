@@ -163,3 +163,71 @@ napi_value sys_openpty(napi_env env, napi_callback_info info) {
   memcpy(ends, (int[]){master, slave}, 2 * sizeof(int));
   return give_int32(env, 0);
 }
+
+/* get_terminal_mode(fd, mode: Uint8Array) -> how many bytes the settings take, or -errno (ERANGE: more
+ * than fit).  tcgetattr(3) */
+napi_value sys_get_terminal_mode(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int32_t fd;
+  uint8_t *out;
+  struct termios t;
+  if (!take_args(env, info, args, 2) || !take_int32(env, args[0], &fd) ||
+      !take_bytes(env, args[1], 0, sizeof t, &out))
+    return NULL;
+  memset(&t, 0, sizeof t);
+  if (tcgetattr(fd, &t) < 0) return give_result(env, -1);
+  memcpy(out, &t, sizeof t);
+  return give_int32(env, sizeof t);
+}
+
+/* As cfmakeraw(3), or with signals and the processing of output left as they are. */
+enum { MODE_SAVED, MODE_RAW, MODE_CBREAK };
+
+/* set_terminal_mode(fd, kind, mode: Uint8Array) -> 0 or -errno: what get_terminal_mode gave; or `raw`
+ * or `cbreak`, when `mode` isn't looked at. After output has been written.  tcsetattr(3), TCSADRAIN */
+napi_value sys_set_terminal_mode(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd, kind;
+  uint8_t *mode;
+  struct termios t;
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd) ||
+      !take_int32(env, args[1], &kind))
+    return NULL;
+  if (kind == MODE_SAVED) {
+    if (!take_bytes(env, args[2], 0, sizeof t, &mode)) return NULL;
+    memcpy(&t, mode, sizeof t);
+  } else {
+    if (tcgetattr(fd, &t) < 0) return give_result(env, -1);
+    if (kind == MODE_RAW) {
+      cfmakeraw(&t);
+    } else {
+      t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    }
+    t.c_cc[VMIN] = 1;
+    t.c_cc[VTIME] = 0;
+  }
+  return give_result(env, tcsetattr(fd, TCSADRAIN, &t));
+}
+
+/* get_window_size(fd, out: Int32Array(2)) -> 0 with columns and rows, or -errno.  ioctl_tty(2) */
+napi_value sys_get_window_size(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int32_t fd;
+  uint8_t *out;
+  struct winsize size;
+  if (!take_args(env, info, args, 2) || !take_int32(env, args[0], &fd) ||
+      !take_bytes(env, args[1], 0, 2, &out))
+    return NULL;
+  if (ioctl(fd, TIOCGWINSZ, &size) < 0) return give_result(env, -1);
+  memcpy(out, (int[]){size.ws_col, size.ws_row}, 2 * sizeof(int));
+  return give_int32(env, 0);
+}
+
+/* set_window_size(fd, columns, rows) -> 0 or -errno; SIGWINCH for the foreground group where it is
+ * another size than before.  ioctl_tty(2) */
+napi_value sys_set_window_size(napi_env env, napi_callback_info info) {
+  int32_t arg[3];
+  if (!take_int32s(env, info, arg, 3)) return NULL;
+  struct winsize size = {.ws_col = (unsigned short)arg[1], .ws_row = (unsigned short)arg[2]};
+  return give_result(env, ioctl(arg[0], TIOCSWINSZ, &size));
+}

@@ -5,11 +5,13 @@ import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
 import { displayName, loadChunk, showCompiled } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
+import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
+import { onceReaped } from '../io/reaping.ts';
+import { onceSignalIsFree } from '../io/signal-uses.ts';
 import { library } from '../modules/all.ts';
-import { setArguments } from '../modules/system.ts';
 import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
@@ -74,9 +76,9 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     },
     ended: (ended) => {
       if (ended.isMaster) process.exitCode = ended.exitCode;
-      // The last one: Node would only take longer to find nothing else to do.
-      if (ended.siblings.size === 0) finish(Number(process.exitCode ?? 0));
       output.flush();
+      // The last one: Node would only take longer to find nothing else to do.
+      if (ended.siblings.size === 0) onceReaped(() => finish(Number(process.exitCode ?? 0)));
     },
     bug: (thrown) => {
       output.flush();
@@ -103,6 +105,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   }
 }
 
+const SIGUSR1 = 10;
 /** Installing a signal handler costs a program that is over at once more than it can gain. */
 const SIGNALS_AFTER = 50;
 
@@ -122,7 +125,7 @@ function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
   }
   setTimeout(
     () => {
-      process.on('SIGUSR1', dump);
+      onceSignalIsFree(SIGUSR1, () => process.on('SIGUSR1', dump));
       shrinkWhenIdle();
     },
     always ? 0 : SIGNALS_AFTER,

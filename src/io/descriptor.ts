@@ -50,7 +50,7 @@ export interface DescriptorOptions {
 }
 
 /** A queue that counts in what keeps the event loop alive. */
-class EventQueue extends OperationQueue {
+export class EventQueue extends OperationQueue {
   override push(op: Operation): void {
     super.push(op);
     addPending();

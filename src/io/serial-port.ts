@@ -9,16 +9,17 @@ import {
   type LineSetting,
   openpty,
   setLineSetting,
-  tcgetpgrp,
   tcsendbreak,
-  tcsetpgrp,
 } from '../sys/termios.ts';
 import type { IoGroup } from './group.ts';
 import { ByteHandle, raise } from './handle.ts';
+import { Terminal } from './terminal.ts';
 
 const FLAGS = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
 
 export class SerialPort extends ByteHandle {
+  readonly terminal = new Terminal(() => this.fd('ioctl'));
+
   /** The line stays as it is set. EALREADY (asio's already_open); ENOENT, EACCES, ENOTTY … */
   open(device: string): void {
     if (this.isOpen) raise('open', EALREADY);
@@ -51,14 +52,6 @@ export class SerialPort extends ByteHandle {
 
   isatty(): boolean {
     return isatty(this.fd('isatty'));
-  }
-
-  getForeground(): number {
-    return tcgetpgrp(this.fd('tcgetpgrp'));
-  }
-
-  setForeground(group: number): void {
-    tcsetpgrp(this.fd('tcsetpgrp'), group);
   }
 }
 

@@ -20,6 +20,7 @@ import { closeSync, fstatSync, openSync, read as readInPool, type Stats } from '
 import { EAGAIN, EINTR, EINVAL, EIO, ENOSYS, EOPNOTSUPP } from '../sys/errno.ts';
 import {
   dup,
+  dup2,
   getStatusFlags,
   isatty,
   O_ACCMODE,
@@ -96,6 +97,12 @@ export const standardStreams = [
   new NativeStandardStream(1),
   new NativeStandardStream(2),
 ] as const;
+
+/** Make 0, 1 or 2 another file. What waits for the old one: -ECANCELED. dup2(2) */
+export function replaceStandardStream(number: 0 | 1 | 2, fd: Fd): void {
+  standardStreams[number].reset();
+  dup2(fd, number);
+}
 
 function findWay(fd: Fd): Way {
   const stat = statOf(fd);

@@ -43,7 +43,7 @@ import { serialPort } from './serial_port.ts'; // when it is required
 import { spawnVm } from './spawn_vm.ts';
 import { stream } from './stream.ts'; // when it is required
 import { string } from './string.ts';
-import { system } from './system.ts';
+import { system } from './system.ts'; // when it is required
 import { table, unpack } from './table.ts';
 import { time } from './time.ts'; // when it is required
 import { timeout } from './timeout.ts'; // when it is required

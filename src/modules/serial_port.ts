@@ -7,6 +7,7 @@ import {
   handleMethods,
   handleProperties,
 } from '../actors/handle-object.ts';
+import { terminalMethods } from '../actors/terminal.ts';
 import { currentVm } from '../actors/vm.ts';
 import { ptyPair, SerialPort } from '../io/serial-port.ts';
 import { alreadyOpen } from '../runtime/asio-error.ts';
@@ -75,11 +76,7 @@ luaType('serial_port', Port, {
       return NONE;
     },
     isatty: (self) => self.io.isatty(),
-    tcgetpgrp: (self) => self.io.getForeground(),
-    tcsetpgrp(self, group: LuaValue) {
-      self.io.setForeground(checkInteger(group, 2, 'tcsetpgrp'));
-      return NONE;
-    },
+    ...terminalMethods((self: Port) => self.io.terminal),
   },
   properties: {
     ...handleProperties,

@@ -148,9 +148,11 @@ for (const [alias, name] of Object.entries(ALIASES)) byName.set(alias, byName.ge
 
 /** The numbers that our own code compares with; all others are found by `errnoNumber`. */
 export const EPERM = 1;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const EBADF = 9;
+export const ECHILD = 10;
 export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EINVAL = 22;

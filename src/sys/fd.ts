@@ -52,6 +52,11 @@ export function dup(fd: Fd, lowest = 0): Fd {
   return ok('dup', native().dup(fd, lowest));
 }
 
+/** Make `number` the same file as `fd`; what it was is closed. It stays open across execve(2). dup2(2) */
+export function dup2(fd: Fd, number: Fd): void {
+  ok('dup2', native().dup2(fd, number));
+}
+
 /** Both ends of a new pipe, close-on-exec. `flags`: O_NONBLOCK or 0. pipe(2). EMFILE, ENFILE */
 export function pipe2(flags: number): { readonly readEnd: Fd; readonly writeEnd: Fd } {
   const ends = new Int32Array(2);

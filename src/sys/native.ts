@@ -18,6 +18,7 @@ export interface Native {
   preadv2_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
   close(fd: Fd): number;
   dup(fd: Fd, lowest: number): number;
+  dup2(fd: Fd, number: Fd): number;
   get_status_flags(fd: Fd): number;
   set_status_flags(fd: Fd, flags: number): number;
   set_close_on_exec(fd: Fd, on: number): number;
@@ -98,6 +99,10 @@ export interface Native {
   tcgetpgrp(fd: Fd): number;
   tcsetpgrp(fd: Fd, group: number): number;
   openpty(ends: Int32Array): number;
+  get_terminal_mode(fd: Fd, mode: Uint8Array): number;
+  set_terminal_mode(fd: Fd, kind: number, mode: Uint8Array): number;
+  get_window_size(fd: Fd, out: Int32Array): number;
+  set_window_size(fd: Fd, columns: number, rows: number): number;
 
   pread_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
   pwrite_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
@@ -143,6 +148,36 @@ export interface Native {
 
   getrlimit(resource: number, limits: Float64Array): number;
   setrlimit(resource: number, limits: Float64Array): number;
+
+  spawn(
+    numbers: Int32Array,
+    strings: Uint8Array,
+    groups: Uint32Array,
+    limits: Float64Array,
+    filter: Uint8Array,
+    out: Int32Array,
+  ): number;
+  waitid_pidfd(pidfd: Fd, options: number, status: Int32Array): number;
+  pidfd_send_signal(pidfd: Fd, signal: number): number;
+
+  signal_open(): number;
+  signal_watch(signal: number, on: number): number;
+  signal_take(counts: Int32Array): number;
+  signal_dispose(signal: number, disposition: number): number;
+  signal_disposition(signal: number): number;
+  signal_raise(signal: number): number;
+
+  getresuid(ids: Uint32Array): number;
+  getresgid(ids: Uint32Array): number;
+  setresuid(ids: Uint32Array): number;
+  setresgid(ids: Uint32Array): number;
+  getgroups(ids: Uint32Array): number;
+  setgroups(ids: Uint32Array): number;
+  getpgid(pid: number): number;
+  setpgid(pid: number, group: number): number;
+  getsid(pid: number): number;
+  setsid(): number;
+  kill(pid: number, signal: number): number;
 
   resolver_open(callback: ResolverCallback): number;
   getaddrinfo(

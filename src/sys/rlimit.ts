@@ -3,6 +3,27 @@ import { ok } from './errno.ts';
 import { native } from './native.ts';
 
 export const RLIMIT_NOFILE = 7;
+export const RLIMIT_STACK = 3;
+
+/** All of them, by the names of ulimit(1) and systemd. */
+export const RLIMITS: Readonly<Record<string, number>> = {
+  cpu: 0,
+  fsize: 1,
+  data: 2,
+  stack: RLIMIT_STACK,
+  core: 4,
+  rss: 5,
+  nproc: 6,
+  nofile: RLIMIT_NOFILE,
+  memlock: 8,
+  as: 9,
+  locks: 10,
+  sigpending: 11,
+  msgqueue: 12,
+  nice: 13,
+  rtprio: 14,
+  rttime: 15,
+};
 
 export interface Limits {
   /** what is enforced; Infinity for none */

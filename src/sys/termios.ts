@@ -57,3 +57,32 @@ export function openpty(): { readonly master: Fd; readonly slave: Fd } {
   ok('openpty', native().openpty(ends));
   return { master: ends[0]!, slave: ends[1]! };
 }
+
+/** More than a struct termios has. */
+const MODE_SIZE = 256;
+const MODE_KINDS = { saved: 0, raw: 1, cbreak: 2 } as const;
+
+/** All settings of a terminal, for `setTerminalMode`. tcgetattr(3) */
+export function getTerminalMode(fd: Fd): Uint8Array {
+  const mode = new Uint8Array(MODE_SIZE);
+  return mode.subarray(0, ok('tcgetattr', native().get_terminal_mode(fd, mode)));
+}
+
+/** @param mode  'raw': as cfmakeraw(3); 'cbreak': byte by byte, without echo; or what was saved. tcsetattr(3) */
+export function setTerminalMode(fd: Fd, mode: 'raw' | 'cbreak' | Uint8Array): void {
+  const kind = typeof mode === 'string' ? mode : 'saved';
+  const bytes = typeof mode === 'string' ? new Uint8Array(0) : mode;
+  ok('tcsetattr', native().set_terminal_mode(fd, MODE_KINDS[kind], bytes));
+}
+
+/** ioctl_tty(2), TIOCGWINSZ */
+export function getWindowSize(fd: Fd): { readonly columns: number; readonly rows: number } {
+  const out = new Int32Array(2);
+  ok('ioctl', native().get_window_size(fd, out));
+  return { columns: out[0]!, rows: out[1]! };
+}
+
+/** Those in the foreground get SIGWINCH, if it changes. ioctl_tty(2), TIOCSWINSZ */
+export function setWindowSize(fd: Fd, columns: number, rows: number): void {
+  ok('ioctl', native().set_window_size(fd, columns, rows));
+}

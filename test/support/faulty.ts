@@ -11,13 +11,15 @@ import { fromBytes, openDescriptors, runLua } from './spec.ts';
 
 export type NamedFault = Omit<Fault, 'errno'> & { errno?: string };
 
-/** The reactor's own descriptors come with the first operation that waits, and stay. */
+/** The runtime's own descriptors come with the first operation that waits, or the first set of signals, and stay. */
 export async function openReactor(): Promise<void> {
   await runLua(`
     local r = require('pipe').pair()
     spawn(function() pcall(r.read_some, r, byte_span.new(1)) end)
     this_fiber.yield()
     r:close()
+    local signal = require('system').signal
+    if signal.SIGWINCH then pcall(function() signal.set.new(signal.SIGWINCH):clear() end) end
   `);
 }
 

@@ -13,6 +13,7 @@ import { ModuleLoader } from '../../src/actors/modules.ts';
 import { settle } from '../../src/actors/settle.ts';
 import { useTestSchedule } from '../../src/actors/test-schedule.ts';
 import { Vm } from '../../src/actors/vm.ts';
+import { onceReaped } from '../../src/io/reaping.ts';
 import { library } from '../../src/modules/all.ts';
 import { toLuaError } from '../../src/runtime/error.ts';
 import { tostring } from '../../src/runtime/ops.ts';
@@ -88,7 +89,7 @@ export async function runFile(
         ended: () => {
           if (vm.siblings.size > 0) return;
           clearInterval(watch);
-          done();
+          onceReaped(done);
         },
         bug: broken,
         print: (text) => {

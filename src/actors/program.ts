@@ -1,0 +1,11 @@
+/** What the process was started with: below the modules, so that `system` is made only where it is wanted. */
+let programArguments: readonly string[] = [];
+
+/** @param list  {program, script, those after `--` …}, as bytes */
+export function setArguments(list: readonly string[]): void {
+  programArguments = list;
+}
+
+export function getArguments(): readonly string[] {
+  return programArguments;
+}

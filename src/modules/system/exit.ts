@@ -1,0 +1,41 @@
+/** `system.exit`. */
+import { currentVm } from '../../actors/vm.ts';
+import { Waiter } from '../../fibers/fiber.ts';
+import { currentFiber } from '../../fibers/scheduler.ts';
+import { park } from '../../fibers/suspend.ts';
+import { checkInteger } from '../../runtime/check.ts';
+import { badArgument, codeError } from '../../runtime/error-code.ts';
+import { LuaTable, rawGetString } from '../../runtime/table.ts';
+import type { LuaValue, Result } from '../../runtime/value.ts';
+
+/** End the VM; the caller is suspended for good. */
+export function exit(codeArg: LuaValue, options: LuaValue): Result {
+  const code = codeArg === undefined ? 0 : checkInteger(codeArg, 1, 'exit');
+  const vm = currentVm();
+  if (options !== undefined && !vm.isMaster) throw codeError('EPERM');
+  switch (forceOf(options)) {
+    case 0:
+      break;
+    case 1:
+      throw codeError('ENOTSUP');
+    case 2:
+      vm.host.flush();
+      process.exit(code);
+      break;
+    case 'abort':
+      process.abort();
+      break;
+    default:
+      throw badArgument('force');
+  }
+  vm.exitCode = code & 0xff;
+  const waiter = new Waiter(currentFiber(), false);
+  vm.close();
+  return park(waiter);
+}
+
+function forceOf(options: LuaValue): LuaValue {
+  if (options === undefined) return 0;
+  if (!(options instanceof LuaTable)) throw badArgument(2);
+  return rawGetString(options, 'force') ?? 0;
+}
