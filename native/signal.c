@@ -172,16 +172,17 @@ napi_value sys_signal_dispose(napi_env env, napi_callback_info info) {
   return give_int32(env, result);
 }
 
-/* signal_disposition(signal) -> default, ignore or handler, or -errno.  sigaction(2) */
+/* signal_disposition(signal) -> default, ignore or (ours) handler, or -errno. Handlers of Node's count as
+ * the default: those of SIGINT and SIGTERM end the process, too.  sigaction(2) */
 napi_value sys_signal_disposition(napi_env env, napi_callback_info info) {
   int32_t number;
   struct sigaction now;
   if (!take_int32s(env, info, &number, 1)) return NULL;
   if (sigaction(number, NULL, &now) < 0) return give_result(env, -1);
-  return give_int32(env, now.sa_flags & SA_SIGINFO     ? DISPOSITION_HANDLER
-                         : now.sa_handler == SIG_DFL ? DISPOSITION_DEFAULT
+  bool is_ours = now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_signal;
+  return give_int32(env, is_ours                       ? DISPOSITION_HANDLER
                          : now.sa_handler == SIG_IGN ? DISPOSITION_IGNORE
-                                                     : DISPOSITION_HANDLER);
+                                                     : DISPOSITION_DEFAULT);
 }
 
 /* signal_raise(signal) -> 0, or what raise returned; a handler has run by then.  raise(3) */
