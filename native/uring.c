@@ -16,6 +16,7 @@
 #include "fault.h"
 
 enum { ENTRIES = 128, SLOTS = 2 * ENTRIES }; /* the completion queue has twice as many: never too few */
+enum { BYTES_PER_TURN = 8 << 20 };
 
 struct slot {
   uint8_t *bytes; /* NULL: free */
@@ -51,20 +52,24 @@ static void call_javascript(struct ring *r, int count) {
   napi_close_handle_scope(r->env, scope);
 }
 
+/* What is done now, and no more: what JavaScript starts meanwhile may be done at once, for ever, and timers and
+ * sockets have to have their turns. For the same reason the bytes to be copied are limited. Libuv calls again as
+ * long as there are completions: it polls by level. */
 static void on_ready(uv_poll_t *handle, int status, int events) {
   struct ring *r = handle->data;
   (void)status;
   (void)events;
-  for (;;) {
-    uint32_t head = *r->cq_head;
-    uint32_t tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
+  uint32_t head = *r->cq_head;
+  const uint32_t tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
+  int64_t bytes = 0;
+  while (head != tail && bytes < BYTES_PER_TURN) {
     int count = 0;
-    for (; head != tail && count < r->batch; head++, count++) {
+    for (; head != tail && count < r->batch && bytes < BYTES_PER_TURN; head++, count++) {
       const struct io_uring_cqe *done = &r->cqes[head & *r->cq_mask];
       r->shared[2 * count] = (int32_t)done->user_data;
       r->shared[2 * count + 1] = done->res;
+      if (done->res > 0) bytes += done->res;
     }
-    if (count == 0) return;
     __atomic_store_n(r->cq_head, head, __ATOMIC_RELEASE);
     r->pending -= count;
     if (r->pending == 0) uv_unref((uv_handle_t *)&r->poll);

@@ -100,8 +100,8 @@ export class Vm {
         this.close();
       },
       bug: (thrown) => {
+        host.bug(thrown); // first: the end of the last VM may be the end of the process
         this.close();
-        host.bug(thrown);
       },
     });
     owners.set(this.scheduler, this);

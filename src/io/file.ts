@@ -11,26 +11,31 @@
  * terminals have no position; the stream works on them as on any descriptor.
  */
 import { Buffer } from 'node:buffer';
-import {
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  read as readInPool,
-  write as writeInPool,
-} from 'node:fs';
+import { fstatSync, openSync, read as readInPool, write as writeInPool } from 'node:fs';
 import {
   EAGAIN,
   EALREADY,
   EBADF,
   ECANCELED,
+  EFBIG,
   EINTR,
   EINVAL,
   EIO,
   ENOSYS,
   EOPNOTSUPP,
+  EOVERFLOW,
   ESPIPE,
 } from '../sys/errno.ts';
-import { close, dup, getStatusFlags, O_NONBLOCK, setStatusFlags } from '../sys/fd.ts';
+import {
+  close,
+  dup,
+  getStatusFlags,
+  ignoreSignal,
+  O_APPEND,
+  O_NONBLOCK,
+  SIGXFSZ,
+  setStatusFlags,
+} from '../sys/fd.ts';
 import {
   AT_POSITION,
   flock,
@@ -43,8 +48,9 @@ import {
   preadNoWait,
   pwriteNoWait,
   SEEK_CUR,
-  SEEK_SET,
+  SEEK_END,
 } from '../sys/file.ts';
+import { ftruncate } from '../sys/filesystem.ts';
 import { type Fd, nativeAvailable } from '../sys/native.ts';
 import { closeWithOwner } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
@@ -52,6 +58,11 @@ import { ByteHandle, type Owner, raise } from './handle.ts';
 import { type Canceller, type Operation, PENDING } from './operation.ts';
 import { startTimer } from './timer.ts';
 import { collect, readInRing, writeInRing } from './uring.ts';
+
+/** Positions of which each is a number of its own. */
+const LAST_POSITION = Number.MAX_SAFE_INTEGER;
+/** Sizes are below this: off_t is signed. */
+const SIZES = 2 ** 63;
 
 /** Bytes of one system call: copying more at once would hold up the thread, too. */
 const MOST = 1 << 20;
@@ -206,6 +217,10 @@ class SlowJob implements Canceller {
       }
       this.done(error === null ? count : (error.errno ?? -EIO));
     };
+    if (position !== null && position > LAST_POSITION) {
+      queueMicrotask(() => this.done(-EOVERFLOW)); // Node would take it for another one, or for none
+      return;
+    }
     if (transfer === 'read') readInPool(file.fd, bytes, 0, bytes.length, position, done);
     else writeInPool(file.fd, bytes, 0, bytes.length, position, done);
   }
@@ -238,6 +253,7 @@ abstract class AnyFile implements Owner {
   /** Closed at first. ENOSYS: this needs the addon */
   constructor(group: IoGroup) {
     if (!nativeAvailable()) raise('perilune', ENOSYS);
+    ignoreLimitSignal();
     this.group = group;
   }
 
@@ -287,8 +303,10 @@ abstract class AnyFile implements Owner {
 
   /** Cut it off, or add zeros. EINVAL, EFBIG */
   resize(size: number): void {
-    if (!(size >= 0)) raise('ftruncate', EINVAL); // Node takes negative ones for 0
-    nodeCall(() => ftruncateSync(this.fd('ftruncate'), size));
+    const fd = this.fd('ftruncate');
+    if (!(size >= 0)) raise('ftruncate', EINVAL);
+    if (size >= SIZES) raise('ftruncate', EFBIG);
+    ftruncate(fd, size);
   }
 
   /** @returns whether it has the lock now. flock(2) */
@@ -386,7 +404,7 @@ export class RandomAccessFile extends AnyFile {
     length: number,
   ): number {
     if (!this.isOpen) return -EBADF;
-    if (!(at >= 0)) return -EINVAL; // -1 would be the file's own position
+    if (!(at >= 0 && at <= LAST_POSITION)) return -EINVAL; // -1 would be the file's own position
     if (length === 0) return 0;
     op.bytes = bytes;
     op.offset = offset;
@@ -443,7 +461,9 @@ export class StreamFile extends AnyFile implements Canceller {
   /** @returns the new position. ESPIPE: it has none; EINVAL */
   seek(offset: number, whence: number): number {
     if (this.pipe?.isOpen) raise('lseek', ESPIPE);
-    return lseek(this.fd('lseek'), offset, whence);
+    const fd = this.fd('lseek');
+    if (!(Math.abs(offset) <= LAST_POSITION)) raise('lseek', EINVAL);
+    return lseek(fd, offset, whence);
   }
 
   override release(): Fd {
@@ -507,11 +527,15 @@ export class StreamFile extends AnyFile implements Canceller {
 
   private toPool(op: Operation, what: Transfer): void {
     const file = this.file!;
+    const start = lseek(file.fd, 0, SEEK_CUR);
+    const length = Math.min(op.length, MOST);
     // Writing at the file's own position: where O_APPEND says, and it moves by itself.
-    const position = what === 'read' ? lseek(file.fd, 0, SEEK_CUR) : null;
+    const position = what === 'read' ? start : null;
     this.busy = true;
     new SlowJob(file, op, what, position, (count, wanted) => {
-      if (wanted && position !== null && count > 0) lseek(file.fd, position + count, SEEK_SET);
+      if (what === 'read') {
+        if (wanted && count > 0) move(file.fd, start, count, SEEK_CUR);
+      } else if (count > 0 && count < length) moveAfterShortWrite(file.fd, start, count);
       this.busy = false;
       queueMicrotask(() => this.next());
     });
@@ -526,6 +550,29 @@ export class StreamFile extends AnyFile implements Canceller {
       else op.finish(result);
     }
   }
+}
+
+/** The position, from where an operation began; where somebody has moved it meanwhile, it stays. */
+function move(fd: Fd, from: number, distance: number, whence: number): void {
+  if (lseek(fd, 0, SEEK_CUR) === from) lseek(fd, distance, whence);
+}
+
+/**
+ * io_uring tries for the rest of a short write, and when that fails (the disk is full, RLIMIT_FSIZE) tells the
+ * bytes of the first part, but leaves the position before them: the next write would go over them.
+ */
+function moveAfterShortWrite(fd: Fd, start: number, count: number): void {
+  const appends = (getStatusFlags(fd) & O_APPEND) !== 0;
+  move(fd, start, appends ? 0 : count, appends ? SEEK_END : SEEK_CUR);
+}
+
+let limitIsIgnored = false;
+
+/** A file that may not grow further is EFBIG, not the end of the process: setrlimit(2), RLIMIT_FSIZE. */
+function ignoreLimitSignal(): void {
+  if (limitIsIgnored) return;
+  limitIsIgnored = true;
+  ignoreSignal(SIGXFSZ);
 }
 
 /** Errors of Node's as those of system calls. */

@@ -10,6 +10,7 @@ export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_ACCMODE = 3;
 export const O_NOCTTY = 0o400;
+export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 
 /** Events of `poll`. */
@@ -21,6 +22,7 @@ export const POLLHUP = 0x010;
 export const POLLRDHUP = 0x2000;
 
 export const SIGPIPE = 13;
+export const SIGXFSZ = 25;
 
 /** @returns bytes read into `bytes` from `offset` on, 0 at the end, or -errno. read(2) */
 export function read(fd: Fd, bytes: Uint8Array, offset: number, length: number): number {

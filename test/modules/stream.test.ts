@@ -132,6 +132,28 @@ spec(
 );
 
 spec(
+  'scanner: options that it can do nothing with are errors, and lose nothing',
+  `${PIECES}
+  local regex = require 'regex'
+  local groups = regex.new { pattern = '(b)|[ ]', grammar = 'ecma' }
+  local run = regex.new { pattern = '([ ]+)', grammar = 'ecma' }
+  for _, bad in ipairs {
+    { 'field_separator', groups }, { 'field_separator', run }, { 'field_pattern', groups }, { 'trim_record', 1 },
+    { 'field_separator', 1 }, { 'field_pattern', 'x' },
+  } do
+    local s = stream.scanner.new{stream = pieces{'a b\\n'}, [bad[1]] = bad[2]}
+    local ok, e = pcall(s.get_line, s)
+    print(bad[1], e, e.arg, s:buffered_line())
+  end
+`,
+  'field_separator\tOperation not supported\tnil\ta b\n'.repeat(2) +
+    'field_pattern\tOperation not supported\tnil\ta b\n' +
+    'trim_record\tInvalid argument\ttrim_record\ta b\n' +
+    'field_separator\tInvalid argument\tfield_separator\ta b\n' +
+    'field_pattern\tInvalid argument\tfield_pattern\ta b\n',
+);
+
+spec(
   'scanner: a field separator splits exactly',
   `${PIECES}
   lines(stream.scanner.new{stream = pieces{'a,b,,c\\n\\n,\\nlast'}, field_separator = ','}, fields)

@@ -188,7 +188,8 @@ function maxRecordSize(t: ScannerTable): number {
 
 /** The bytes that are trimmed off a record. */
 function trimSetOf(s: ScannerState, trim: LuaValue): Uint8Array {
-  if (typeof trim !== 'string') return WHITESPACE_SET;
+  if (trim === true) return WHITESPACE_SET;
+  if (typeof trim !== 'string') throw badArgument('trim_record');
   if (s.trimText !== trim) {
     s.trimSet = byteSet(bytesOf(trim)!);
     s.trimText = trim;
@@ -328,10 +329,9 @@ function split(bytes: Uint8Array, from: number, to: number, separator: LuaValue)
       ? splitAtByte(bytes, from, to, separator.charCodeAt(0))
       : splitAtMatches(bytes, from, to, new TextMatcher(separator));
   }
-  if (separator instanceof Regex && separator.runs !== undefined)
+  if (separator instanceof Regex && separator.runs !== undefined && separator.groups === 0)
     return splitAtRuns(bytes, from, to, separator.runs.members);
-  if (separator instanceof ByteMatcher) return splitAtMatches(bytes, from, to, separator);
-  throw badArgument('field_separator');
+  return splitAtMatches(bytes, from, to, withoutGroups(separator, 'field_separator'));
 }
 
 function splitAtByte(bytes: Uint8Array, from: number, to: number, byte: number): LuaTable {
@@ -367,11 +367,18 @@ function splitAtMatches(bytes: Uint8Array, from: number, to: number, separator: 
   return fromArray(fields);
 }
 
+/** As for `regex.split`: groups are of no use here. */
+function withoutGroups(v: LuaValue, option: string): Finder {
+  if (!(v instanceof ByteMatcher)) throw badArgument(option);
+  if (v instanceof Regex && v.groups > 0) throw codeError('ENOTSUP');
+  return v;
+}
+
 /** `field_pattern`: the fields are what matches. */
 function matches(bytes: Uint8Array, from: number, to: number, pattern: LuaValue): LuaTable {
-  if (!(pattern instanceof ByteMatcher)) throw badArgument('field_pattern');
+  const finder = withoutGroups(pattern, 'field_pattern');
   const fields: LuaValue[] = [0];
-  eachMatch(pattern, bytes, from, to, (start, end) => fields.push(spanOver(bytes, start, end)));
+  eachMatch(finder, bytes, from, to, (start, end) => fields.push(spanOver(bytes, start, end)));
   return fromArray(fields);
 }
 
