@@ -6,8 +6,9 @@
       'sources': ['<!@(ls native/*.c)'],
       'cflags': ['-O2', '-Wall', '-Wextra', '-Werror'],
       'cflags_c': ['-std=gnu11'],
+      # lazy: a Node without OpenSSL's functions runs all but tls.c.
       # Threads of resolver.c may run on when the last environment that loaded it has ended.
-      'ldflags': ['-Wl,-z,nodelete'],
+      'ldflags': ['-Wl,-z,nodelete', '-Wl,-z,lazy'],
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9'],
     },
   ],

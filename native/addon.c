@@ -42,7 +42,9 @@
   X(getresuid) X(getresgid) X(setresuid) X(setresgid) X(getgroups) X(setgroups) X(getpgid) \
   X(setpgid) X(getsid) X(setsid) X(kill) \
   /* fault.c, for tests */ \
-  X(inject_fault)
+  X(inject_fault) \
+  /* tls.c: only when it is required */ \
+  X(tls_open)
 
 #define DECLARE(name) napi_value sys_##name(napi_env, napi_callback_info);
 FUNCTIONS(DECLARE)

@@ -67,6 +67,8 @@ export class Fiber extends Userdata {
   uninterruptibleBase = 0;
   /** `forbid_suspend` counts it up. */
   suspendForbidden = 0;
+  /** Runs a callback of native code: nothing in it may suspend. */
+  inCallback = false;
   local: LuaTable | undefined = undefined;
   /** Neighbours in the list of those that have not ended. For FiberList. */
   before: Fiber | undefined = undefined;

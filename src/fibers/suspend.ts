@@ -1,6 +1,6 @@
 /** Suspending the fiber that runs: start an operation, say how to undo it, be woken by it. */
 
-import { LuaError } from '../runtime/error.ts';
+import { LuaError, luaError } from '../runtime/error.ts';
 import { coreError, isError, systemCategory } from '../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, type Result, SUSPEND } from '../runtime/value.ts';
 import { type Fiber, type Undo, Waiter } from './fiber.ts';
@@ -15,7 +15,10 @@ const ECANCELED = 125;
  */
 export function suspensionPoint(interruptible = true, suspends = true): Fiber {
   const fiber = currentFiber();
-  if (suspends && fiber.suspendForbidden > 0) throw coreError('forbid_suspend_block');
+  if (suspends && fiber.suspendForbidden > 0) {
+    if (fiber.inCallback) throw luaError('attempt to suspend a system fiber', 0);
+    throw coreError('forbid_suspend_block');
+  }
   if (interruptible && fiber.interruptRequested && fiber.uninterruptible === 0) {
     throw coreError('interrupted');
   }

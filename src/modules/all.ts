@@ -47,6 +47,7 @@ import { system } from './system.ts'; // when it is required
 import { table, unpack } from './table.ts';
 import { time } from './time.ts'; // when it is required
 import { timeout } from './timeout.ts'; // when it is required
+import { tls } from './tls.ts'; // when it is required
 import { unix } from './unix.ts'; // when it is required
 import { waitGroup } from './wait_group.ts'; // when it is required
 
@@ -81,6 +82,7 @@ const core: readonly LuaModule[] = [
   system,
   time,
   timeout,
+  tls,
   unix,
   waitGroup,
 ];

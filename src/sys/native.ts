@@ -192,6 +192,9 @@ export interface Native {
   resolver_cancel(id: number): number;
   inject_name_server(port: number): number;
 
+  /** native/tls.c; -errno when there is none. Typed in sys/tls.ts. */
+  tls_open(status: Float64Array): unknown;
+
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }
 

@@ -1,39 +1,15 @@
 /** `ip.address`: an IPv4 or IPv6 address as a value. */
-import { formatAddress, IpAddress, parseAddress } from '../../io/address.ts';
+import { Address } from '../../actors/ip-objects.ts';
+import { IpAddress } from '../../io/address.ts';
+import { addressFromText } from '../../io/address-text.ts';
 import { checkInteger } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
-import { type LuaValue, type Result, Userdata } from '../../runtime/value.ts';
-import { nativeAvailable } from '../../sys/native.ts';
-import { interfaceIndex, interfaceName } from '../../sys/socket.ts';
+import type { LuaValue, Result } from '../../runtime/value.ts';
 import { luaType } from '../define.ts';
-
-export class Address extends Userdata {
-  readonly ip: IpAddress;
-  constructor(ip: IpAddress) {
-    super();
-    this.ip = ip;
-  }
-
-  get isV4(): boolean {
-    return this.ip.family === 4;
-  }
-
-  /** The IPv4-mapped address. RFC 4291 §2.5.5.2 */
-  toV6(): Address {
-    const bytes = new Uint8Array(16);
-    bytes.fill(0xff, 10, 12);
-    bytes.set(this.ip.bytes, 12);
-    return new Address(new IpAddress(bytes));
-  }
-
-  override toString(): string {
-    return formatAddress(this.ip, nativeAvailable() ? interfaceName : undefined);
-  }
-}
 
 /** @returns undefined when the text is no address */
 export function addressOfText(text: string): Address | undefined {
-  const ip = parseAddress(text, nativeAvailable() ? interfaceIndex : undefined);
+  const ip = addressFromText(text);
   return ip && new Address(ip);
 }
 

@@ -1,4 +1,5 @@
 /** What connects or listens by name: `dial`, `listen`, and `ip.connect`, which tries endpoints. */
+import { Address } from '../../actors/ip-objects.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { suspend } from '../../fibers/suspend.ts';
 import type { Transport } from '../../io/names.ts';
@@ -13,7 +14,6 @@ import { LuaTable, rawGetString } from '../../runtime/table.ts';
 import { first, isTrue, type LuaValue, type Result } from '../../runtime/value.ts';
 import { AI_ADDRCONFIG, AI_PASSIVE } from '../../sys/resolver.ts';
 import { SOMAXCONN } from '../../sys/socket.ts';
-import { Address } from './address.ts';
 import { parsePort, splitEndpoint } from './endpoint.ts';
 import { type Endpoint, resolve } from './resolve.ts';
 import { Acceptor, Socket } from './tcp.ts';

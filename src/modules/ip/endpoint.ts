@@ -1,9 +1,10 @@
 /** `host:port` in text, and the functions of `ip` that are about it. */
 
+import type { Address } from '../../actors/ip-objects.ts';
 import { checkInteger, checkString } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import type { LuaValue, Result } from '../../runtime/value.ts';
-import { type Address, addressOfText, checkAddress } from './address.ts';
+import { addressOfText, checkAddress } from './address.ts';
 
 /** The parts of an endpoint in text, split at the last colon. */
 export interface HostAndService {

@@ -1,4 +1,5 @@
 /** Name resolution: `get_address_info` and its relatives, `get_name_info`. */
+import { Address } from '../../actors/ip-objects.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { suspend, suspensionPoint } from '../../fibers/suspend.ts';
 import { type Family, IpAddress } from '../../io/address.ts';
@@ -19,7 +20,7 @@ import {
   AI_PASSIVE,
   AI_V4MAPPED,
 } from '../../sys/resolver.ts';
-import { Address, addressOfText, checkAddress } from './address.ts';
+import { addressOfText, checkAddress } from './address.ts';
 import { ADDRESS_INFO_FLAGS, readFlags } from './flags.ts';
 
 function failureError(failure: ResolveFailure): LuaError {

@@ -1,28 +1,14 @@
 /** What `ip.tcp.acceptor`, `ip.tcp.socket` and `ip.udp.socket` do alike. */
 import { begin, end, nothing } from '../../actors/fiber-io.ts';
 import { checkFd, giveFd, newFd } from '../../actors/file-descriptor.ts';
+import { Address, type ConnectedObject, type SocketObject } from '../../actors/ip-objects.ts';
 import type { Family } from '../../io/address.ts';
-import type {
-  ConnectedSocket,
-  IpSocket,
-  OptionKind,
-  ShutdownType,
-  WaitType,
-} from '../../io/transport.ts';
+import type { OptionKind, ShutdownType, WaitType } from '../../io/transport.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
-import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
-import { Address, addressOrText, checkPort } from './address.ts';
-
-/** An object with a socket of io/. */
-export abstract class SocketObject extends Userdata {
-  abstract readonly io: IpSocket;
-}
-
-export abstract class ConnectedObject extends SocketObject {
-  abstract override readonly io: ConnectedSocket;
-}
+import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
+import { addressOrText, checkPort } from './address.ts';
 
 export function checkFamily(v: LuaValue): Family {
   if (v === 'v4') return 4;
@@ -122,18 +108,6 @@ export const connectedMethods = {
     if (checkString(command, 2, 'io_control') !== 'bytes_readable') throw codeError('ENOTSUP');
     return self.io.bytesReadable();
   },
-};
-
-export const socketProperties = {
-  is_open: (self: SocketObject): Result => self.io.isOpen,
-  local_address: (self: SocketObject): Result => new Address(self.io.localEndpoint().address),
-  local_port: (self: SocketObject): Result => self.io.localEndpoint().port,
-};
-
-export const connectedProperties = {
-  ...socketProperties,
-  remote_address: (self: ConnectedObject): Result => new Address(self.io.remoteEndpoint().address),
-  remote_port: (self: ConnectedObject): Result => self.io.remoteEndpoint().port,
 };
 
 export function unknownMember(): never {

@@ -1,4 +1,5 @@
 /** `ip.tcp.acceptor` and `ip.tcp.socket`. */
+
 import {
   begin,
   end,
@@ -9,6 +10,13 @@ import {
   writeCount,
   writeSome,
 } from '../../actors/fiber-io.ts';
+import {
+  type Address,
+  connectedProperties,
+  SocketObject,
+  socketProperties,
+  TcpSocketObject,
+} from '../../actors/ip-objects.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { backend } from '../../io/backend.ts';
 import {
@@ -23,18 +31,14 @@ import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SOMAXCONN } from '../../sys/socket.ts';
 import { luaType } from '../define.ts';
-import { type Address, checkAddress, checkPort } from './address.ts';
+import { checkAddress, checkPort } from './address.ts';
 import { MESSAGE_FLAGS, readFlags } from './flags.ts';
 import {
-  ConnectedObject,
   connectedMethods,
-  connectedProperties,
   optionKind,
   optionResult,
   optionValue,
-  SocketObject,
   socketMethods,
-  socketProperties,
   unknownMember,
   waitMethod,
 } from './socket.ts';
@@ -77,8 +81,7 @@ luaType('ip.tcp.acceptor', Acceptor, {
 
 // ── socket ─────────────────────────────────────────────────────────────────────────────────────────
 
-export class Socket extends ConnectedObject {
-  /** Replaced when another one has won the race to connect. */
+export class Socket extends TcpSocketObject {
   io: TcpSocket;
   constructor(io: TcpSocket = backend().tcpSocket(currentVm().io)) {
     super();

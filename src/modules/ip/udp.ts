@@ -1,5 +1,7 @@
 /** `ip.udp.socket`. */
+
 import { begin, end, nothing, raise, writeCount } from '../../actors/fiber-io.ts';
+import { Address, ConnectedObject, connectedProperties } from '../../actors/ip-objects.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { IpAddress } from '../../io/address.ts';
 import { backend } from '../../io/backend.ts';
@@ -9,12 +11,10 @@ import { ByteSpan } from '../../runtime/byte-span.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { luaType } from '../define.ts';
-import { Address, checkAddress, checkPort } from './address.ts';
+import { checkAddress, checkPort } from './address.ts';
 import { MESSAGE_FLAGS, readFlags } from './flags.ts';
 import {
-  ConnectedObject,
   connectedMethods,
-  connectedProperties,
   optionKind,
   optionResult,
   optionValue,
