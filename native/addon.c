@@ -41,6 +41,8 @@
   /* process.c */ \
   X(getresuid) X(getresgid) X(setresuid) X(setresgid) X(getgroups) X(setgroups) X(getpgid) \
   X(setpgid) X(getsid) X(setsid) X(kill) \
+  /* init_script.c */ \
+  X(init_script_module) X(init_script_begin) X(init_script_call) X(init_script_wipe) \
   /* fault.c, for tests */ \
   X(inject_fault) \
   /* tls.c: only when it is required */ \

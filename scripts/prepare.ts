@@ -157,7 +157,12 @@ function buildAddon(): string | undefined {
 /** Hash of all that decides what the addon is; empty when there is nothing to build. */
 function addonStamp(): string {
   const nativeDir = join(root, 'native');
-  const sources = existsSync(nativeDir) ? readdirSync(nativeDir).sort() : [];
+  const sources = existsSync(nativeDir)
+    ? readdirSync(nativeDir, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(nativeDir, join(entry.parentPath, entry.name)))
+        .sort()
+    : [];
   if (!sources.some((name) => name.endsWith('.c'))) return '';
   const hash = createHash('sha256').update(
     `${process.version} ${process.platform} ${process.arch}\n`,

@@ -195,6 +195,11 @@ export interface Native {
   /** native/tls.c; -errno when there is none. Typed in sys/tls.ts. */
   tls_open(status: Float64Array): unknown;
 
+  init_script_module(): ArrayBuffer;
+  init_script_begin(memory: ArrayBuffer): number;
+  init_script_call(call: number, at: number): number;
+  init_script_wipe(): number;
+
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }
 

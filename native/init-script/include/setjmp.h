@@ -1,0 +1,1 @@
+/* Lua includes it; errors go another way: see config.h. */
