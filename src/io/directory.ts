@@ -90,6 +90,14 @@ export class Directory {
     }
   }
 
+  /** The descriptor is at its start again. */
+  restart(): void {
+    this.text = '';
+    this.at = 0;
+    this.more.length = 0;
+    this.isRead = false;
+  }
+
   get isReadToTheEnd(): boolean {
     return this.isRead;
   }

@@ -7,6 +7,7 @@ import { iterators } from './filesystem/iterate.ts';
 import { pathModule } from './filesystem/path.ts';
 import { placeFunctions } from './filesystem/places.ts';
 import { statusFunctions } from './filesystem/status.ts';
+import { trees } from './filesystem/trees.ts';
 
 class Filesystem extends Userdata {}
 
@@ -15,6 +16,7 @@ const functions: Record<string, LuaFunction> = {
   ...statusFunctions,
   ...changeFunctions,
   ...iterators,
+  ...trees,
 };
 
 luaType('filesystem', Filesystem, {

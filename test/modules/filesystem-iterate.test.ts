@@ -235,7 +235,7 @@ spec(
   'a large directory is listed whole, once each',
   `${ON_DISK}
   fs.create_directory(dir / 't')
-  for i = 1, 12000 do fs.create_symlink(P 'x', dir / 't' / ('a longer name ' .. i)) end
+  for i = 1, 2000 do fs.create_symlink(P 'x', dir / 't' / (('a long name'):rep(20) .. i)) end
   local seen, n = {}, 0
   for entry in fs.directory_iterator(dir / 't') do
     local name = entry.path.filename
@@ -245,7 +245,7 @@ spec(
   end
   print(n)
 `,
-  '12000\n',
+  '2000\n',
   { once: true },
 );
 

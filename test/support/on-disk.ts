@@ -4,6 +4,7 @@ export const ON_DISK = `
   local file, stream, time = require 'file', require 'stream', require 'time'
   local P = fs.path.new
   local dir = _FILE.parent_path
+  fs.umask(tonumber('22', 8))
   local function write(p, text)
     local f = file.stream.new()
     f:open(p, {'write_only', 'create', 'truncate'})
