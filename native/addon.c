@@ -18,7 +18,7 @@
   X(resolver_open) X(getaddrinfo) X(getnameinfo) X(resolver_cancel) X(inject_name_server) \
   /* unix.c */ \
   X(bind_unix) X(connect_unix) X(getsockname_unix) X(getpeername_unix) X(socketpair) \
-  X(recvmsg_unix) X(sendmsg_unix) X(get_peer_credentials) X(get_peer_security) \
+  X(recvmsg_unix) X(sendmsg_unix) X(receive_packet) X(get_peer_credentials) X(get_peer_security) \
   /* termios.c */ \
   X(get_line_settings) X(set_line_setting) X(tcsendbreak) X(tcgetpgrp) X(tcsetpgrp) \
   X(openpty) X(get_terminal_mode) X(set_terminal_mode) X(get_window_size) X(set_window_size) \
@@ -43,6 +43,9 @@
   X(setpgid) X(getsid) X(setsid) X(kill) \
   /* init_script.c */ \
   X(init_script_module) X(init_script_begin) X(init_script_call) X(init_script_wipe) \
+  /* supervisor.c */ \
+  X(start_supervisor) X(waitpid_nohang) X(memfd_of) X(supervise) X(fork_from_init) X(enter_actor) \
+  X(set_environment) X(exit_now) X(getpid) \
   /* fault.c, for tests */ \
   X(inject_fault) \
   /* tls.c: only when it is required */ \

@@ -188,6 +188,41 @@ napi_value sys_recvmsg_unix(napi_env env, napi_callback_info info) {
   return give_result(env, result);
 }
 
+/* receive_packet(fd, bytes: Uint8Array, out: Int32Array(2 + n)) -> bytes received, 0: the end or an empty
+ * packet, or -errno, with out[0] the MSG_ flags of the message, out[1] how many descriptors follow: at
+ * most n. Others that came are closed. Never waits, whatever the descriptor's own mode.  recvmsg(2) */
+napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd;
+  void *bytes = NULL, *data = NULL;
+  size_t room = 0, length = 0;
+  napi_typedarray_type type;
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd)) return NULL;
+  if (napi_get_typedarray_info(env, args[1], NULL, &length, &bytes, NULL, NULL) != napi_ok ||
+      napi_get_typedarray_info(env, args[2], &type, &room, &data, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || room < 3) {
+    napi_throw_type_error(env, NULL, "perilune addon: an Int32Array was expected");
+    return NULL;
+  }
+  int32_t *out = data;
+  size_t most = room - 2 > MAX_FDS ? MAX_FDS : room - 2;
+  if (fault(FAULT_RECVMSG, fd, NULL)) return give_result(env, -1);
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int)) +
+                                        CMSG_SPACE(MAX_FDS * sizeof(int))];
+  struct iovec part = {bytes, length};
+  struct msghdr message = {
+    .msg_iov = &part,
+    .msg_iovlen = 1,
+    .msg_control = control,
+    .msg_controllen = sizeof control,
+  };
+  ssize_t result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (result < 0) return give_result(env, -1);
+  out[1] = message.msg_controllen > 0 ? take_descriptors(&message, out + 2, (int)most) : 0;
+  out[0] = message.msg_flags;
+  return give_result(env, result);
+}
+
 /* sendmsg_unix(fd, bytes, offset, length, flags, path: Uint8Array, path length or -1: the peer,
  * fds: Int32Array, count) -> bytes taken or -errno (EINVAL: too many descriptors; ETOOMANYREFS).
  * With the first byte go all descriptors.  sendmsg(2) */

@@ -7,7 +7,7 @@
  */
 import type { Waiter } from '../fibers/fiber.ts';
 import { WaitQueue } from '../fibers/queue.ts';
-import type { Receiver } from '../fibers/waitable.ts';
+import type { Outside, Receiver } from '../fibers/waitable.ts';
 import type { IoGroup } from '../io/group.ts';
 import { type CoreName, codeError, coreError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
@@ -45,6 +45,22 @@ export interface Recipient {
   awaitRoom(waiter: Waiter, message: Message): () => void;
   /** Call `told` once it is closed, with the reason, if there is one. @returns how to forget it */
   onDeath(told: (reason: string | undefined) => void): () => void;
+}
+
+/**
+ * Where messages from outside of the heap come from: sockets of other processes. A mailbox has one at most, and
+ * asks it only while a fiber waits: what has not been received waits where it is.
+ */
+export interface Source {
+  /** Somebody may send through it. Each of them holds a lease of the mailbox. */
+  readonly isOpen: boolean;
+  /** What has come, or undefined: nothing has. */
+  next(): Message | undefined;
+  /** A fiber waits: from now on call `mailbox.pump` when something may have come. */
+  watch(): void;
+  /** None waits any more. */
+  rest(): void;
+  close(): void;
 }
 
 /** One holder's right; given back once. */
@@ -95,7 +111,13 @@ export class Mailbox implements Recipient {
   /** The VM is gone, and why. */
   private death: { readonly reason: string | undefined } | undefined = undefined;
   private leaseCount = 0;
-  private readonly holder: Holder;
+  /** Messages of other processes. */
+  source: Source | undefined = undefined;
+  /** What `receiver` waits for, where nothing but other fibers can give it that. */
+  private receiverEnd: Outside | undefined = undefined;
+  /** Whose turn it is, where messages wait both here and in the source. */
+  private sourceFirst = false;
+  readonly holder: Holder;
   private readonly queue: (Message | undefined)[] = [];
   private head = 0;
   private readonly senders = new WaitQueue<Sender>();
@@ -129,9 +151,8 @@ export class Mailbox implements Recipient {
 
   /** Nobody can send any more: whoever waits learns it. It has found the queue empty, or it would not wait. */
   orphan(): void {
-    const { receiver } = this;
+    const receiver = this.stopListening();
     if (receiver === undefined) return;
-    this.receiver = undefined;
     activity.count++;
     receiver.fail(coreError(this.orphaned));
   }
@@ -153,14 +174,10 @@ export class Mailbox implements Recipient {
   /** Whatever the number of those that wait. */
   deliver(message: Message): void {
     activity.count++;
-    const { receiver } = this;
     if (this.closed) return discard(message);
-    if (receiver === undefined) {
-      this.queue.push(message);
-      return;
-    }
-    this.receiver = undefined;
-    receiver.wake(this.arrive(message));
+    const receiver = this.stopListening();
+    if (receiver === undefined) this.queue.push(message);
+    else receiver.wake(this.arrive(message));
   }
 
   awaitRoom(waiter: Waiter, message: Message): () => void {
@@ -192,7 +209,13 @@ export class Mailbox implements Recipient {
   take(): { readonly value: Result } | undefined {
     if (this.closed) throw coreError('channel_closed');
     if (this.receiver !== undefined) throw codeError('EBUSY');
+    if (this.sourceFirst && this.length > 0) {
+      this.sourceFirst = false;
+      const message = this.source?.next();
+      if (message !== undefined) return { value: this.arrive(message) };
+    }
     if (this.length > 0) {
+      this.sourceFirst = this.source !== undefined;
       const message = this.queue[this.head]!;
       this.queue[this.head++] = undefined;
       if (this.head > 32 && this.head * 2 > this.queue.length) {
@@ -210,8 +233,49 @@ export class Mailbox implements Recipient {
       sender.wake();
       return { value };
     }
+    const message = this.source?.next();
+    if (message !== undefined) return { value: this.arrive(message) };
     if (this.leaseCount === 0) throw coreError(this.orphaned);
     return undefined;
+  }
+
+  /**
+   * A fiber waits, after `take` has found nothing.
+   * @param end  what it is said to wait for; undefined: a timer may end it
+   */
+  listen(waiter: Waiter, end: Outside | undefined): void {
+    this.receiver = waiter;
+    this.receiverEnd = end;
+    this.sourceChanged();
+    waiter.undo = () => {
+      if (this.receiver === waiter) this.stopListening();
+    };
+  }
+
+  /** The source has been opened, or closed. */
+  sourceChanged(): void {
+    if (this.receiver === undefined) return;
+    const isFed = this.source?.isOpen === true;
+    this.receiver.waitsFor = isFed ? undefined : this.receiverEnd;
+    if (isFed) this.source!.watch();
+    else this.source?.rest();
+  }
+
+  private stopListening(): Waiter | undefined {
+    const { receiver } = this;
+    this.receiver = undefined;
+    this.receiverEnd = undefined;
+    if (receiver !== undefined) this.source?.rest();
+    return receiver;
+  }
+
+  /** Something may have come through the source. */
+  pump(): void {
+    while (this.receiver !== undefined) {
+      const message = this.source?.next();
+      if (message === undefined) return;
+      this.deliver(message);
+    }
   }
 
   /** Let senders in, as many as there is room for. */
@@ -235,9 +299,8 @@ export class Mailbox implements Recipient {
     if (this.closed) return;
     this.closed = true;
     activity.count++;
-    const { receiver } = this;
-    this.receiver = undefined;
-    receiver?.fail(coreError('channel_closed'));
+    this.stopListening()?.fail(coreError('channel_closed'));
+    this.source?.close();
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
       s.fail(coreError('channel_closed'));
       discard(s.message);

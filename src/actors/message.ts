@@ -18,6 +18,7 @@ import {
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { TxChannel } from './address.ts';
 import { FileDescriptor, Spent } from './file-descriptor.ts';
+import { IpcChannel } from './ipc-channel.ts';
 import type { Mailbox, Message, Owned } from './mailbox.ts';
 
 /** Tables within each other. */
@@ -88,6 +89,7 @@ class Copier {
   private copyObject(v: object): LuaValue | typeof UNSENDABLE {
     if (v instanceof TxChannel) return v.isOpen ? this.own(new TxChannel(v.recipient)) : UNSENDABLE;
     if (v instanceof FileDescriptor) return this.copyDescriptor(v);
+    if (v instanceof IpcChannel) return v.isOpen ? this.own(v.copy()) : UNSENDABLE;
     if (v instanceof Inbox) return this.own(new TxChannel(v.mailbox));
     return UNSENDABLE;
   }
@@ -127,7 +129,7 @@ export function makeMessage(value: LuaValue): Message {
 
 function refusal(value: LuaValue): unknown {
   if (value instanceof Spent) return codeError('EBUSY');
-  return value instanceof Userdata && !(value instanceof TxChannel)
+  return value instanceof Userdata && !(value instanceof TxChannel || value instanceof IpcChannel)
     ? codeError('ENOTSUP')
     : badArgument(2);
 }

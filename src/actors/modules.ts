@@ -49,10 +49,17 @@ interface Module extends Found {
   loading: boolean;
 }
 
+const NO_PATHS: ReadonlySet<string> = new Set();
+
 const COMPONENT = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** Texts of files, shared by all VMs of the process: a file is read once. */
 const sources = new Map<string, string>();
+
+/** Text that is there without a file. @param path  absolute */
+export function presetSource(path: string, text: string): void {
+  sources.set(path, text);
+}
 
 export type Context = 'main' | 'test' | 'worker' | '';
 
@@ -97,6 +104,11 @@ export class ModuleLoader {
   startActor(found: Found, id: string): Fiber {
     const isLeaf = basename(found.file) !== 'init.lua';
     return this.startModule({ ...found, isLeaf }, readModule(found.file, id), found.file);
+  }
+
+  /** The text of an actor's file, for a VM elsewhere. @throws LuaError  it can't be read */
+  readActor(found: Found, id: string): string {
+    return readModule(found.file, id);
   }
 
   private startModule(found: Found, source: string, shown: string): Fiber {
@@ -160,14 +172,22 @@ export class ModuleLoader {
     return from;
   }
 
-  /** `spawn_vm(id)`: the file of an actor. */
-  findActor(id: string, importer: LuaValue): Found {
+  /** Where imports of this module start. */
+  rootOf(importer: LuaValue): { readonly root: string } {
+    return this.importerOf(importer);
+  }
+
+  /**
+   * `spawn_vm(id)`: the file of an actor.
+   * @param preset  paths that it will find without a file
+   */
+  findActor(id: string, importer: LuaValue, preset: ReadonlySet<string> = NO_PATHS): Found {
     const from = this.importerOf(importer);
     if (id === '.') return from;
     const isFromRoot = id.startsWith('/');
     if (!isFromRoot && !id.startsWith('.')) throw coreError('invalid_module_name', { module: id });
     const { directory, name } = isFromRoot ? placeFromRoot(id, from) : placeBeside(id, from);
-    const found = lookUp(directory, name, from.root);
+    const found = lookUp(directory, name, from.root, preset);
     if (found === undefined) throw coreError('module_not_found', { module: id });
     return found;
   }
@@ -298,11 +318,16 @@ function currentDirectory(): string {
 }
 
 /** `name.lua`, then `name/init.lua`. */
-function lookUp(directory: string, name: string, root: string): Found | undefined {
+function lookUp(
+  directory: string,
+  name: string,
+  root: string,
+  preset: ReadonlySet<string> = NO_PATHS,
+): Found | undefined {
   const plain = join(directory, `${name}.lua`);
-  if (isFile(plain)) return { file: plain, root, isLeaf: true };
+  if (preset.has(plain) || isFile(plain)) return { file: plain, root, isLeaf: true };
   const init = join(directory, name, 'init.lua');
-  return isFile(init) ? { file: init, root, isLeaf: false } : undefined;
+  return preset.has(init) || isFile(init) ? { file: init, root, isLeaf: false } : undefined;
 }
 
 function turtleFile(directory: string, name: string): string | undefined {

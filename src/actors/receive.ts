@@ -17,11 +17,7 @@ export function receiveFrom(mailbox: Mailbox, end: Outside, hasTime = false): Re
   const taken = mailbox.take();
   if (taken !== undefined) return taken.value;
   const waiter = new Waiter(fiber, true);
-  if (!hasTime) waiter.waitsFor = end;
-  mailbox.receiver = waiter;
-  waiter.undo = () => {
-    if (mailbox.receiver === waiter) mailbox.receiver = undefined;
-  };
+  mailbox.listen(waiter, hasTime ? undefined : end);
   return park(waiter);
 }
 

@@ -38,6 +38,13 @@ export function writeError(text: string): void {
   writeAll(2, Buffer.from(text, 'latin1'));
 }
 
+let endsWithReader = true;
+
+/** Nobody need read what this process writes: it is no part of a pipeline. */
+export function ignoreBrokenPipes(): void {
+  endsWithReader = false;
+}
+
 const wait = new Int32Array(new SharedArrayBuffer(4));
 
 function writeAll(fd: number, bytes: Buffer): void {
@@ -49,7 +56,7 @@ function writeAll(fd: number, bytes: Buffer): void {
       pause = 1;
     } catch (fault) {
       const { code } = fault as NodeJS.ErrnoException;
-      if (code === 'EPIPE') process.exit(fd === 1 ? BROKEN_PIPE : 1);
+      if (code === 'EPIPE' && endsWithReader) process.exit(fd === 1 ? BROKEN_PIPE : 1);
       // Somebody has made it non-blocking: wait for the reader.
       if (code === 'EAGAIN') Atomics.wait(wait, 0, 0, (pause = Math.min(pause * 2, 32)));
       else if (code !== 'EINTR') return;

@@ -69,7 +69,7 @@ export class Descriptor implements EventTarget, Target {
   readonly reads = new EventQueue();
   readonly writes = new EventQueue();
   private errors: EventQueue | null = null;
-  private readonly group: IoGroup;
+  private group: IoGroup;
   private readonly owned: boolean;
   private shortReadDrains: boolean;
 
@@ -84,6 +84,13 @@ export class Descriptor implements EventTarget, Target {
 
   get isOpen(): boolean {
     return this.fd >= 0;
+  }
+
+  /** It is closed with another group from now on. */
+  moveTo(group: IoGroup): void {
+    this.group.delete(this);
+    this.group = group;
+    if (this.isOpen) group.add(this);
   }
 
   /** @returns bytes read, 0 at the end; -errno; or PENDING. read(2) */

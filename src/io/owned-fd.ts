@@ -92,3 +92,6 @@ export function setNonBlocking(fd: Fd): void {
   const flags = getStatusFlags(fd);
   if ((flags & O_NONBLOCK) === 0) setStatusFlags(fd, flags | O_NONBLOCK);
 }
+
+/** Another number for the same open file description, close-on-exec. EMFILE */
+export const duplicate = (fd: Fd): Fd => dup(fd);

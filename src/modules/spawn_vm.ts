@@ -1,27 +1,116 @@
 /** Actors as their makers see them: `spawn_vm`, and the sending end. */
 import { spawnActor } from '../actors/actor.ts';
 import { addressFor, TxChannel } from '../actors/address.ts';
+import { FileDescriptor, Spent } from '../actors/file-descriptor.ts';
+import { inletsOf } from '../actors/inlets.ts';
+import { IpcChannel } from '../actors/ipc-channel.ts';
 import { Mailbox } from '../actors/mailbox.ts';
 import { makeMessage, makeRequest } from '../actors/message.ts';
+import { FilePath } from '../actors/modules.ts';
 import { receiveFrom, sendTo } from '../actors/receive.ts';
+import { sendLetter } from '../actors/send-letter.ts';
+import { type ProcessOptions, spawnProcess } from '../actors/subprocess.ts';
 import { currentVm, type Vm } from '../actors/vm.ts';
 import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
+import type { Outside } from '../fibers/waitable.ts';
 import { startTimer } from '../io/timer.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { checkDuration } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
-import { LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
+import { state } from '../runtime/state.ts';
+import { entries, LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
+import { NAMESPACES } from '../sandbox/policy.ts';
+import { nativeAvailable } from '../sys/native.ts';
+import { SIGKILL } from '../sys/signal.ts';
 import { luaType } from './define.ts';
 
+/** `subprocess`, checked. @throws LuaError  EINVAL{arg="subprocess/…"}, EBUSY with the same */
+function processOptions(table: LuaTable): ProcessOptions {
+  const wrong = (name: string): never => {
+    throw badArgument(`subprocess/${name}`);
+  };
+  let cloneFlags = 0;
+  for (const [name, flag] of Object.entries(NAMESPACES)) {
+    const wanted = rawGetString(table, name);
+    if (wanted !== undefined && typeof wanted !== 'boolean') wrong(name);
+    if (wanted === true) cloneFlags |= flag;
+  }
+  const descriptor = (v: LuaValue, name: string): number => {
+    if (v instanceof Spent) throw codeError('EBUSY', { arg: `subprocess/${name}` });
+    if (!(v instanceof FileDescriptor)) return wrong(name);
+    if (!v.isUsable) throw codeError('EBUSY', { arg: `subprocess/${name}` });
+    return v.fd;
+  };
+  const standard = (name: string, shared: number): number | undefined => {
+    const v = rawGetString(table, name);
+    if (v === undefined) return undefined;
+    return v === 'share' ? shared : descriptor(v, name);
+  };
+  const environment = rawGetString(table, 'environment');
+  if (environment !== undefined && !(environment instanceof LuaTable)) wrong('environment');
+  const sources = rawGetString(table, 'source_tree_cache');
+  if (sources !== undefined && !(sources instanceof LuaTable)) wrong('source_tree_cache');
+  return {
+    cloneFlags,
+    environment: environment instanceof LuaTable ? variables(environment, wrong) : [],
+    standard: [standard('stdin', 0), standard('stdout', 1), standard('stderr', 2)],
+    arg: undefined,
+    sources: sources instanceof LuaTable ? sourceTree(sources, '', wrong) : [],
+  };
+}
+
+type Wrong = (name: string) => never;
+
+function variables(table: LuaTable, wrong: Wrong): [string, string][] {
+  const list: [string, string][] = [];
+  for (const [name, value] of entries(table)) {
+    if (typeof name !== 'string' || typeof value !== 'string') return wrong('environment');
+    if (name === '' || /[=\0]/.test(name) || value.includes('\0')) return wrong('environment');
+    list.push([name, value]);
+  }
+  return list;
+}
+
+/** Tables within each other. */
+const MAX_TREE_DEPTH = 100;
+
+/** {name = text, name = {name = text, …}, …}: `name` is the file `name.lua`, or a directory. */
+function sourceTree(table: LuaTable, path: string, wrong: Wrong, depth = 0): [string, string][] {
+  const list: [string, string][] = [];
+  if (depth > MAX_TREE_DEPTH) return wrong('source_tree_cache');
+  for (const [name, value] of entries(table)) {
+    if (typeof name !== 'string' || !/^[a-zA-Z_][a-zA-Z0-9_]*(\.lua)?$/.test(name))
+      return wrong('source_tree_cache');
+    if (value instanceof LuaTable)
+      list.push(...sourceTree(value, `${path}${name}/`, wrong, depth + 1));
+    else if (typeof value === 'string')
+      list.push([`${path}${name.endsWith('.lua') ? name : `${name}.lua`}`, value]);
+    else return wrong('source_tree_cache');
+  }
+  return list;
+}
+
+function spawnInProcess(vm: Vm, options: LuaTable, file: LuaValue): IpcChannel {
+  const subprocess = rawGetString(options, 'subprocess');
+  if (!(subprocess instanceof LuaTable)) throw badArgument('subprocess');
+  for (const other of ['inherit_context', 'new_master'])
+    if (rawGetString(options, other) !== undefined) throw badArgument(1);
+  const module = rawGetString(options, 'module');
+  if (typeof module !== 'string' && !(module instanceof FilePath)) throw badArgument('module');
+  if (!nativeAvailable()) throw codeError('ENOTSUP');
+  vm.host.flush(); // what is shared is written in order
+  return spawnProcess(vm, module, file, processOptions(subprocess), state.suspendAll);
+}
+
 /** `spawn_vm(module)`, `spawn_vm { module =, inherit_context =, concurrency_hint =, new_master = }` */
-export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel {
+export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel | IpcChannel {
   if (typeof options === 'string') return spawnActor(vm, options, file, false);
   if (!(options instanceof LuaTable)) throw badArgument(1);
+  if (rawGetString(options, 'subprocess') !== undefined) return spawnInProcess(vm, options, file);
   const module = rawGetString(options, 'module');
   if (typeof module !== 'string') throw badArgument('module');
-  if (rawGetString(options, 'subprocess') !== undefined) throw codeError('ENOTSUP');
   if (rawGetString(options, 'inherit_context') === false) throw codeError('ENOTSUP');
   const isNewMaster = rawGetString(options, 'new_master') === true;
   if (isNewMaster && !vm.isMaster) throw codeError('EPERM');
@@ -33,8 +122,10 @@ function send(self: TxChannel, ...args: LuaValue[]): Result {
   return sendTo(self, () => makeMessage(args[0]));
 }
 
+type Send = (value: LuaValue, reply: TxChannel) => Result;
+
 /** `channel:request(value[, seconds])`: sends {request=, reply=}, and waits for what is sent to `reply`. */
-function request(self: TxChannel, ...args: LuaValue[]): Result {
+function request(self: Outside, args: LuaValue[], send: Send): Result {
   if (args.length === 0) throw badArgument(2);
   const fiber = currentFiber();
   const answer = new Mailbox(currentVm(), 'channel_closed');
@@ -54,7 +145,26 @@ function request(self: TxChannel, ...args: LuaValue[]): Result {
     if (deadline?.isOver) return fail(codeError('ETIMEDOUT'));
     return tryThen(() => receiveFrom(answer, self, deadline !== undefined), close, fail);
   };
-  return tryThen(() => sendTo(self, () => makeRequest(args[0], new TxChannel(answer))), wait, fail);
+  return tryThen(() => send(args[0], new TxChannel(answer)), wait, fail);
+}
+
+function requestHere(self: TxChannel, ...args: LuaValue[]): Result {
+  return request(self, args, (value, reply) => sendTo(self, () => makeRequest(value, reply)));
+}
+
+function requestThere(self: IpcChannel, ...args: LuaValue[]): Result {
+  return request(self, args, (value, reply) => {
+    // Its socket is the address from now on.
+    const done = (r: Result): Result => {
+      reply.close();
+      return r;
+    };
+    const fail = (thrown: unknown): never => {
+      reply.close();
+      throw thrown;
+    };
+    return tryThen(() => sendLetter(self, tableOf({ request: value, reply })), done, fail);
+  });
 }
 
 /** Run it; `then` gets its result, now or after a suspension, and `fail` its error. */
@@ -102,10 +212,66 @@ function monitor(self: TxChannel): Result {
   return NONE;
 }
 
+// ── in another process ─────────────────────────────────────────────────────────────────────────────
+
+/** Of a child of this VM. */
+function kill(self: IpcChannel, signal: LuaValue): Result {
+  if (!self.isOpen) throw coreError('channel_closed');
+  if (signal !== undefined && typeof signal !== 'number') throw badArgument(2);
+  if (self.process?.supervised !== true) throw codeError('EPERM');
+  const number = signal ?? SIGKILL;
+  if (!Number.isInteger(number)) throw badArgument(2);
+  self.process.kill(number);
+  if (number === SIGKILL) self.close();
+  return NONE;
+}
+
+function detach(self: IpcChannel): Result {
+  if (self.process?.supervised !== true) throw badArgument(1);
+  self.process.detach();
+  return NONE;
+}
+
+function childPid(self: IpcChannel): number {
+  if (!self.isOpen || self.process?.supervised !== true) throw badArgument(1);
+  return self.process.pid;
+}
+
+/** As of a channel in this process: only a child of this VM can be watched. */
+function monitorProcess(self: IpcChannel): Result {
+  if (!self.isOpen) throw coreError('channel_closed');
+  if (self.process === undefined) throw codeError('EPERM');
+  const { mailbox } = currentVm();
+  const done = inletsOf(mailbox).expect();
+  self.process.onDeath((reason) => {
+    mailbox.deliver({ value: tableOf({ down: true, channel: self, reason }), owned: [] });
+    done();
+  });
+  return NONE;
+}
+
+luaType('ipc_actor_channel', IpcChannel, {
+  methods: {
+    send: (self, ...args: LuaValue[]) => {
+      if (args.length === 0) throw badArgument(2);
+      return sendLetter(self, args[0]);
+    },
+    close: (self) => {
+      self.close();
+      return NONE;
+    },
+    request: requestThere,
+    detach,
+    kill,
+    monitor: monitorProcess,
+  },
+  properties: { child_pid: childPid },
+});
+
 luaType('tx-channel', TxChannel, {
   methods: {
     send,
-    request,
+    request: requestHere,
     monitor,
     close: (self) => {
       self.close();

@@ -90,6 +90,7 @@ export interface Native {
     fds: Int32Array,
     count: number,
   ): number;
+  receive_packet(fd: Fd, bytes: Uint8Array, out: Int32Array): number;
   get_peer_credentials(fd: Fd, out: Int32Array): number;
   get_peer_security(fd: Fd, bytes: Uint8Array): number;
 
@@ -199,6 +200,15 @@ export interface Native {
   init_script_begin(memory: ArrayBuffer): number;
   init_script_call(call: number, at: number): number;
   init_script_wipe(): number;
+  start_supervisor(argv: readonly string[], control: Fd): number;
+  waitpid_nohang(pid: number): number;
+  memfd_of(bytes: Uint8Array, length: number): number;
+  supervise(body: Uint8Array, out: Int32Array): number;
+  fork_from_init(): number;
+  enter_actor(): number;
+  set_environment(list: Uint8Array, length: number): number;
+  exit_now(code: number): number;
+  getpid(): number;
 
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }

@@ -92,6 +92,22 @@ export function sendmsgUnix(
     : native().sendmsg_unix(fd, bytes, offset, length, flags, path, path.length, fds, fds.length);
 }
 
+/** In `out` of `receivePacket`. */
+export const PACKET_FLAGS = 0;
+export const PACKET_FD_COUNT = 1;
+export const PACKET_FDS = 2;
+/** The message was longer than the buffer: recvmsg(2). */
+export const MSG_TRUNC = 0x20;
+
+/**
+ * A message of a socket of packets, without ever waiting.
+ * @param out  gets the numbers above, and as many descriptors as it has room for; others are closed
+ * @returns bytes received, 0 at the end, or -errno. recvmsg(2)
+ */
+export function receivePacket(fd: Fd, bytes: Uint8Array, out: Int32Array): number {
+  return native().receive_packet(fd, bytes, out);
+}
+
 export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;

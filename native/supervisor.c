@@ -1,0 +1,608 @@
+/* The supervisor of subprocess actors, and what its children do before the first line of JavaScript.
+ *
+ * A supervisor is a Node process that has loaded the runtime and nothing of any program. It calls
+ * `supervise`, which never returns there: from then on it is this C loop, waiting for requests on its
+ * one socket, and each request forks. `supervise` returns in the child, whose heap no program's code
+ * has touched.
+ *
+ * What a fork of a Node process needs:
+ * - V8 marks its pages MADV_DONTFORK: undone over all mappings before every fork, not once.
+ * - Rings of io_uring are memory that is shared with the kernel: in the child other pages take their place,
+ *   or siblings could talk through them.
+ * - The descriptors of the event loop are shared with the supervisor and all siblings. Each is covered with an
+ *   eventfd of the child's own; uv_loop_fork then closes some and opens others. Covers stay for good: the
+ *   library writes to some of these numbers, and must never hit a file of the program.
+ * - libuv's own fork handler (pthread_atfork) has made new pipes before any of our code runs: those
+ *   that are new are left alone. It is why a fork(2) of the C library makes the process in which JavaScript
+ *   waits for events, and clone(2) only one that doesn't (PID 1 of a namespace). */
+#include "util.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "fault.h"
+
+extern char **environ;
+
+enum {
+  CONTROL = 3, /* the supervisor's socket; in a child, that of its inbox */
+  MAX_OWN = 128,
+  MAX_RINGS = 32,
+  MAX_REQUEST_FDS = 16,
+  MAX_BODY = 64 * 1024,
+};
+
+/* What a request begins with. Its descriptors: inbox, [working directory], [standard input, output, error],
+ * [init.arg], [body]. */
+struct request {
+  uint32_t id, clone_flags, has, reserved;
+};
+enum { HAS_STDIN = 1, HAS_STDOUT = 2, HAS_STDERR = 4, HAS_ARG = 8, HAS_BODY = 16, HAS_CWD = 32 };
+
+/* What the supervisor says: a child is there (value: its pid, with a pidfd; or -errno), or has ended. */
+struct report {
+  int32_t kind, id, value;
+};
+enum { STARTED = 1, ENDED = 2 };
+
+/* ── starting it ─────────────────────────────────────────────────────────────────────────────── */
+
+/* In the child of vfork: nothing but system calls, and nothing that outlives exec. */
+static void become_supervisor(int control, char **argv, char **envp, volatile int *failed) {
+  struct sigaction plain = {.sa_handler = SIG_DFL};
+  sigset_t none;
+  for (int signal = 1; signal < 65; signal++) sigaction(signal, &plain, NULL);
+  int null = open("/dev/null", O_RDWR);
+  if (null < 0) goto out;
+  /* Out of the way of 0 to 3. */
+  int high = fcntl(control, F_DUPFD, 10);
+  null = fcntl(null, F_DUPFD, 10);
+  if (high < 0 || null < 0) goto out;
+  for (int fd = 0; fd < 3; fd++)
+    if (dup2(null, fd) < 0) goto out;
+  if (dup2(high, CONTROL) < 0) goto out;
+  if (syscall(SYS_close_range, CONTROL + 1, ~0u, 0) < 0) goto out;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (chdir("/") < 0) goto out;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  execve(argv[0], argv, envp);
+out:
+  *failed = errno;
+  _exit(127);
+}
+
+static char **take_strings(napi_env env, napi_value list) {
+  uint32_t count = 0;
+  if (napi_get_array_length(env, list, &count) != napi_ok) return NULL;
+  char **out = calloc(count + 1, sizeof *out);
+  for (uint32_t i = 0; out && i < count; i++) {
+    napi_value item;
+    size_t length = 0;
+    napi_get_element(env, list, i, &item);
+    napi_get_value_string_utf8(env, item, NULL, 0, &length);
+    out[i] = malloc(length + 1);
+    if (out[i]) napi_get_value_string_utf8(env, item, out[i], length + 1, &length);
+  }
+  return out;
+}
+
+static void free_strings(char **list) {
+  for (size_t i = 0; list && list[i]; i++) free(list[i]);
+  free(list);
+}
+
+/* @return pid, or -errno */
+static __attribute__((noinline)) int start(int control, char **argv) {
+  static char *nothing[] = {NULL};
+  static volatile int failed;
+  static sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  failed = 0;
+  pid_t pid = vfork();
+  if (pid == 0) become_supervisor(control, argv, nothing, &failed);
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (pid < 0) return -error;
+  if (!failed) return pid;
+  error = failed;
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+  return -error;
+}
+
+/* start_supervisor(argv: string[], control: fd) -> pid or -errno. The program gets an empty environment,
+ * /dev/null as 0 to 2, `control` as 3 and nothing else.  vfork(2), execve(2) */
+napi_value sys_start_supervisor(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int32_t control;
+  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &control)) return NULL;
+  char **argv = take_strings(env, args[0]);
+  if (!argv || !argv[0]) {
+    free_strings(argv);
+    return give_int32(env, -ENOMEM);
+  }
+  int result = start(control, argv);
+  free_strings(argv);
+  return give_int32(env, result);
+}
+
+/* waitpid_nohang(pid) -> pid, 0: it runs, or -errno. waitpid(2) */
+napi_value sys_waitpid_nohang(napi_env env, napi_callback_info info) {
+  int32_t pid;
+  if (!take_int32s(env, info, &pid, 1)) return NULL;
+  return give_result(env, waitpid(pid, NULL, WNOHANG));
+}
+
+/* memfd_of(bytes: Uint8Array, length) -> descriptor of a sealed file with these bytes, or -errno.
+ * memfd_create(2) */
+napi_value sys_memfd_of(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int32_t length;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
+      !take_bytes(env, args[0], 0, length, &bytes))
+    return NULL;
+  int fd = memfd_create("perilune", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return give_result(env, -1);
+  for (int32_t done = 0; done < length;) {
+    ssize_t written = write(fd, bytes + done, (size_t)(length - done));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      int error = errno;
+      close(fd);
+      return give_int32(env, -error);
+    }
+    done += (int32_t)written;
+  }
+  fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+  return give_int32(env, fd);
+}
+
+/* ── the supervisor ──────────────────────────────────────────────────────────────────────────── */
+
+static struct own {
+  int fd;
+  ino_t inode;
+  bool is_pipe;
+} own[MAX_OWN]; /* what Node has open before the first fork, in order */
+static int own_count;
+
+static struct range {
+  uintptr_t start, end;
+} rings[MAX_RINGS];
+static int ring_count;
+
+static pid_t supervisor;
+static int maps_fd = -1; /* of this process, for its next fork */
+
+static struct child {
+  pid_t pid;
+  int32_t id;
+  struct child *next;
+} *children;
+
+static struct pending {
+  struct report report;
+  struct pending *next;
+} *first_pending, **last_pending = &first_pending;
+
+/* Read /proc/self/maps. `madvise` all of it for a fork; the first time, note rings. */
+static int visit_mappings(bool note_rings) {
+  static char text[4096 + 1];
+  size_t kept = 0;
+  off_t at = 0;
+  for (;;) {
+    ssize_t got = pread(maps_fd, text + kept, sizeof text - 1 - kept, at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -errno;
+    if (got == 0) return 0;
+    at += got;
+    size_t length = kept + (size_t)got;
+    text[length] = 0;
+    char *line = text;
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+      *end = 0;
+      char *rest;
+      uintptr_t start = strtoul(line, &rest, 16);
+      if (*rest != '-') continue;
+      uintptr_t stop = strtoul(rest + 1, &rest, 16);
+      bool is_shared = strlen(rest) > 4 && rest[4] == 's';
+      if (is_shared) {
+        if (note_rings && ring_count < MAX_RINGS) rings[ring_count++] = (struct range){start, stop};
+      } else if (!note_rings && !strstr(rest, "[v")) {
+        madvise((void *)start, stop - start, MADV_DOFORK);
+      }
+    }
+    kept = strlen(line);
+    memmove(text, line, kept);
+    if (kept == sizeof text - 1) return -EIO; /* no line is that long */
+  }
+}
+
+/* What is open now belongs to Node, but for `control`. */
+static int note_own_descriptors(int control) {
+  own_count = 0;
+  for (int fd = CONTROL + 1; fd < 4096; fd++) {
+    struct stat about;
+    if (fd == control || fd == maps_fd || fstat(fd, &about) < 0) continue;
+    if (own_count == MAX_OWN) return -EMFILE;
+    own[own_count++] = (struct own){fd, about.st_ino, S_ISFIFO(about.st_mode)};
+  }
+  return 0;
+}
+
+/* Close what is neither 0 to 3, nor Node's, nor in `keep` (-1: nothing). */
+static int close_others(const int *keep, int keep_count) {
+  unsigned start = CONTROL + 1;
+  for (int next = 0;; start = (unsigned)next + 1) {
+    /* The lowest from `start` on that stays. */
+    next = -1;
+    for (int i = 0; i < own_count + keep_count + 1; i++) {
+      int fd = i < own_count ? own[i].fd : i == own_count ? maps_fd : keep[i - own_count - 1];
+      if (fd >= (int)start && (next < 0 || fd < next)) next = fd;
+    }
+    unsigned end = next < 0 ? ~0u : (unsigned)next - 1;
+    if (start <= end && syscall(SYS_close_range, start, end, 0) < 0) return -errno;
+    if (next < 0) return 0;
+  }
+}
+
+static void send_report(struct report report, int fd) {
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec part = {&report, sizeof report};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (fd >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+  }
+  ssize_t result;
+  do result = sendmsg(CONTROL, &message, MSG_NOSIGNAL);
+  while (result < 0 && (errno == EINTR || (errno == EAGAIN && fd >= 0 &&
+                                           poll(&(struct pollfd){CONTROL, POLLOUT, 0}, 1, -1) >= 0)));
+  if (result >= 0 || errno != EAGAIN) return;
+  /* Only news of an end waits: the host may be busy. */
+  struct pending *p = malloc(sizeof *p);
+  if (!p) return;
+  *p = (struct pending){report, NULL};
+  *last_pending = p;
+  last_pending = &p->next;
+}
+
+static void send_pending(void) {
+  while (first_pending) {
+    struct pending *p = first_pending;
+    if (send(CONTROL, &p->report, sizeof p->report, MSG_NOSIGNAL) < 0 && errno == EAGAIN) return;
+    first_pending = p->next;
+    if (!first_pending) last_pending = &first_pending;
+    free(p);
+  }
+}
+
+static void reap(void) {
+  int status;
+  pid_t pid;
+  while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+    for (struct child **at = &children; *at; at = &(*at)->next) {
+      if ((*at)->pid != pid) continue;
+      struct child *gone = *at;
+      *at = gone->next;
+      int32_t value = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+      send_report((struct report){ENDED, gone->id, value}, -1);
+      free(gone);
+      break;
+    }
+  }
+}
+
+static int child_ended = -1;
+
+/* In whichever thread: V8's can't be told to block it. */
+static void note_child_ended(int signal) {
+  int saved = errno;
+  (void)signal;
+  (void)!write(child_ended, &(uint64_t){1}, sizeof(uint64_t));
+  errno = saved;
+}
+
+static void kill_all(void) {
+  for (struct child *c = children; c; c = c->next) kill(c->pid, SIGKILL);
+}
+
+/* ── the child ───────────────────────────────────────────────────────────────────────────────── */
+
+/* Everything that came from the supervisor and must not be shared with it. */
+static int part_from_supervisor(const int *keep, int keep_count) {
+  for (int i = 0; i < ring_count; i++) {
+    size_t size = rings[i].end - rings[i].start;
+    if (mmap((void *)rings[i].start, size, PROT_READ | PROT_WRITE,
+             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+      return -errno;
+  }
+  int cover = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (cover < 0) return -errno;
+  for (int i = 0; i < own_count; i++) {
+    struct stat about;
+    /* A pipe that is another now was made for this process. */
+    if (own[i].is_pipe && fstat(own[i].fd, &about) == 0 && about.st_ino != own[i].inode) continue;
+    if (dup3(cover, own[i].fd, O_CLOEXEC) < 0) return -errno;
+  }
+  return close_others(keep, keep_count);
+}
+
+static void default_signals(void) {
+  struct sigaction plain = {.sa_handler = SIG_DFL};
+  sigset_t none;
+  for (int signal = 1; signal < 65; signal++)
+    /* V8 turns faults of WebAssembly into errors; any other is as if there were no handler. */
+    if (signal != SIGSEGV && signal != SIGBUS) sigaction(signal, &plain, NULL);
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* One of the three: what was given, or a pipe whose other end is closed. */
+static int set_standard(int number, int fd) {
+  if (fd >= 0) return dup2(fd, number) < 0 ? -errno : 0;
+  int ends[2];
+  if (pipe(ends) < 0) return -errno;
+  int result = dup2(ends[number == 0 ? 0 : 1], number) < 0 ? -errno : 0;
+  close(ends[0]);
+  close(ends[1]);
+  return result;
+}
+
+/* In order of the request's descriptors; -1: it has none. */
+struct given {
+  int inbox, cwd, standard[3], arg, body;
+};
+
+static int sort_descriptors(uint32_t has, const int *fds, int count, struct given *out) {
+  int next = 0;
+#define NEXT(bit) (has & (bit) ? (next < count ? fds[next++] : (next++, -1)) : -1)
+  out->inbox = count > 0 ? fds[next++] : -1;
+  out->cwd = NEXT(HAS_CWD);
+  out->standard[0] = NEXT(HAS_STDIN);
+  out->standard[1] = NEXT(HAS_STDOUT);
+  out->standard[2] = NEXT(HAS_STDERR);
+  out->arg = NEXT(HAS_ARG);
+  out->body = NEXT(HAS_BODY);
+#undef NEXT
+  return next == count && count > 0 ? 0 : -EINVAL;
+}
+
+static int open_maps(void) {
+  maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  return maps_fd < 0 ? -errno : 0;
+}
+
+/* Up to the point where JavaScript goes on. */
+static int begin_child(struct given *given, bool forks_again) {
+  int result;
+  default_signals();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!forks_again && getppid() != supervisor) return -ECHILD; /* it has ended already */
+  umask(022);
+  if (given->cwd >= 0) (void)!fchdir(given->cwd);
+  for (int i = 0; i < 3; i++)
+    if ((result = set_standard(i, given->standard[i])) < 0) return result;
+  if (dup3(given->inbox, CONTROL, O_CLOEXEC) < 0) return -errno;
+  close(maps_fd);
+  maps_fd = -1;
+  if (forks_again && (result = open_maps()) < 0) return result;
+  return part_from_supervisor((int[]){given->arg, given->body}, 2);
+}
+
+/* supervise(body: Uint8Array(65536), out: Int32Array(4)) -> in a child: the length of the request's body.
+ * out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags. In the supervisor it never
+ * returns, but with -errno at the start. */
+napi_value sys_supervise(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  uint8_t *body;
+  void *data = NULL;
+  size_t room = 0;
+  napi_typedarray_type type;
+  int result;
+  if (!take_args(env, info, args, 2) || !take_bytes(env, args[0], 0, MAX_BODY, &body)) return NULL;
+  if (napi_get_typedarray_info(env, args[1], &type, &room, &data, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || room < 4) {
+    napi_throw_type_error(env, NULL, "perilune addon: an Int32Array was expected");
+    return NULL;
+  }
+  int32_t *out = data;
+  supervisor = getpid();
+  if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||
+      (result = note_own_descriptors(-1)) < 0)
+    return give_int32(env, result);
+
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  /* A terminal sends these to the whole group: they are for the program, not for us. */
+  static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU,
+                                SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM};
+  for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) sigaction(ignored[i], &ignore, NULL);
+  child_ended = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (child_ended < 0) return give_result(env, -1);
+  struct sigaction note = {.sa_handler = note_child_ended, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+  sigaction(SIGCHLD, &note, NULL);
+
+  for (;;) {
+    struct pollfd polled[2] = {{CONTROL, (short)(POLLIN | (first_pending ? POLLOUT : 0)), 0},
+                               {child_ended, POLLIN, 0}};
+    if (poll(polled, 2, -1) < 0) continue;
+    if (polled[1].revents) {
+      uint64_t count;
+      (void)!read(child_ended, &count, sizeof count);
+      reap();
+    }
+    if (polled[0].revents & POLLOUT) send_pending();
+    if (!(polled[0].revents & (POLLIN | POLLHUP | POLLERR))) continue;
+
+    struct request request;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))];
+    struct iovec parts[2] = {{&request, sizeof request}, {body, MAX_BODY}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t length = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (length < (ssize_t)sizeof request) {
+      kill_all();
+      _exit(0); /* the host is gone */
+    }
+    int fds[MAX_REQUEST_FDS], count = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+      if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+      count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+      memcpy(fds, CMSG_DATA(c), (size_t)count * sizeof(int));
+    }
+
+    struct given given;
+    struct child *child = malloc(sizeof *child);
+    int sync[2] = {-1, -1};
+    pid_t pid = -1;
+    /* A process namespace is made by clone(2): others can be entered by the process itself. */
+    bool is_init = request.clone_flags & CLONE_NEWPID;
+    bool unshares = request.clone_flags && !is_init;
+    result = child ? sort_descriptors(request.has, fds, count, &given) : -ENOMEM;
+    if (result == 0 && (message.msg_flags & MSG_CTRUNC)) result = -EMFILE;
+    if (result == 0) result = visit_mappings(false);
+    if (result == 0 && unshares && pipe2(sync, O_CLOEXEC) < 0) result = -errno;
+    if (result == 0) {
+      pid = is_init ? (pid_t)syscall(SYS_clone, request.clone_flags | SIGCHLD, NULL, NULL, NULL, NULL)
+                    : fork();
+      if (pid < 0) result = -errno;
+    }
+    if (pid == 0) {
+      int failure = unshares && unshare((int)request.clone_flags) < 0 ? errno : 0;
+      if (unshares) {
+        (void)!write(sync[1], &failure, sizeof failure);
+        if (failure) _exit(1);
+      }
+      if (begin_child(&given, is_init) < 0) _exit(1);
+      out[0] = given.arg;
+      out[1] = given.body;
+      out[2] = (int32_t)request.clone_flags;
+      return give_int32(env, (int32_t)(length - (ssize_t)sizeof request));
+    }
+    if (sync[1] >= 0) close(sync[1]);
+    if (pid > 0 && sync[0] >= 0) {
+      int failure = 0;
+      ssize_t got;
+      do got = read(sync[0], &failure, sizeof failure);
+      while (got < 0 && errno == EINTR);
+      if (got != sizeof failure) failure = ECHILD;
+      if (failure) result = -failure;
+    }
+    if (sync[0] >= 0) close(sync[0]);
+    for (int i = 0; i < count; i++) close(fds[i]);
+    if (result < 0) { /* a child that failed is reaped as one that nobody knows */
+      free(child);
+      send_report((struct report){STARTED, (int32_t)request.id, result}, -1);
+      continue;
+    }
+    *child = (struct child){pid, (int32_t)request.id, children};
+    children = child;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    send_report((struct report){STARTED, (int32_t)request.id, pidfd < 0 ? -errno : pid}, pidfd);
+    if (pidfd >= 0) close(pidfd);
+    else kill(pid, SIGKILL);
+  }
+}
+
+/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. */
+static _Noreturn void be_init(pid_t actor) {
+  sigset_t waited;
+  static const int forwarded[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGINT};
+  sigemptyset(&waited);
+  sigaddset(&waited, SIGCHLD);
+  sigaddset(&waited, SIGRTMIN + 4);
+  for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) sigaddset(&waited, forwarded[i]);
+  sigprocmask(SIG_SETMASK, &waited, NULL);
+  syscall(SYS_close_range, 0, ~0u, 0);
+  for (;;) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
+      if (pid == actor) _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    int signal = sigwaitinfo(&waited, NULL);
+    if (signal > 0 && signal != SIGCHLD) kill(actor, signal);
+  }
+}
+
+/* fork_from_init() -> 0 in the actor; PID 1 stays behind.  fork(2) */
+napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
+  (void)info;
+  sigset_t all, before;
+  int result = visit_mappings(false);
+  if (result < 0) return give_int32(env, result);
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  pid_t pid = fork();
+  if (pid < 0) return give_result(env, -1);
+  if (pid > 0) be_init(pid);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  return give_int32(env, 0);
+}
+
+/* enter_actor() -> 0 or -errno: descriptors from 4 on are closed again, SIGPIPE is ignored, and the event
+ * loop gets descriptors of its own. */
+napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
+  uv_loop_t *loop;
+  (void)info;
+  signal(SIGPIPE, SIG_IGN);
+  if (maps_fd >= 0) close(maps_fd);
+  maps_fd = -1;
+  int result = close_others(NULL, 0);
+  if (result < 0) return give_int32(env, result);
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return give_int32(env, -EINVAL);
+  return give_int32(env, uv_loop_fork(loop));
+}
+
+/* set_environment(list: Uint8Array, length) -> 0 or -errno: all variables, each as NAME=value and a NUL.
+ * The memory is kept. */
+napi_value sys_set_environment(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int32_t length;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
+      !take_bytes(env, args[0], 0, length, &bytes))
+    return NULL;
+  char *copy = malloc((size_t)length + 1);
+  if (!copy) return give_int32(env, -ENOMEM);
+  memcpy(copy, bytes, (size_t)length);
+  copy[length] = 0;
+  clearenv();
+  for (char *at = copy; at < copy + length; at += strlen(at) + 1)
+    if (putenv(at) != 0) return give_result(env, -1);
+  return give_int32(env, 0);
+}
+
+/* exit_now(code): _exit(2). Threads that a fork has left behind can't be waited for. */
+napi_value sys_exit_now(napi_env env, napi_callback_info info) {
+  int32_t code;
+  if (!take_int32s(env, info, &code, 1)) return NULL;
+  _exit(code & 0xff);
+}
+
+/* getpid() -> pid.  getpid(2) */
+napi_value sys_getpid(napi_env env, napi_callback_info info) {
+  (void)info;
+  return give_int32(env, getpid());
+}

@@ -1,0 +1,58 @@
+/** The process of an actor, as the VM that has made it knows it. */
+import type { Closable, IoGroup } from '../io/group.ts';
+import { SIGNALLED, type StartedProcess, signalName } from '../io/supervisor.ts';
+
+export class ActorProcess implements Closable {
+  readonly pid: number;
+  private readonly started: StartedProcess;
+  private readonly group: IoGroup;
+  /** Its parent may still signal it. */
+  supervised = true;
+  /** How it has ended: its exit code, or SIGNALLED + a signal. */
+  private status: number | undefined = undefined;
+  private readonly watchers = new Set<(reason: string | undefined) => void>();
+
+  /** @param group  at whose end it is killed */
+  constructor(started: StartedProcess, group: IoGroup) {
+    this.pid = started.pid;
+    this.started = started;
+    this.group = group;
+    group.add(this);
+    started.onEnd((status) => this.ended(status));
+  }
+
+  /** @throws SysError  ESRCH, EINVAL, EPERM */
+  kill(signal: number): void {
+    this.started.kill(signal);
+  }
+
+  /** It may outlive the VM. */
+  detach(): void {
+    this.supervised = false;
+    this.group.delete(this);
+    this.started.letGo();
+  }
+
+  /** The VM has ended. */
+  close(): void {
+    this.group.delete(this);
+    this.started.killAtOnce();
+  }
+
+  onDeath(told: (reason: string | undefined) => void): void {
+    if (this.status === undefined) this.watchers.add(told);
+    else told(reasonOf(this.status));
+  }
+
+  private ended(status: number): void {
+    this.status = status;
+    this.group.delete(this);
+    for (const told of this.watchers) told(reasonOf(status));
+    this.watchers.clear();
+  }
+}
+
+function reasonOf(status: number): string | undefined {
+  if (status >= SIGNALLED) return `killed by ${signalName(status - SIGNALLED)}`;
+  return status === 0 ? undefined : `exit status ${status}`;
+}

@@ -1,0 +1,166 @@
+/**
+ * A message between processes, as bytes and back. Pure: no descriptor is touched here.
+ *
+ * One packet is one message:
+ *
+ *   magic  form  count  0          4 bytes; form 0: a value, 1: a table
+ *   kind  key length  value length          `count` times, 3 bytes and then the bytes of the key
+ *   key …  value …                          and of the value
+ *
+ * A number is the 8 bytes of a double, least significant first; booleans have no bytes; descriptors and addresses
+ * neither: they travel beside the packet, in the order in which they are named here. Whatever is not
+ * exactly that is no message. The other side may be hostile: nothing here trusts a length.
+ */
+
+/** Members of a table; and so descriptors of a message. */
+export const MAX_MEMBERS = 20;
+/** Bytes of a string, and of a key. */
+export const MAX_BYTES = 255;
+
+const MAGIC = 0x50;
+const HEADER = 4;
+const MEMBER = 3;
+export const MAX_FRAME = HEADER + MAX_MEMBERS * (MEMBER + 2 * MAX_BYTES);
+
+const FALSE = 0;
+const TRUE = 1;
+const NUMBER = 2;
+const STRING = 3;
+const DESCRIPTOR = 4;
+const ADDRESS = 5;
+
+/** What has a descriptor: the encoder's caller says what it is, the decoder's makes something of it. */
+export type Carried = 'descriptor' | 'address';
+export type Scalar = boolean | number | string;
+
+/** `key` is '' in a message that is a single value. */
+export interface Member<T> {
+  readonly key: string;
+  readonly value: Scalar | T;
+}
+
+export interface Frame<T> {
+  readonly isTable: boolean;
+  readonly members: readonly Member<T>[];
+}
+
+/** A descriptor of the packet: `index` counts those of the packet from 0. */
+export interface Slot {
+  readonly carries: Carried;
+  readonly index: number;
+}
+
+const view = new DataView(new ArrayBuffer(8));
+
+/**
+ * @param out  at least MAX_FRAME bytes
+ * @returns    the length; or undefined: a limit is exceeded
+ */
+export function encodeFrame(
+  { isTable, members }: Frame<{ readonly carries: Carried }>,
+  out: Uint8Array,
+): number | undefined {
+  if (members.length > MAX_MEMBERS || members.length === 0) return undefined;
+  out[0] = MAGIC;
+  out[1] = isTable ? 1 : 0;
+  out[2] = members.length;
+  out[3] = 0;
+  let at = HEADER;
+  for (const { key, value } of members) {
+    if (key.length > MAX_BYTES) return undefined;
+    const head = at;
+    at += MEMBER;
+    for (let i = 0; i < key.length; i++) out[at++] = key.charCodeAt(i);
+    const start = at;
+    switch (typeof value) {
+      case 'boolean':
+        out[head] = value ? TRUE : FALSE;
+        break;
+      case 'number':
+        out[head] = NUMBER;
+        view.setFloat64(0, value, true);
+        for (let i = 0; i < 8; i++) out[at++] = view.getUint8(i);
+        break;
+      case 'string':
+        if (value.length > MAX_BYTES) return undefined;
+        out[head] = STRING;
+        for (let i = 0; i < value.length; i++) out[at++] = value.charCodeAt(i);
+        break;
+      default:
+        out[head] = value.carries === 'descriptor' ? DESCRIPTOR : ADDRESS;
+    }
+    out[head + 1] = key.length;
+    out[head + 2] = at - start;
+  }
+  return at;
+}
+
+/**
+ * @param fds  descriptors that came with the packet
+ * @returns    undefined: this is no message
+ */
+export function decodeFrame(
+  bytes: Uint8Array,
+  length: number,
+  fds: number,
+): Frame<Slot> | undefined {
+  if (length < HEADER || length > bytes.length || bytes[0] !== MAGIC || bytes[3] !== 0) return;
+  const form = bytes[1]!;
+  const count = bytes[2]!;
+  if (form > 1 || count === 0 || count > MAX_MEMBERS || (form === 0 && count !== 1)) return;
+  const members: Member<Slot>[] = [];
+  const seen = new Set<string>();
+  let at = HEADER;
+  let slots = 0;
+  for (let i = 0; i < count; i++) {
+    if (at + MEMBER > length) return;
+    const kind = bytes[at]!;
+    const keyLength = bytes[at + 1]!;
+    const valueLength = bytes[at + 2]!;
+    at += MEMBER;
+    const start = at + keyLength;
+    if (start + valueLength > length) return;
+    const key = textOf(bytes, at, keyLength);
+    if (form === 0 ? keyLength > 0 : seen.has(key)) return;
+    seen.add(key);
+    at = start + valueLength;
+    switch (kind) {
+      case FALSE:
+      case TRUE:
+        if (valueLength !== 0) return;
+        members.push({ key, value: kind === TRUE });
+        break;
+      case NUMBER:
+        if (valueLength !== 8) return;
+        members.push({ key, value: numberAt(bytes, start) });
+        break;
+      case STRING:
+        members.push({ key, value: textOf(bytes, start, valueLength) });
+        break;
+      case DESCRIPTOR:
+      case ADDRESS:
+        if (valueLength !== 0) return;
+        members.push({
+          key,
+          value: { carries: kind === DESCRIPTOR ? 'descriptor' : 'address', index: slots++ },
+        });
+        break;
+      default:
+        return;
+    }
+  }
+  if (at !== length || slots !== fds) return;
+  return { isTable: form === 1, members };
+}
+
+function textOf(bytes: Uint8Array, at: number, length: number): string {
+  let text = '';
+  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[at + i]!);
+  return text;
+}
+
+function numberAt(bytes: Uint8Array, at: number): number {
+  for (let i = 0; i < 8; i++) view.setUint8(i, bytes[at + i]!);
+  const n = view.getFloat64(0, true);
+  return n === n ? n : NaN; // one NaN, whatever its bits
+}

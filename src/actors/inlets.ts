@@ -1,0 +1,185 @@
+/**
+ * Where messages of other processes reach a mailbox: one socket for each address that was given away. They are
+ * read only while a fiber waits for a message, one message of each in turn, so that none is starved and
+ * a flood waits in the kernel. What is no message closes the socket that it came through.
+ */
+
+import { IoGroup } from '../io/group.ts';
+import { OwnedFd } from '../io/owned-fd.ts';
+import { closeAll, isPacketSocket, LoopHold, PacketReceiver } from '../io/packet.ts';
+import { LuaTable, rawSet } from '../runtime/table.ts';
+import type { LuaValue } from '../runtime/value.ts';
+import { FileDescriptor } from './file-descriptor.ts';
+import { decodeFrame, type Frame, MAX_FRAME, MAX_MEMBERS, type Slot } from './frame.ts';
+import { IpcChannel } from './ipc-channel.ts';
+import type { Mailbox, Message, Owned, Source } from './mailbox.ts';
+
+/** One more than a frame may have: longer packets are seen to be. */
+const bytes = new Uint8Array(MAX_FRAME + 1);
+const out = new Int32Array(2 + MAX_MEMBERS + 1);
+
+/** In messages: they belong to no VM. */
+const onTheirWay = new IoGroup();
+
+/** Messages that fibers may receive without the event loop having had its turn. */
+const STREAK = 64;
+
+export class Inlet {
+  readonly receiver: PacketReceiver;
+  private readonly inlets: Inlets;
+
+  constructor(fd: number, inlets: Inlets, mailbox: Mailbox) {
+    this.inlets = inlets;
+    this.receiver = new PacketReceiver(fd, mailbox.holder.io, () => inlets.isReady(this));
+  }
+
+  /** Nobody will send through it any more. */
+  close(): void {
+    this.inlets.remove(this);
+  }
+}
+
+export class Inlets implements Source {
+  private readonly mailbox: Mailbox;
+  private readonly all = new Set<Inlet>();
+  /** Those that may have something, whose turn comes first in front; and all that no event is asked for. */
+  private ready: Inlet[] = [];
+  private unwatched: Inlet[] = [];
+  private readonly loop = new LoopHold();
+  private watching = false;
+  private streak = 0;
+  private pumps = false;
+
+  constructor(mailbox: Mailbox) {
+    this.mailbox = mailbox;
+  }
+
+  /** Messages that the event loop will bring without a socket: the ends of processes. */
+  private expected = 0;
+
+  get isOpen(): boolean {
+    return this.all.size > 0 || this.expected > 0;
+  }
+
+  /** A message will come from the event loop. @returns call it when it is there */
+  expect(): () => void {
+    this.expected++;
+    this.mailbox.retain();
+    this.mailbox.sourceChanged();
+    return () => {
+      this.expected--;
+      this.mailbox.sourceChanged();
+      this.mailbox.release();
+    };
+  }
+
+  /** @param fd  a receiving end, which belongs to the inlet from now on */
+  add(fd: number): Inlet {
+    const inlet = new Inlet(fd, this, this.mailbox);
+    this.all.add(inlet);
+    this.ready.push(inlet);
+    this.unwatched.push(inlet);
+    this.mailbox.retain();
+    this.mailbox.sourceChanged();
+    return inlet;
+  }
+
+  remove(inlet: Inlet): void {
+    inlet.receiver.close();
+    if (!this.all.delete(inlet)) return;
+    this.mailbox.sourceChanged();
+    this.mailbox.release();
+  }
+
+  isReady(inlet: Inlet): void {
+    this.ready.push(inlet);
+    this.streak = 0; // the event loop has been around
+    if (this.watching) this.mailbox.pump();
+  }
+
+  next(): Message | undefined {
+    if (this.streak >= STREAK) return undefined;
+    while (this.ready.length > 0) {
+      const inlet = this.ready.shift()!;
+      if (!this.all.has(inlet)) continue;
+      const packet = inlet.receiver.receive(bytes, out);
+      if (packet.kind === 'none') continue;
+      const message =
+        packet.kind === 'packet' ? messageOf(bytes, packet.length, packet.fds) : undefined;
+      if (message === undefined) {
+        this.remove(inlet);
+        continue;
+      }
+      this.ready.push(inlet);
+      this.streak++;
+      return message;
+    }
+    return undefined;
+  }
+
+  watch(): void {
+    this.watching = true;
+    while (this.unwatched.length > 0) {
+      const inlet = this.unwatched.pop()!;
+      if (this.all.has(inlet) && inlet.receiver.watch() < 0) this.remove(inlet);
+    }
+    this.loop.hold();
+    if (this.ready.length === 0 || this.pumps) return;
+    this.pumps = true;
+    setImmediate(() => {
+      this.pumps = false;
+      this.streak = 0;
+      if (this.watching) this.mailbox.pump();
+    });
+  }
+
+  rest(): void {
+    this.watching = false;
+    this.loop.release();
+  }
+
+  close(): void {
+    this.rest();
+    for (const inlet of [...this.all]) this.remove(inlet);
+  }
+}
+
+export function inletsOf(mailbox: Mailbox): Inlets {
+  mailbox.source ??= new Inlets(mailbox);
+  return mailbox.source as Inlets;
+}
+
+/** @returns undefined: it is none, and its descriptors are closed */
+function messageOf(
+  packet: Uint8Array,
+  length: number,
+  fds: readonly number[],
+): Message | undefined {
+  const frame = decodeFrame(packet, length, fds.length);
+  if (frame === undefined || !addressesAreSockets(frame, fds)) {
+    closeAll(fds);
+    return undefined;
+  }
+  const owned: Owned[] = [];
+  const valueOf = (v: boolean | number | string | Slot): LuaValue => {
+    if (typeof v !== 'object') return v;
+    const fd = fds[v.index]!;
+    const object =
+      v.carries === 'address'
+        ? new IpcChannel(fd)
+        : new FileDescriptor(new OwnedFd(fd, onTheirWay));
+    owned.push(object);
+    return object;
+  };
+  if (!frame.isTable) return { value: valueOf(frame.members[0]!.value), owned };
+  const table = new LuaTable();
+  for (const { key, value } of frame.members) rawSet(table, key, valueOf(value));
+  return { value: table, owned };
+}
+
+function addressesAreSockets({ members }: Frame<Slot>, fds: readonly number[]): boolean {
+  return members.every(
+    ({ value }) =>
+      typeof value !== 'object' || value.carries !== 'address' || isPacketSocket(fds[value.index]!),
+  );
+}

@@ -1,0 +1,45 @@
+/** The sending end of an actor in another process, as Lua holds it. */
+import { Outside } from '../fibers/waitable.ts';
+import { closeWithOwner } from '../io/descriptor.ts';
+import { IoGroup } from '../io/group.ts';
+import { duplicate } from '../io/owned-fd.ts';
+import { PacketSender } from '../io/packet.ts';
+import type { ActorProcess } from './actor-process.ts';
+import type { Holder, Owned } from './mailbox.ts';
+
+/** In messages: they belong to no VM. */
+const onTheirWay = new IoGroup();
+
+export class IpcChannel extends Outside implements Owned {
+  readonly sender: PacketSender;
+  /** The process behind it, for the VM that has made it. */
+  process: ActorProcess | undefined = undefined;
+
+  /** @param fd  a socket of packets, which belongs to it from now on */
+  constructor(fd: number, group: IoGroup = onTheirWay) {
+    super();
+    this.sender = new PacketSender(fd, group);
+    closeWithOwner(this, this.sender);
+  }
+
+  get isOpen(): boolean {
+    return this.sender.isOpen;
+  }
+
+  /** The same address, for a message. EMFILE */
+  copy(): IpcChannel {
+    return new IpcChannel(duplicate(this.sender.fd));
+  }
+
+  adopt({ io }: Holder): void {
+    this.sender.moveTo(io);
+  }
+
+  close(): void {
+    this.sender.close();
+  }
+
+  discard(): void {
+    this.close();
+  }
+}

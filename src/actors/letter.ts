@@ -1,0 +1,110 @@
+/** Messages to other processes: what may be sent, and the descriptors that go with it. */
+import { IoGroup } from '../io/group.ts';
+import { OwnedFd } from '../io/owned-fd.ts';
+import { packetPair } from '../io/packet.ts';
+import { badArgument, codeError } from '../runtime/error-code.ts';
+import { entries, LuaTable } from '../runtime/table.ts';
+import type { LuaValue } from '../runtime/value.ts';
+import { TxChannel } from './address.ts';
+import { FileDescriptor, Spent } from './file-descriptor.ts';
+import { type Carried, encodeFrame, MAX_FRAME, type Member, type Scalar } from './frame.ts';
+import { type Inlet, inletsOf } from './inlets.ts';
+import { IpcChannel } from './ipc-channel.ts';
+import { Mailbox } from './mailbox.ts';
+import { Inbox } from './message.ts';
+
+/** What has a descriptor. */
+type Object = FileDescriptor | IpcChannel | Mailbox;
+
+interface Carrier {
+  readonly carries: Carried;
+  readonly object: Object;
+}
+
+/** Nothing else is in it between two sends. */
+const frame = new Uint8Array(MAX_FRAME);
+
+const ofNoVm = new IoGroup();
+
+export class Letter {
+  readonly bytes = frame;
+  readonly length: number;
+  readonly fds: number[] = [];
+  private readonly locked: FileDescriptor[] = [];
+  /** Sending ends that were made for the letter. */
+  private readonly ends: OwnedFd[] = [];
+  private readonly inlets: Inlet[] = [];
+
+  /** @throws LuaError  EINVAL{arg=2}: it can't be sent; EBUSY; EMFILE */
+  constructor(value: LuaValue) {
+    const isTable = value instanceof LuaTable;
+    const members = isTable ? membersOf(value) : [{ key: '', value: partOf(value) }];
+    const length = encodeFrame({ isTable, members }, frame);
+    if (length === undefined) throw badArgument(2);
+    this.length = length;
+    for (const member of members) if (typeof member.value === 'object') this.carry(member.value);
+    for (const object of this.locked) object.lock();
+  }
+
+  private carry({ object }: Carrier): void {
+    try {
+      if (object instanceof FileDescriptor) {
+        this.fds.push(object.fd);
+        this.locked.push(object);
+      } else if (object instanceof IpcChannel) this.fds.push(object.sender.fd);
+      else {
+        const { sender, receiver } = packetPair();
+        this.ends.push(new OwnedFd(sender, ofNoVm));
+        this.inlets.push(inletsOf(object).add(receiver));
+        this.fds.push(sender);
+      }
+    } catch (error) {
+      this.discard(false);
+      throw error;
+    }
+  }
+
+  /** Nothing to do when it has been sent. */
+  get isPlain(): boolean {
+    return this.fds.length === 0;
+  }
+
+  /** The kernel has duplicates of all that was in it; or it was not sent. */
+  close(isSent: boolean): void {
+    for (const object of this.locked) object.unlock();
+    this.discard(isSent);
+  }
+
+  private discard(isSent: boolean): void {
+    for (const end of this.ends) end.close();
+    if (!isSent) for (const inlet of this.inlets) inlet.close();
+  }
+}
+
+function membersOf(table: LuaTable): Member<Carrier>[] {
+  if (table.meta !== undefined) throw badArgument(2);
+  const members: Member<Carrier>[] = [];
+  for (const [key, value] of entries(table)) {
+    if (typeof key === 'string') members.push({ key, value: partOf(value) });
+  }
+  return members;
+}
+
+function partOf(value: LuaValue): Scalar | Carrier {
+  switch (typeof value) {
+    case 'boolean':
+    case 'number':
+    case 'string':
+      return value;
+  }
+  if (value instanceof FileDescriptor) {
+    if (!value.isUsable) throw codeError('EBUSY');
+    return { carries: 'descriptor', object: value };
+  }
+  if (value instanceof Spent) throw codeError('EBUSY');
+  if (value instanceof Inbox) return { carries: 'address', object: value.mailbox };
+  if (value instanceof IpcChannel && value.isOpen) return { carries: 'address', object: value };
+  if (value instanceof TxChannel && value.isOpen && value.recipient instanceof Mailbox)
+    return { carries: 'address', object: value.recipient };
+  throw badArgument(2);
+}

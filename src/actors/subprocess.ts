@@ -1,0 +1,128 @@
+/** Actors in processes of their own: what their maker says, and what their process is told. */
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { closeAll, packetPair } from '../io/packet.ts';
+import { type ProcessRequest, SupervisorGone, startProcess } from '../io/supervisor.ts';
+import { endOfFile } from '../runtime/asio-error.ts';
+import { codeError } from '../runtime/error-code.ts';
+import type { LuaValue } from '../runtime/value.ts';
+import { ActorProcess } from './actor-process.ts';
+import { IpcChannel } from './ipc-channel.ts';
+import { FilePath } from './modules.ts';
+import type { Vm } from './vm.ts';
+
+/** Of `subprocess`, checked. */
+export interface ProcessOptions {
+  readonly cloneFlags: number;
+  readonly environment: readonly (readonly [name: string, value: string])[];
+  /** undefined: a pipe whose other end is closed */
+  readonly standard: ProcessRequest['standard'];
+  readonly arg: number | undefined;
+  /** Texts of modules, by their path below the root of imports. */
+  readonly sources: readonly (readonly [path: string, text: string])[];
+}
+
+/** What the process reads first. Strings of Lua, a byte a code unit. */
+export interface ProcessTask {
+  /** Of the root module. */
+  readonly file: string;
+  readonly root: string;
+  readonly id: string;
+  readonly suspendAll: boolean;
+  readonly environment: ProcessOptions['environment'];
+  /** Absolute paths of files that need not be there, and their texts. */
+  readonly sources: readonly (readonly [path: string, text: string])[];
+}
+
+/**
+ * @param module  an id, resolved here; or a path, which the process opens
+ * @throws   the module can't be found or read, or the process not be made
+ */
+export function spawnProcess(
+  vm: Vm,
+  module: string | FilePath,
+  from: LuaValue,
+  options: ProcessOptions,
+  suspendAll: boolean,
+): IpcChannel {
+  const task: ProcessTask = {
+    ...placeOf(vm, module, from, options.sources),
+    suspendAll,
+    environment: options.environment,
+  };
+  const { sender, receiver } = packetPair();
+  let cwd: number | undefined;
+  try {
+    cwd = currentDirectory();
+    const process = startProcess(supervisorCommand(), {
+      cloneFlags: options.cloneFlags,
+      inbox: receiver,
+      cwd,
+      standard: options.standard,
+      arg: options.arg,
+      body: Buffer.from(JSON.stringify(task)),
+    });
+    const actor = new ActorProcess(process, vm.io); // first: it is killed before it can see a closed channel
+    const channel = new IpcChannel(sender, vm.io);
+    channel.process = actor;
+    return channel;
+  } catch (error) {
+    closeAll([sender]);
+    throw error instanceof SupervisorGone ? endOfFile() : error;
+  } finally {
+    closeAll([receiver]);
+    if (cwd !== undefined) closeSync(cwd);
+  }
+}
+
+type Placed = Pick<ProcessTask, 'file' | 'root' | 'id' | 'sources'>;
+
+function placeOf(
+  vm: Vm,
+  module: string | FilePath,
+  from: LuaValue,
+  sources: ProcessOptions['sources'],
+): Placed {
+  if (module instanceof FilePath) {
+    return { file: module.path, root: '', id: module.path, sources };
+  }
+  const { root } = vm.modules.rootOf(from);
+  const preset = sources.map(([path, text]) => [join(root, path), text] as const);
+  const found = vm.modules.findActor(module, from, new Set(preset.map(([path]) => path)));
+  const { file } = found;
+  if (!preset.some(([path]) => path === file))
+    preset.push([file, vm.modules.readActor(found, module)]);
+  return { file, root: found.root, id: module, sources: preset };
+}
+
+const O_PATH = 0o10000000;
+
+/** undefined: it is gone, or can't be seen */
+function currentDirectory(): number | undefined {
+  try {
+    return openSync('.', O_PATH | constants.O_DIRECTORY);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a supervisor is told besides: it forks, and what it leaves behind can't have threads. */
+const SUPERVISOR_FLAGS = [
+  '--single-threaded',
+  '--v8-pool-size=0',
+  '--disable-sigusr1',
+  '--disable-warning=ExperimentalWarning',
+];
+
+/** Flags of this process that are about how Lua runs. */
+const isOurs = (flag: string): boolean => /^--(stack-size|max-|no-additive)/.test(flag);
+
+function supervisorCommand(): string[] {
+  const here = import.meta.dirname;
+  const program = here.endsWith('actors')
+    ? join(here, '../cli/jailed.ts')
+    : join(here, '../bin/jailed.cjs');
+  const flags = process.execArgv.filter(isOurs);
+  if (process.platform !== 'linux') throw codeError('ENOTSUP');
+  return [process.execPath, ...flags, ...SUPERVISOR_FLAGS, program];
+}

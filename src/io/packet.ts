@@ -1,0 +1,172 @@
+/**
+ * Sockets of packets between actors of different processes: a sending end and a receiving one. The peer
+ * shares the open file description and may change it, so that no call relies on O_NONBLOCK.
+ */
+import { EAGAIN, EINTR, EPERM } from '../sys/errno.ts';
+import { close } from '../sys/fd.ts';
+import type { Fd } from '../sys/native.ts';
+import {
+  AF_UNIX,
+  getSocketOption,
+  MSG_DONTWAIT,
+  SHUT_RD,
+  SO_DOMAIN,
+  SO_TYPE,
+  SOCK_SEQPACKET,
+  SOL_SOCKET,
+  shutdown,
+} from '../sys/socket.ts';
+import {
+  MSG_CTRUNC,
+  MSG_TRUNC,
+  PACKET_FD_COUNT,
+  PACKET_FDS,
+  PACKET_FLAGS,
+  receivePacket,
+  sendmsgUnix,
+  socketpair,
+} from '../sys/unix.ts';
+import { Descriptor } from './descriptor.ts';
+import type { Closable, IoGroup } from './group.ts';
+import { type Operation, PENDING } from './operation.ts';
+import { addPending, type EventTarget, register, removePending, unregister } from './reactor.ts';
+
+const NO_FDS = new Int32Array(0);
+
+/** A new pair: what is sent into one end comes out of the other. EMFILE */
+export function packetPair(): { readonly sender: Fd; readonly receiver: Fd } {
+  const [sender, receiver] = socketpair(SOCK_SEQPACKET);
+  try {
+    shutdown(sender, SHUT_RD);
+  } catch (error) {
+    close(sender);
+    close(receiver);
+    throw error;
+  }
+  return { sender, receiver };
+}
+
+/** Whether a descriptor from somebody else can be a sending end at all. */
+export function isPacketSocket(fd: Fd): boolean {
+  try {
+    return (
+      getSocketOption(fd, SOL_SOCKET, SO_DOMAIN) === AF_UNIX &&
+      getSocketOption(fd, SOL_SOCKET, SO_TYPE) === SOCK_SEQPACKET
+    );
+  } catch {
+    return false; // ENOTSOCK
+  }
+}
+
+/** The sending end. */
+export class PacketSender extends Descriptor {
+  /**
+   * @param bytes  of others, too, once this has returned
+   * @returns  what was sent, -EPIPE, -ECONNRESET …, or PENDING
+   */
+  sendPacket(op: Operation, bytes: Uint8Array, length: number, fds: readonly Fd[]): number {
+    op.bytes = bytes;
+    op.offset = 0;
+    op.length = length;
+    op.extra = fds.length === 0 ? NO_FDS : Int32Array.from(fds);
+    const result = this.start(op, this.writes, attemptSendPacket);
+    if (result === PENDING) op.bytes = bytes.slice(0, length);
+    return result;
+  }
+}
+
+function attemptSendPacket(op: Operation): number {
+  const { fd } = op.target!;
+  const fds = op.extra as Int32Array;
+  return sendmsgUnix(fd, op.bytes!, op.offset, op.length, MSG_DONTWAIT, undefined, fds);
+}
+
+/** What one attempt to receive has come to. */
+export type Packet =
+  | { readonly kind: 'none' | 'end' | 'malformed' }
+  | { readonly kind: 'packet'; readonly length: number; readonly fds: readonly Fd[] };
+
+const NONE: Packet = { kind: 'none' };
+const END: Packet = { kind: 'end' };
+const MALFORMED: Packet = { kind: 'malformed' };
+
+/** The receiving end: asked for packets, and told when to ask again. */
+export class PacketReceiver implements EventTarget, Closable {
+  fd: Fd;
+  generation = 0;
+  /** Something may be there: true from an event until a call finds nothing. */
+  ready = true;
+  private readonly group: IoGroup;
+  private readonly onReady: () => void;
+
+  /** @param onReady  `ready` has become true */
+  constructor(fd: Fd, group: IoGroup, onReady: () => void) {
+    this.fd = fd;
+    this.group = group;
+    this.onReady = onReady;
+    group.add(this);
+  }
+
+  /** Ask for events. @returns 0, or -errno: there will be none */
+  watch(): number {
+    if (this.fd < 0 || this.generation !== 0) return this.fd < 0 ? -EPERM : 0;
+    return register(this.fd, this);
+  }
+
+  onEvents(): void {
+    if (this.ready) return;
+    this.ready = true;
+    this.onReady();
+  }
+
+  /**
+   * @param out  room for as many descriptors as a message may have: they are the caller's
+   */
+  receive(bytes: Uint8Array, out: Int32Array): Packet {
+    if (this.fd < 0) return END;
+    let length: number;
+    do length = receivePacket(this.fd, bytes, out);
+    while (length === -EINTR);
+    if (length === -EAGAIN) {
+      this.ready = false;
+      return NONE;
+    }
+    if (length < 0) return END;
+    const fds = Array.from(out.subarray(PACKET_FDS, PACKET_FDS + out[PACKET_FD_COUNT]!));
+    if (length === 0 || (out[PACKET_FLAGS]! & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
+      closeAll(fds);
+      return length === 0 && fds.length === 0 ? END : MALFORMED;
+    }
+    return { kind: 'packet', length, fds };
+  }
+
+  close(): void {
+    const { fd } = this;
+    if (fd < 0) return;
+    unregister(fd, this);
+    this.fd = -1;
+    this.group.delete(this);
+    close(fd);
+  }
+}
+
+export function closeAll(fds: readonly Fd[]): void {
+  for (const fd of fds) close(fd);
+}
+
+/** Keeps the event loop alive from `hold` to `release`. */
+export class LoopHold {
+  private held = false;
+
+  hold(): void {
+    if (this.held) return;
+    this.held = true;
+    addPending();
+  }
+
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    removePending();
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * Processes for actors, from the side of the program: a supervisor is started when the first one is wanted, and makes
+ * all of them. sys/supervisor.ts
+ */
+import { constants } from 'node:os';
+import { EAGAIN, ECHILD, EINTR, ESRCH, SysError } from '../sys/errno.ts';
+import { close, POLLIN, poll } from '../sys/fd.ts';
+import type { Fd } from '../sys/native.ts';
+import { SIGKILL } from '../sys/signal.ts';
+import { MSG_DONTWAIT, SOCK_SEQPACKET } from '../sys/socket.ts';
+import { pidfdSendSignal } from '../sys/spawn.ts';
+import {
+  ENDED,
+  HAS_ARG,
+  HAS_BODY,
+  HAS_CWD,
+  HAS_STDERR,
+  HAS_STDIN,
+  HAS_STDOUT,
+  hasEnded,
+  MAX_BODY,
+  memfdOf,
+  STARTED,
+  startSupervisor,
+} from '../sys/supervisor.ts';
+import {
+  PACKET_FD_COUNT,
+  PACKET_FDS,
+  receivePacket,
+  sendmsgUnix,
+  socketpair,
+} from '../sys/unix.ts';
+import { type EventTarget, register, unregister } from './reactor.ts';
+
+export { SIGNALLED } from '../sys/supervisor.ts';
+
+export interface ProcessRequest {
+  readonly cloneFlags: number;
+  readonly inbox: Fd;
+  /** Where the process is to be; undefined: in / */
+  readonly cwd: Fd | undefined;
+  /** undefined: a pipe whose other end is closed */
+  readonly standard: readonly [Fd | undefined, Fd | undefined, Fd | undefined];
+  readonly arg: Fd | undefined;
+  /** What the child is to read. */
+  readonly body: Uint8Array;
+}
+
+/** The supervisor has ended, and all processes of it. */
+export class SupervisorGone extends Error {}
+
+const REPORT_BYTES = 12;
+/** Milliseconds that a supervisor has to come up and answer. */
+const PATIENCE = 60_000;
+
+const NAMES = new Map(Object.entries(constants.signals).map(([name, n]) => [n, name]));
+export const signalName = (n: number): string => NAMES.get(n) ?? `signal ${n}`;
+
+export class StartedProcess {
+  readonly pid: number;
+  private pidfd: Fd;
+  private told: ((status: number) => void) | undefined = undefined;
+
+  constructor(pid: number, pidfd: Fd) {
+    this.pid = pid;
+    this.pidfd = pidfd;
+  }
+
+  onEnd(told: (status: number) => void): void {
+    this.told = told;
+  }
+
+  /** @throws SysError  ESRCH, EINVAL, EPERM */
+  kill(signal: number): void {
+    if (this.pidfd < 0) throw new SysError('pidfd_send_signal', ESRCH);
+    pidfdSendSignal(this.pidfd, signal);
+  }
+
+  killAtOnce(): void {
+    if (this.pidfd < 0) return;
+    try {
+      pidfdSendSignal(this.pidfd, SIGKILL);
+    } catch {
+      // it has ended
+    }
+    this.forget();
+  }
+
+  /** It goes on by itself. */
+  letGo(): void {
+    this.forget();
+  }
+
+  /** For the supervisor. */
+  ended(status: number): void {
+    this.forget();
+    this.told?.(status);
+  }
+
+  private forget(): void {
+    if (this.pidfd >= 0) close(this.pidfd);
+    this.pidfd = -1;
+  }
+}
+
+class Supervisor implements EventTarget {
+  generation = 0;
+  private control: Fd;
+  private readonly pid: number;
+  private nextId = 1;
+  private readonly processes = new Map<number, StartedProcess>();
+  private readonly bytes = new Uint8Array(REPORT_BYTES);
+  private readonly report = new DataView(this.bytes.buffer);
+  private readonly out = new Int32Array(PACKET_FDS + 1);
+
+  constructor(argv: readonly string[]) {
+    const [near, far] = socketpair(SOCK_SEQPACKET);
+    try {
+      this.pid = startSupervisor(argv, far);
+    } catch (error) {
+      close(near);
+      throw error;
+    } finally {
+      close(far);
+    }
+    this.control = near;
+  }
+
+  get isOpen(): boolean {
+    return this.control >= 0;
+  }
+
+  /** Waits until the process is there. @throws SysError, SupervisorGone */
+  spawn(request: ProcessRequest): StartedProcess {
+    const id = this.nextId++;
+    this.send(id, request);
+    const deadline = performance.now() + PATIENCE;
+    for (;;) {
+      const answer = this.receive();
+      if (answer === undefined) {
+        const left = deadline - performance.now();
+        if (left > 0 && poll(this.control, POLLIN, Math.ceil(left)) !== 0) continue;
+        this.end();
+        throw new SysError('clone', ECHILD);
+      }
+      if (answer.kind !== STARTED || answer.id !== id) {
+        this.noteEnd(answer);
+        continue;
+      }
+      if (answer.fd < 0) throw new SysError('clone', -answer.value);
+      const started = new StartedProcess(answer.value, answer.fd);
+      this.processes.set(id, started);
+      this.watch();
+      return started;
+    }
+  }
+
+  private send(id: number, request: ProcessRequest): void {
+    const { cloneFlags, inbox, cwd, standard, arg } = request;
+    let { body } = request;
+    const fds = [inbox];
+    let has = 0;
+    const add = (fd: Fd | undefined, bit: number): void => {
+      if (fd === undefined) return;
+      fds.push(fd);
+      has |= bit;
+    };
+    add(cwd, HAS_CWD);
+    add(standard[0], HAS_STDIN);
+    add(standard[1], HAS_STDOUT);
+    add(standard[2], HAS_STDERR);
+    add(arg, HAS_ARG);
+    let file: Fd | undefined;
+    if (body.length > MAX_BODY) {
+      file = memfdOf(body);
+      body = new Uint8Array(0);
+      add(file, HAS_BODY);
+    }
+    const packet = new Uint8Array(16 + body.length);
+    new Uint32Array(packet.buffer, 0, 4).set([id, cloneFlags, has, 0]);
+    packet.set(body, 16);
+    try {
+      const list = Int32Array.from(fds);
+      let result: number;
+      do {
+        result = sendmsgUnix(this.control, packet, 0, packet.length, MSG_DONTWAIT, undefined, list);
+      } while (result === -EINTR);
+      if (result < 0) throw this.broken(result);
+    } finally {
+      if (file !== undefined) close(file);
+    }
+  }
+
+  /** A report, or undefined: there is none now. @throws SupervisorGone */
+  private receive(): { kind: number; id: number; value: number; fd: Fd } | undefined {
+    let length: number;
+    do length = receivePacket(this.control, this.bytes, this.out);
+    while (length === -EINTR);
+    if (length === -EAGAIN) return undefined;
+    if (length !== REPORT_BYTES) throw this.broken(length);
+    const fd = this.out[PACKET_FD_COUNT]! > 0 ? this.out[PACKET_FDS]! : -1;
+    return {
+      kind: this.report.getInt32(0, true),
+      id: this.report.getInt32(4, true),
+      value: this.report.getInt32(8, true),
+      fd,
+    };
+  }
+
+  private noteEnd({ kind, id, value, fd }: { kind: number; id: number; value: number; fd: Fd }) {
+    if (fd >= 0) close(fd); // an answer that nobody waits for any more
+    if (kind !== ENDED) return;
+    const process = this.processes.get(id);
+    this.processes.delete(id);
+    process?.ended(value);
+  }
+
+  onEvents(): void {
+    try {
+      for (let report = this.receive(); report !== undefined; report = this.receive())
+        this.noteEnd(report);
+    } catch (error) {
+      if (!(error instanceof SupervisorGone)) throw error;
+    }
+  }
+
+  private watch(): void {
+    if (this.generation === 0) register(this.control, this);
+  }
+
+  private broken(_result: number): SupervisorGone {
+    this.end();
+    return new SupervisorGone();
+  }
+
+  /** It and its processes are gone. */
+  private end(): void {
+    if (this.control < 0) return;
+    unregister(this.control, this);
+    close(this.control); // it ends when it sees that
+    this.control = -1;
+    hasEnded(this.pid);
+    for (const process of this.processes.values()) process.ended(256 + SIGKILL);
+    this.processes.clear();
+  }
+}
+
+const supervisors = new Map<string, Supervisor>();
+
+/** @param argv  the command of the supervisor; there is one for each */
+export function startProcess(argv: readonly string[], request: ProcessRequest): StartedProcess {
+  const key = argv.join('\0');
+  let supervisor = supervisors.get(key);
+  if (supervisor?.isOpen !== true) {
+    supervisor = new Supervisor(argv);
+    supervisors.set(key, supervisor);
+  }
+  return supervisor.spawn(request);
+}

@@ -1,0 +1,265 @@
+/**
+ * What actors do wherever they live: in the thread of their maker, and in a process of their own. Each program
+ * calls `actor(id)` for the options of `spawn_vm`.
+ */
+import { nativeFailure } from '../../src/sys/native.ts';
+import { openReactor } from '../support/faulty.ts';
+import { runLua, type SpecOptions, spec } from '../support/spec.ts';
+
+const HOMES = {
+  'in the thread': `local function actor(id) return {module = id} end\n`,
+  'in a process': `local function actor(id)
+    return {module = id, subprocess = {stderr = 'share'}}
+  end\n`,
+} as const;
+
+if (nativeFailure() === undefined) {
+  await openReactor();
+  // The supervisor, and its socket, come with the first one.
+  await runLua(`spawn_vm{module = './w', subprocess = {}}`, { files: { 'w.lua': '' } });
+}
+
+function everywhere(name: string, source: string, expected: string, options: SpecOptions = {}) {
+  for (const [home, prelude] of Object.entries(HOMES)) {
+    if (home !== 'in the thread' && nativeFailure() !== undefined) continue;
+    spec(`${name}: ${home}`, prelude + source, expected, options);
+  }
+}
+
+const ECHO = `
+local inbox = require 'inbox'
+while true do
+  local ok, m = pcall(inbox.receive, inbox)
+  if not ok then return end
+  m.from:send(m.value == nil and 'nothing' or m.value)
+  m = nil
+end
+`;
+
+everywhere(
+  'a message goes there, and the answer comes back',
+  `
+  local inbox = require 'inbox'
+  local echo = spawn_vm(actor './echo')
+  for _, value in ipairs{1, -0.5, 1/0, 'text', '', '\\0\\255', true, false} do
+    echo:send{from = inbox, value = value}
+    local got = inbox:receive()
+    print(type(got), got == value)
+  end
+  echo:send{from = inbox, value = 0/0}
+  local got = inbox:receive()
+  print(got ~= got)
+`,
+  'number\ttrue\nnumber\ttrue\nnumber\ttrue\nstring\ttrue\nstring\ttrue\nstring\ttrue\nboolean\ttrue\nboolean\ttrue\ntrue\n',
+  { files: { 'echo.lua': ECHO } },
+);
+
+everywhere(
+  'messages through one address keep their order, whether they wait or not',
+  `
+  local inbox = require 'inbox'
+  local echo = spawn_vm(actor './echo')
+  echo:send(inbox)
+  spawn(function()
+    for i = 1, 1000 do echo:send(i) end
+  end)
+  local wrong = 0
+  for i = 1, 1000 do if inbox:receive() ~= i then wrong = wrong + 1 end end
+  print(wrong)
+`,
+  '0\n',
+  {
+    files: {
+      'echo.lua': `
+      local inbox = require 'inbox'
+      local to = inbox:receive()
+      for i = 1, 1000 do to:send(inbox:receive()) end
+      `,
+    },
+  },
+);
+
+everywhere(
+  'actors know each other by addresses in messages: a ring',
+  `
+  local inbox = require 'inbox'
+  local ring = {}
+  for i = 1, 5 do ring[i] = spawn_vm(actor './link') end
+  for i = 1, 5 do ring[i]:send{next = ring[i % 5 + 1], home = inbox, last = i == 5} end
+  ring[1]:send(0)
+  print(inbox:receive())
+`,
+  '5\n',
+  {
+    files: {
+      'link.lua': `
+      local inbox = require 'inbox'
+      local m = inbox:receive()
+      local n = inbox:receive()
+      if m.last then m.home:send(n + 1) else m.next:send(n + 1) end
+      inbox:close()
+      `,
+    },
+  },
+);
+
+everywhere(
+  'an actor sees that nobody can send to it any more',
+  `
+  local inbox = require 'inbox'
+  local worker = spawn_vm(actor './worker')
+  worker:send(inbox)
+  print(inbox:receive())
+  worker:close()
+  print(inbox:receive())
+  print(pcall(worker.send, worker, 1))
+  worker:close()
+`,
+  'ready\nBroadcast the address before attempting to receive on it\nfalse\tChannel closed\n',
+  {
+    files: {
+      'worker.lua': `
+      local inbox = require 'inbox'
+      local home = inbox:receive()
+      home:send 'ready'
+      local ok, e = pcall(inbox.receive, inbox)
+      home:send(tostring(e))
+      `,
+    },
+  },
+);
+
+everywhere(
+  'and so does its maker, when the last address of it is gone',
+  `
+  local inbox = require 'inbox'
+  local worker = spawn_vm(actor './worker')
+  worker:send(inbox)
+  print(inbox:receive())
+  print(pcall(inbox.receive, inbox))
+`,
+  'bye\nfalse\tBroadcast the address before attempting to receive on it\n',
+  {
+    files: {
+      'worker.lua': `
+      local inbox = require 'inbox'
+      inbox:receive():send 'bye'
+      `,
+    },
+  },
+);
+
+everywhere(
+  'a descriptor arrives as a duplicate, alone or in a table; the original stays usable',
+  `
+  local pipe, stream = require 'pipe', require 'stream'
+  for i = 1, 2 do
+    local r, w = pipe.pair()
+    local fd = w:release()
+    local worker = spawn_vm(actor './worker')
+    worker:send(i == 1 and fd or {fd = fd, more = 1})
+    print(fd.type)
+    fd:close()
+    local b = byte_span.new(15)
+    stream.read_all(r, b)
+    print(b)
+    print(pcall(r.read_some, r, b))
+    worker:close()
+  end
+`,
+  'fifo\nfrom the worker\nfalse\tEnd of file\n'.repeat(2),
+  {
+    files: {
+      'worker.lua': `
+      local inbox, pipe, stream = require 'inbox', require 'pipe', require 'stream'
+      local m = inbox:receive()
+      local w = pipe.write_stream.new(type(m) == 'table' and m.fd or m)
+      stream.write_all(w, 'from the worker')
+      w:close()
+      `,
+    },
+  },
+);
+
+everywhere(
+  'request and reply',
+  `
+  local echo = spawn_vm(actor './server')
+  print(echo:request(20))
+  print(echo:request(1))
+  print(select(2, pcall(echo.request, echo, 'forget')))
+  print(select(2, pcall(echo.request, echo, 'wait', 0.01)))
+`,
+  '40\n2\nChannel closed\nConnection timed out\n',
+  {
+    files: {
+      'server.lua': `
+      local inbox = require 'inbox'
+      local waiting
+      for i = 1, 4 do
+        local m = inbox:receive()
+        if type(m.request) == 'number' then m.reply:send(m.request * 2)
+        elseif m.request == 'forget' then m.reply:close()
+        else waiting = m.reply pcall(inbox.receive, inbox) end
+      end
+      `,
+    },
+  },
+);
+
+everywhere(
+  'interrupted while it waits for a message: the next one is not lost',
+  `
+  local inbox = require 'inbox'
+  local echo = spawn_vm(actor './echo')
+  echo:send{from = inbox, value = 0}
+  print(inbox:receive())
+  local fiber = spawn(function() return inbox:receive() end)
+  this_fiber.yield()
+  fiber:interrupt()
+  print(pcall(fiber.join, fiber), fiber.interruption_caught)
+  echo:send{from = inbox, value = 1}
+  print(inbox:receive())
+`,
+  '0\ntrue\ttrue\n1\n',
+  { files: { 'echo.lua': ECHO } },
+);
+
+everywhere(
+  'one fiber at a time receives',
+  `
+  local inbox = require 'inbox'
+  local worker = spawn_vm(actor './worker')
+  worker:send(inbox)
+  local fiber = spawn(function() return inbox:receive() end)
+  this_fiber.yield()
+  print(select(2, pcall(inbox.receive, inbox)) == require('generic_error').EBUSY)
+  worker:send 'go'
+  print(fiber:join())
+`,
+  'true\nfirst\n',
+  {
+    files: {
+      'worker.lua': `
+      local inbox = require 'inbox'
+      local home = inbox:receive()
+      inbox:receive()
+      home:send 'first'
+      `,
+    },
+  },
+);
+
+everywhere(
+  'monitor tells of its end, and why',
+  `
+  local inbox = require 'inbox'
+  local worker = spawn_vm(actor './worker')
+  worker:monitor()
+  worker:send(1)
+  local m = inbox:receive()
+  print(m.down, m.reason)
+`,
+  'true\tnil\n',
+  { files: { 'worker.lua': `require('inbox'):receive()` } },
+);
