@@ -2,10 +2,12 @@
  * `jit`, for programs that ask it: V8 compiles, and takes no orders. And what LuaJIT loads by `require` only.
  * `ffi` is not to be had: C can't be called from a place where no program may reach memory.
  */
-import { arch, platform } from 'node:process';
 import { luaError } from '../runtime/error.ts';
 import { NONE, type Result } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
+
+// Not imported: of a module of Node's all members are looked at, and `stdin` and the like change terminals.
+const { arch, platform } = process;
 
 const OS: Readonly<Record<string, string>> = {
   linux: 'Linux',
