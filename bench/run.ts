@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner,json] [--runs N] [--quick] [--perilune FILE]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner,json,filesystem] [--runs N] [--quick] [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
  * only prints: results in that file come from one run. Everything stays on this machine's loopback.
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
 import { fibers } from './fibers.ts';
+import { filesystem } from './filesystem.ts';
 import { json } from './json.ts';
 import { local } from './local.ts';
 import { load, machine } from './machine.ts';
@@ -32,6 +33,7 @@ const sections: Record<string, Measure> = {
   local,
   scanner,
   json,
+  filesystem,
 };
 
 const { values } = parseArgs({

@@ -4,7 +4,7 @@
  * work is interrupted. Where suspending is forbidden, it runs to its end.
  *
  * A slice is counted from the first piece of work in a turn of the loop, whichever fibers do it: many short
- * calls give way as one long one does. docs/decisions/0013.
+ * calls give way as one long one does. docs/decisions/0014.
  */
 import type { Waiter } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';

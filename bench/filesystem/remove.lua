@@ -1,0 +1,3 @@
+-- Removes a tree.
+local fs = require 'filesystem'
+print(fs.remove_all(fs.path.new(require('system').arguments[3])))
