@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { constants as fsConstants, readFileSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -444,4 +445,67 @@ test('the committed module is the one that the decision note describes', { skip 
   const built = join(folder, 'lua51.wasm');
   execFileSync(join(root, 'native/init-script/build.sh'), [source, built]);
   assert.equal(hashOf(built), said);
+});
+
+test('the reference has every name', { skip }, () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const page = readFileSync(join(root, 'docs/ref/init-script.md'), 'utf8');
+  const header = readFileSync(join(root, 'native/init_script_constants.h'), 'utf8');
+  const constants = [...header.matchAll(/\b[CK]\((\w+)/g)].map(([, name]) => name!);
+  assert.ok(constants.length > 200);
+  const { stdout } = run(`
+    for name in pairs(C) do print(name) end
+    for _, name in ipairs{'arg', 'errexit', 'mode', 'write_all', 'send_with_fd', 'receive_with_fd', 'bind_unix', 'set_no_new_privs'} do
+      print(name)
+    end`);
+  const names = [...constants.filter((name) => name !== 'name'), ...stdout.trim().split('\n')];
+  const documented = new Set(page.match(/[A-Za-z_]\w*/g));
+  assert.deepEqual(
+    names.filter((name) => !documented.has(name) && !name.startsWith('MNT_')),
+    [],
+  );
+});
+
+test('the constants are those of the specification', { skip }, () => {
+  const groups: Record<string, string> = {
+    O_: 'CLOEXEC CREAT RDONLY WRONLY RDWR DIRECTORY EXCL NOCTTY NOFOLLOW TMPFILE TRUNC APPEND ASYNC DIRECT DSYNC LARGEFILE NOATIME NONBLOCK PATH SYNC',
+    S_: 'IRWXU IRUSR IWUSR IXUSR IRWXG IRGRP IWGRP IXGRP IRWXO IROTH IWOTH IXOTH ISUID ISGID ISVTX IFCHR IFBLK',
+    MS_: 'REMOUNT BIND SHARED PRIVATE SLAVE UNBINDABLE MOVE DIRSYNC LAZYTIME MANDLOCK NOATIME NODEV NODIRATIME NOEXEC NOSUID RDONLY REC RELATIME SILENT STRICTATIME SYNCHRONOUS NOSYMFOLLOW',
+    '': 'MNT_FORCE MNT_DETACH MNT_EXPIRE UMOUNT_NOFOLLOW F_OK R_OK W_OK X_OK SOMAXCONN ENODATA ENOSR ENOSTR ETIME EPERM EOWNERDEAD ENOTRECOVERABLE',
+    CLONE_: 'NEWCGROUP NEWIPC NEWNET NEWNS NEWPID NEWTIME NEWUSER NEWUTS',
+    SECBIT_:
+      'NOROOT NOROOT_LOCKED NO_SETUID_FIXUP NO_SETUID_FIXUP_LOCKED KEEP_CAPS KEEP_CAPS_LOCKED NO_CAP_AMBIENT_RAISE NO_CAP_AMBIENT_RAISE_LOCKED',
+    AT_: 'RECURSIVE NO_AUTOMOUNT FDCWD EMPTY_PATH SYMLINK_NOFOLLOW SYMLINK_FOLLOW',
+    MOUNT_ATTR_:
+      'RDONLY NOSUID NODEV NOEXEC NOSYMFOLLOW NODIRATIME _ATIME RELATIME NOATIME STRICTATIME IDMAP',
+    FSCONFIG_:
+      'SET_FLAG SET_STRING SET_BINARY SET_PATH SET_PATH_EMPTY SET_FD CMD_CREATE CMD_RECONFIGURE CMD_CREATE_EXCL',
+    MOVE_MOUNT_:
+      'F_SYMLINKS F_AUTOMOUNTS F_EMPTY_PATH T_SYMLINKS T_AUTOMOUNTS T_EMPTY_PATH SET_GROUP BENEATH',
+    FSPICK_: 'CLOEXEC SYMLINK_NOFOLLOW NO_AUTOMOUNT EMPTY_PATH',
+    OPEN_TREE_: 'CLONE CLOEXEC',
+    FSOPEN_: 'CLOEXEC',
+    FSMOUNT_: 'CLOEXEC',
+    AF_: 'UNIX LOCAL INET INET6 UNSPEC',
+    SOCK_: 'STREAM DGRAM SEQPACKET',
+    IPPROTO_: 'TCP UDP SCTP',
+  };
+  const names = Object.entries(groups).flatMap(([prefix, list]) =>
+    list.split(' ').map((name) => prefix + name),
+  );
+  const { stdout, stderr } = run(names.map((name) => `print(C.${name})`).join('\n'));
+  assert.equal(stderr, '');
+  const values = new Map(
+    stdout
+      .trim()
+      .split('\n')
+      .map((text, i) => [names[i], Number(text)]),
+  );
+  assert.equal(values.size, names.length);
+
+  for (const [name, value] of Object.entries({ ...fsConstants, ...osConstants.errno }))
+    if (values.has(name)) assert.equal(values.get(name), value, name);
+  assert.equal(values.get('AT_FDCWD'), -100);
+  assert.equal(values.get('CLONE_NEWUSER'), 0x10000000);
+  assert.equal(values.get('MS_BIND'), 4096);
 });
