@@ -115,7 +115,7 @@ function valueOf(v: unknown): LuaValue {
   if (typeof v === 'string') return v;
   if (typeof v === 'number') {
     // It may be an integer that 64 bits don't hold.
-    if (v >= 2 ** 63 || v < -(2 ** 63)) throw LEFT;
+    if (v >= 2 ** 63 || v <= -(2 ** 63)) throw LEFT;
     return v;
   }
   if (typeof v === 'boolean') return v;

@@ -2,17 +2,26 @@
  * Matches a regular expression in a number of steps that the text's length bounds.
  *
  * A pattern becomes a program for a machine that backtracks. Without back-references and look-aheads,
- * what can follow depends only on the instruction and the position, so a pair of them that has failed
- * once fails always and is never tried again: at most |program| × |text| steps, over all positions where
- * a search begins. With them that doesn't hold, and the number of steps has a limit.
+ * what can follow depends only on the instruction, the position, and which of the loops around it have matched
+ * nothing yet in their round: such a round may not end. Those are always the innermost ones, so that their number says
+ * which. What has failed once fails always and is never tried again: at most |program| × |loops within each
+ * other| × |text| steps, over all positions where a search begins. With them that doesn't hold, and the number of
+ * steps has a limit.
  *
  * ECMAScript's grammar takes the first match in the order of its alternatives. POSIX's take the longest:
  * the machine then goes on after a match, and keeps the longest that it finds.
  */
-import { type ByteSet, type Grammar, type Node, RegexFault, wordBytes } from './regex-parse.ts';
+import {
+  type ByteSet,
+  canBeEmpty,
+  type Grammar,
+  type Node,
+  RegexFault,
+  wordBytes,
+} from './regex-parse.ts';
 
 const SET = 0; // a: index of the set
-const SPLIT = 1; // a: try first, b: try then; memo: its number
+const SPLIT = 1; // a: try first, b: try then; memo: its number; inner: the mark of the innermost loop, or -1
 const JUMP = 2; // a: to
 const SAVE = 3; // a: slot
 const BEGIN = 4;
@@ -26,14 +35,20 @@ const MARK = 11; // a: slot, for
 const PROGRESS = 12; // a: slot: something was matched since
 
 const MAX_PROGRAM = 50_000;
+/** What may be remembered of one position. */
+const MAX_SPLITS = 4 * MAX_PROGRAM;
 
 export interface Program {
   readonly ops: Uint8Array;
   readonly a: Int32Array;
   readonly b: Int32Array;
-  /** Of each instruction, how many SPLITs are before it. */
+  /** Of each SPLIT, its first number; it has one more for each loop in `inner` and around that. */
   readonly memo: Int32Array;
   readonly splits: number;
+  /** Of each SPLIT, the mark of the innermost loop around it whose rounds may match nothing; -1 */
+  readonly inner: Int32Array;
+  /** Of each mark, the next one outwards; -1 */
+  readonly outer: Int32Array;
   readonly sets: readonly ByteSet[];
   readonly groups: number;
   /** Two a group, group 0 included; then the marks of loops. */
@@ -58,12 +73,19 @@ export function compileRegex(
   const sets: ByteSet[] = [];
   let slots = 2 * (groups + 1);
   let irregular = false;
+  /** Marks of the loops around what is being generated. */
+  const loops: number[] = [];
+  const innerOf: number[] = [];
+  const depthOf: number[] = [];
+  const outer: number[] = new Array<number>(slots).fill(-1);
 
   const put = (op: number, x = 0, y = 0): number => {
     if (ops.length >= MAX_PROGRAM) throw new RegexFault('space', -1);
     ops.push(op);
     a.push(x);
     b.push(y);
+    innerOf.push(loops.at(-1) ?? -1);
+    depthOf.push(loops.length);
     return ops.length - 1;
   };
   const patch = (at: number, x: number): void => {
@@ -132,6 +154,17 @@ export function compileRegex(
       if (inside[1] >= inside[0]) put(CLEAR, 2 * inside[0], 2 * inside[1] + 2);
       gen(body);
     };
+    /** A round that must match something, as ECMA-262 has it; most can't do otherwise. */
+    const round = (): void => {
+      if (!canBeEmpty(body)) return once();
+      const slot = slots++;
+      outer.push(loops.at(-1) ?? -1);
+      put(MARK, slot);
+      loops.push(slot);
+      once();
+      loops.pop();
+      put(PROGRESS, slot);
+    };
     const split = (): number => put(SPLIT);
     const aim = (at: number, into: number, past: number): void => {
       a[at] = greedy ? into : past;
@@ -140,10 +173,7 @@ export function compileRegex(
     for (let i = 0; i < min; i++) once();
     if (max === Number.POSITIVE_INFINITY) {
       const head = split();
-      const slot = slots++;
-      put(MARK, slot);
-      once();
-      put(PROGRESS, slot);
+      round();
       put(JUMP, head);
       aim(head, head + 1, ops.length);
       return;
@@ -151,10 +181,7 @@ export function compileRegex(
     const heads: number[] = [];
     for (let i = min; i < max; i++) {
       heads.push(split());
-      const slot = slots++;
-      put(MARK, slot);
-      once();
-      put(PROGRESS, slot);
+      round();
     }
     for (const head of heads) aim(head, head + 1, ops.length);
   }
@@ -164,13 +191,20 @@ export function compileRegex(
   put(SAVE, 1);
   put(MATCH);
   let splits = 0;
-  const memo = Int32Array.from(ops, (op) => (op === SPLIT ? splits++ : splits));
+  const memo = Int32Array.from(ops, (op, i) => {
+    const number = splits;
+    if (op === SPLIT) splits += 1 + depthOf[i]!;
+    return number;
+  });
+  if (splits > MAX_SPLITS) throw new RegexFault('space', -1);
   return {
     ops: Uint8Array.from(ops),
     a: Int32Array.from(a),
     b: Int32Array.from(b),
     memo,
     splits,
+    inner: Int32Array.from(innerOf),
+    outer: Int32Array.from(outer),
     sets,
     groups,
     slots,
@@ -262,6 +296,8 @@ export class RegexMachine {
 
   private bytes: Uint8Array = new Uint8Array(0);
   private origin = 0;
+  /** Where the search began. */
+  private base = 0;
   private end = 0;
   private options: MatchOptions = PLAIN;
   private steps = 0;
@@ -295,6 +331,7 @@ export class RegexMachine {
   ): number {
     this.bytes = bytes;
     this.origin = origin;
+    this.base = from;
     this.end = end;
     this.options = options;
     this.steps = this.maxSteps;
@@ -325,7 +362,7 @@ export class RegexMachine {
       this.forget((at - from) >>> ROW_BITS);
       this.slots.fill(-1);
       this.touchedEnd = false;
-      const matches = this.explore(0, at, from, program.longest, !program.irregular, true);
+      const matches = this.explore(0, at, program.longest, !program.irregular, true);
       if (this.touchedEnd && this.undecided < 0) this.undecided = at;
       if (matches) return at;
       if (options.anchored) return -1;
@@ -337,14 +374,7 @@ export class RegexMachine {
    * Go through the program from `pc` on.
    * @param top  it is the pattern itself, and not the body of a look-ahead
    */
-  private explore(
-    pc: number,
-    pos: number,
-    base: number,
-    longest: boolean,
-    memo: boolean,
-    top: boolean,
-  ): boolean {
+  private explore(pc: number, pos: number, longest: boolean, memo: boolean, top: boolean): boolean {
     const { ops, a, b, sets } = this.program;
     const { bytes, end, slots, best } = this;
     let found = -1;
@@ -374,7 +404,7 @@ export class RegexMachine {
             continue;
           case SPLIT: {
             // Loops and alternatives all go through here: it is enough to remember these.
-            if (memo && this.seen(pc, pos - base)) continue outer;
+            if (memo && this.seen(pc, pos)) continue outer;
             this.pushChoice(b[pc]!, pos);
             pc = a[pc]!;
             continue;
@@ -421,7 +451,7 @@ export class RegexMachine {
             continue;
           }
           case LOOK: {
-            const ok = this.look(pc, pos, base);
+            const ok = this.look(pc, pos);
             if (ok === (b[pc] === 1)) continue outer;
             pc = a[pc]!;
             continue;
@@ -458,10 +488,10 @@ export class RegexMachine {
   }
 
   /** A look-ahead: groups that a positive one sets stay set, and are put back with the choices before it. */
-  private look(pc: number, pos: number, base: number): boolean {
+  private look(pc: number, pos: number): boolean {
     const { slots } = this;
     const before = Int32Array.from(slots);
-    const ok = this.explore(pc + 1, pos, base, false, false, false);
+    const ok = this.explore(pc + 1, pos, false, false, false);
     if (!ok || this.program.b[pc] === 1) {
       slots.set(before);
       return ok;
@@ -526,16 +556,18 @@ export class RegexMachine {
   }
 
   /** Was this SPLIT here before? From now on it was. */
-  private seen(pc: number, offset: number): boolean {
-    const { rows } = this;
+  private seen(pc: number, pos: number): boolean {
+    const { rows, program } = this;
+    const offset = pos - this.base;
     const at = offset >>> ROW_BITS;
     while (rows.length <= at) rows.push(undefined);
     let row = rows[at];
     if (row === undefined) {
-      row = this.spare.pop() ?? new Uint32Array(this.program.splits);
+      row = this.spare.pop() ?? new Uint32Array(program.splits);
       rows[at] = row;
     }
-    const word = this.program.memo[pc]!;
+    let word = program.memo[pc]!;
+    for (let m = program.inner[pc]!; m >= 0 && this.slots[m] === pos; m = program.outer[m]!) word++;
     const mask = 1 << (offset & ((1 << ROW_BITS) - 1));
     if ((row[word]! & mask) !== 0) return true;
     row[word]! |= mask;

@@ -499,3 +499,21 @@ export function parseRegex(
 ): Parsed {
   return new Parser(text, grammar, ignoreCase, nosubs).parse();
 }
+
+/** Whether there may be a match of no bytes. */
+export function canBeEmpty(node: Node): boolean {
+  switch (node.kind) {
+    case 'set':
+      return false;
+    case 'seq':
+      return node.items.every(canBeEmpty);
+    case 'alt':
+      return node.options.some(canBeEmpty);
+    case 'group':
+      return canBeEmpty(node.body);
+    case 'repeat':
+      return node.min === 0 || canBeEmpty(node.body);
+    default:
+      return true;
+  }
+}

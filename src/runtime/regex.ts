@@ -11,7 +11,14 @@ import { ByteMatcher, ByteRuns } from './byte-matcher.ts';
 import { encodeBytes } from './bytes.ts';
 import { bracket } from './pattern-regexp.ts';
 import { compileRegex, type MatchOptions, RegexMachine } from './regex-match.ts';
-import { type ByteSet, type Grammar, type Node, type Parsed, parseRegex } from './regex-parse.ts';
+import {
+  type ByteSet,
+  canBeEmpty,
+  type Grammar,
+  type Node,
+  type Parsed,
+  parseRegex,
+} from './regex-parse.ts';
 
 export interface RegexOptions {
   readonly pattern: string;
@@ -261,22 +268,4 @@ function runOf(root: Node): ByteSet | undefined {
   if (root.kind !== 'repeat' || root.body.kind !== 'set' || !root.greedy) return undefined;
   // No match is empty here: `*` finds what `+` finds.
   return root.min <= 1 && root.max === Number.POSITIVE_INFINITY ? root.body.set : undefined;
-}
-
-/** Whether there may be a match of no bytes. */
-function canBeEmpty(node: Node): boolean {
-  switch (node.kind) {
-    case 'set':
-      return false;
-    case 'seq':
-      return node.items.every(canBeEmpty);
-    case 'alt':
-      return node.options.some(canBeEmpty);
-    case 'group':
-      return canBeEmpty(node.body);
-    case 'repeat':
-      return node.min === 0 || canBeEmpty(node.body);
-    default:
-      return true;
-  }
 }

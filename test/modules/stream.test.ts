@@ -207,6 +207,19 @@ spec(
 );
 
 spec(
+  'scanner: another separator looks at all that is buffered, and none is trimmed off where there is nothing to trim',
+  `${PIECES}
+  local s = stream.scanner.new{stream = pieces{'a b;c '}, max_record_size = 3}
+  print(pcall(s.get_line, s))
+  s.record_separator = ' '
+  print(s:get_line())
+  s.record_separator, s.trim_record = ';', ''
+  print(s:get_line(), #s:get_line())
+`,
+  'false\tMessage too long\na\nb\t2\n',
+);
+
+spec(
   'scanner: options with computed names work too',
   `${PIECES}
   local opts = {}

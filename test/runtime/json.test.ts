@@ -167,6 +167,7 @@ test('V8 reads and writes what the decoder and the encoder would', () => {
 test('V8 leaves to the decoder what it would read otherwise', () => {
   for (const text of [
     '[9223372036854775807]',
+    '[-9223372036854775809]',
     '[1e400]',
     '{"\\\\":1}',
     '['.repeat(300) + ']'.repeat(300),

@@ -71,6 +71,8 @@ test('ecma: what ECMAScript has', () => {
     ['\\Boo', 'foo', 'oo'],
     ['(z)((a+)?(b+)?(c))*', 'zaacbbbcac', 'zaacbbbcac', 'z', 'ac', 'a', undefined, 'c'],
     ['(a*)*', 'b', '', undefined],
+    ['(?:.*?){2,}', 'aa', 'aa'],
+    ['(?:(?:a|b*?)*){2,}c', 'abbac', 'abbac'],
     ['(?=(a+))a*b\\1', 'baaabac', 'aba', 'a'],
     ['(.*?)a(?!(a+)b\\2c)\\2(.*)', 'baaabaac', 'baaabaac', 'ba', undefined, 'abaac'],
     ['(\\w)\\1', 'abccd', 'cc', 'c'],

@@ -93,7 +93,8 @@ class ScannerState {
   /** A read is under way. */
   reading = false;
   separator: TextMatcher | ByteMatcher = new TextMatcher('\n');
-  trimText = '';
+  /** The text that `trimSet` is made of. */
+  trimText = WHITESPACE;
   trimSet: Uint8Array = WHITESPACE_SET;
   readonly line = new LineSplitter();
 
@@ -156,7 +157,8 @@ class ScannerState {
 
 // ── options ────────────────────────────────────────────────────────────────────────────────────────
 
-const WHITESPACE_SET = byteSet(bytesOf(' \f\n\r\t\v')!);
+const WHITESPACE = ' \f\n\r\t\v';
+const WHITESPACE_SET = byteSet(bytesOf(WHITESPACE)!);
 
 function stateOf(self: LuaValue): ScannerState {
   const state = self instanceof LuaTable ? (self as ScannerTable)[STATE] : undefined;
@@ -174,6 +176,7 @@ function separatorOf(t: ScannerTable, s: ScannerState): TextMatcher | ByteMatche
   const wanted = t.$record_separator ?? hashed(t, 'record_separator') ?? '\n';
   const { separator } = s;
   if (separator === wanted || (separator as TextMatcher).text === wanted) return separator;
+  s.scanned = s.start; // for another separator
   if (wanted instanceof ByteMatcher) s.separator = wanted;
   else if (typeof wanted === 'string' && wanted !== '') s.separator = new TextMatcher(wanted);
   else throw badArgument('record_separator');
