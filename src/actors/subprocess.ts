@@ -17,7 +17,13 @@ export interface ProcessOptions {
   readonly environment: readonly (readonly [name: string, value: string])[];
   /** undefined: a pipe whose other end is closed */
   readonly standard: ProcessRequest['standard'];
+  /** Text of `init.script`, and `init.arg`. */
+  readonly init: string | undefined;
   readonly arg: number | undefined;
+  /** Without compiler: nothing in the process's memory can be written and then executed. */
+  readonly jitless: boolean;
+  /** A supervisor of its own: no other process has its address space's layout. */
+  readonly isolated: boolean;
   /** Texts of modules, by their path below the root of imports. */
   readonly sources: readonly (readonly [path: string, text: string])[];
 }
@@ -29,6 +35,7 @@ export interface ProcessTask {
   readonly root: string;
   readonly id: string;
   readonly suspendAll: boolean;
+  readonly init: string | undefined;
   readonly environment: ProcessOptions['environment'];
   /** Absolute paths of files that need not be there, and their texts. */
   readonly sources: readonly (readonly [path: string, text: string])[];
@@ -48,13 +55,15 @@ export function spawnProcess(
   const task: ProcessTask = {
     ...placeOf(vm, module, from, options.sources),
     suspendAll,
+    init: options.init,
     environment: options.environment,
   };
   const { sender, receiver } = packetPair();
   let cwd: number | undefined;
   try {
     cwd = currentDirectory();
-    const process = startProcess(supervisorCommand(), {
+    const command = supervisorCommand(options.jitless ? ['--jitless'] : []);
+    const process = startProcess(command, options.isolated, {
       cloneFlags: options.cloneFlags,
       inbox: receiver,
       cwd,
@@ -117,12 +126,13 @@ const SUPERVISOR_FLAGS = [
 /** Flags of this process that are about how Lua runs. */
 const isOurs = (flag: string): boolean => /^--(stack-size|max-|no-additive)/.test(flag);
 
-function supervisorCommand(): string[] {
+function supervisorCommand(more: readonly string[]): string[] {
+  // src/actors or dist. Types are taken off by WebAssembly, which --jitless leaves out.
   const here = import.meta.dirname;
-  const program = here.endsWith('actors')
-    ? join(here, '../cli/jailed.ts')
-    : join(here, '../bin/jailed.cjs');
+  const isSource = here.endsWith('actors');
+  const bundle = join(here, isSource ? '../../bin/jailed.cjs' : '../bin/jailed.cjs');
+  const program = isSource && more.length === 0 ? join(here, '../cli/jailed.ts') : bundle;
   const flags = process.execArgv.filter(isOurs);
   if (process.platform !== 'linux') throw codeError('ENOTSUP');
-  return [process.execPath, ...flags, ...SUPERVISOR_FLAGS, program];
+  return [process.execPath, ...flags, ...SUPERVISOR_FLAGS, ...more, program];
 }

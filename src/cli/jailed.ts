@@ -23,6 +23,11 @@ import {
   supervise,
   type Task,
 } from '../sandbox/child.ts';
+import {
+  type CompiledInitScript,
+  compileInitScript,
+  runInitScript,
+} from '../sandbox/init-script.ts';
 import { searchPath } from './environment.ts';
 import { ignoreBrokenPipes, StandardOutput, writeError } from './output.ts';
 
@@ -79,13 +84,21 @@ function main(): void {
     const todo = readTask(task);
     becomeActor(
       task,
-      () => {}, // the place of init.script
+      () => runInit(task, todo),
       () => {}, // the place of the walls
     );
     runActor(todo);
   } catch (thrown) {
     fail(thrown);
   }
+}
+
+/** Compiled before any fork. Not there with --jitless: then there is no WebAssembly. */
+let initScriptModule: CompiledInitScript | undefined;
+
+function runInit({ arg }: Task, { init }: ProcessTask): void {
+  if (init === undefined) return;
+  runInitScript(initScriptModule!, Buffer.from(init, 'latin1'), arg < 0 ? undefined : arg);
 }
 
 function readTask({ body, bodyFile }: Task): ProcessTask {
@@ -143,4 +156,7 @@ function runActor(task: ProcessTask): void {
   }
 }
 
-warmUp(main);
+warmUp(() => {
+  if (!process.execArgv.includes('--jitless')) initScriptModule = compileInitScript();
+  main();
+});

@@ -20,6 +20,7 @@ import {
   hasEnded,
   MAX_BODY,
   memfdOf,
+  SIGNALLED,
   STARTED,
   startSupervisor,
 } from '../sys/supervisor.ts';
@@ -105,6 +106,7 @@ export class StartedProcess {
 
 class Supervisor implements EventTarget {
   generation = 0;
+  private readonly endsWithProcess: boolean;
   private control: Fd;
   private readonly pid: number;
   private nextId = 1;
@@ -113,7 +115,9 @@ class Supervisor implements EventTarget {
   private readonly report = new DataView(this.bytes.buffer);
   private readonly out = new Int32Array(PACKET_FDS + 1);
 
-  constructor(argv: readonly string[]) {
+  /** @param endsWithProcess  it is there for one process */
+  constructor(argv: readonly string[], endsWithProcess: boolean) {
+    this.endsWithProcess = endsWithProcess;
     const [near, far] = socketpair(SOCK_SEQPACKET);
     try {
       this.pid = startSupervisor(argv, far);
@@ -213,12 +217,15 @@ class Supervisor implements EventTarget {
     const process = this.processes.get(id);
     this.processes.delete(id);
     process?.ended(value);
+    if (this.endsWithProcess) this.end();
   }
 
   onEvents(): void {
     try {
-      for (let report = this.receive(); report !== undefined; report = this.receive())
+      for (let report = this.receive(); report !== undefined; ) {
         this.noteEnd(report);
+        report = this.isOpen ? this.receive() : undefined;
+      }
     } catch (error) {
       if (!(error instanceof SupervisorGone)) throw error;
     }
@@ -233,26 +240,55 @@ class Supervisor implements EventTarget {
     return new SupervisorGone();
   }
 
-  /** It and its processes are gone. */
-  private end(): void {
+  /** It and its processes are gone, or will be. */
+  end(): void {
     if (this.control < 0) return;
     unregister(this.control, this);
     close(this.control); // it ends when it sees that
     this.control = -1;
-    hasEnded(this.pid);
-    for (const process of this.processes.values()) process.ended(256 + SIGKILL);
+    dying.add(this.pid);
+    reapLater();
+    for (const process of this.processes.values()) {
+      process.killAtOnce(); // the kernel does, but for one that has asked it not to
+      process.ended(SIGNALLED + SIGKILL);
+    }
     this.processes.clear();
   }
 }
 
+/** Supervisors that have been left, until the kernel has said how they ended. */
+const dying = new Set<number>();
+const REAP_EVERY = 50;
+
+function reapLater(): void {
+  for (const pid of dying) if (hasEnded(pid)) dying.delete(pid);
+  if (dying.size > 0) setTimeout(reapLater, REAP_EVERY).unref();
+}
+
 const supervisors = new Map<string, Supervisor>();
 
-/** @param argv  the command of the supervisor; there is one for each */
-export function startProcess(argv: readonly string[], request: ProcessRequest): StartedProcess {
+/**
+ * @param argv     the command of the supervisor; there is one for each
+ * @param isAlone  the process gets a supervisor of its own
+ */
+export function startProcess(
+  argv: readonly string[],
+  isAlone: boolean,
+  request: ProcessRequest,
+): StartedProcess {
+  if (isAlone) {
+    const own = new Supervisor(argv, true);
+    try {
+      return own.spawn(request);
+    } catch (error) {
+      own.end();
+      throw error;
+    }
+  }
   const key = argv.join('\0');
   let supervisor = supervisors.get(key);
   if (supervisor?.isOpen !== true) {
-    supervisor = new Supervisor(argv);
+    supervisor = new Supervisor(argv, false);
     supervisors.set(key, supervisor);
   }
   return supervisor.spawn(request);

@@ -48,6 +48,23 @@ function processOptions(table: LuaTable): ProcessOptions {
     if (v === undefined) return undefined;
     return v === 'share' ? shared : descriptor(v, name);
   };
+  const init = rawGetString(table, 'init');
+  let script: string | undefined;
+  let arg: number | undefined;
+  if (init !== undefined) {
+    if (!(init instanceof LuaTable)) return wrong('init');
+    const text = rawGetString(init, 'script');
+    if (typeof text !== 'string') return wrong('init/script');
+    script = text;
+    const given = rawGetString(init, 'arg');
+    if (given !== undefined) arg = descriptor(given, 'init/arg');
+  }
+  const jitless = rawGetString(table, 'jitless') ?? false;
+  if (typeof jitless !== 'boolean') return wrong('jitless');
+  // The script's interpreter is WebAssembly, which is compiled.
+  if (jitless && script !== undefined) throw codeError('ENOTSUP');
+  const isolate = rawGetString(table, 'isolate');
+  if (isolate !== undefined && isolate !== 'exec') return wrong('isolate');
   const environment = rawGetString(table, 'environment');
   if (environment !== undefined && !(environment instanceof LuaTable)) wrong('environment');
   const sources = rawGetString(table, 'source_tree_cache');
@@ -56,7 +73,10 @@ function processOptions(table: LuaTable): ProcessOptions {
     cloneFlags,
     environment: environment instanceof LuaTable ? variables(environment, wrong) : [],
     standard: [standard('stdin', 0), standard('stdout', 1), standard('stderr', 2)],
-    arg: undefined,
+    init: script,
+    arg,
+    jitless,
+    isolated: isolate === 'exec',
     sources: sources instanceof LuaTable ? sourceTree(sources, '', wrong) : [],
   };
 }

@@ -24,9 +24,9 @@ interface WebAssemblyApi {
     imports: Record<string, Record<string, unknown>>,
   ) => { readonly exports: LuaExports };
 }
-const { Module, Memory, Instance } = (
-  globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }
-).WebAssembly;
+/** Asked when it is used: with --jitless there is none. */
+const api = (): WebAssemblyApi =>
+  (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }).WebAssembly;
 
 /** A WebAssembly.Module, compiled once and instantiated for each script. */
 export interface CompiledInitScript {
@@ -53,7 +53,7 @@ const DEPTH = 200;
 
 /** Compile the module: once, in the process that is forked for each script. */
 export function compileInitScript(): CompiledInitScript {
-  return new Module(initScriptModule());
+  return new (api().Module)(initScriptModule());
 }
 
 /**
@@ -100,6 +100,7 @@ function descend(levels: number, run: () => void): void {
 }
 
 function execute(module: CompiledInitScript, script: Uint8Array, arg: Fd): void {
+  const { Memory, Instance } = api();
   const memory = new Memory({ initial: PAGES, maximum: PAGES });
   initScriptBegin(memory.buffer);
   const protect = (f: number, state: number, argument: number): number => {

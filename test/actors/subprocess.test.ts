@@ -468,6 +468,7 @@ there(
   local c = spawn_vm{module = './outer', subprocess = {stderr = 'share'}}
   c:send(inbox)
   print(inbox:receive())
+  c:close()
 `,
   'from inside\n',
   {
@@ -478,6 +479,7 @@ there(
       local c = spawn_vm{module = '../inner', subprocess = {stderr = 'share'}}
       c:send(home)
       inbox:receive()
+      c:close()
       `,
       'inner.lua': `
       local inbox = require 'inbox'
