@@ -65,7 +65,7 @@ struct connection {
   int send_error, recv_error;
   int32_t failed; /* what has ended the connection, for all calls that follow; 0: nothing has */
   double failed_code, failed_verify;
-  bool ready, ended, drained;
+  bool begun, ready, ended, drained;
 };
 
 struct session {
@@ -737,7 +737,8 @@ static napi_value tls_connection_handshake(napi_env env, napi_callback_info info
   TAKE_CONNECTION(2)
   if (!take_int32(env, args[1], &server)) return NULL;
   if (c->failed) return finish(env, c, c->failed);
-  if (SSL_get_state(c->ssl) == TLS_ST_BEFORE) {
+  if (!c->begun) { /* again, it would forget what has been read of the peer's first message */
+    c->begun = true;
     if (server) SSL_set_accept_state(c->ssl);
     else SSL_set_connect_state(c->ssl);
   }

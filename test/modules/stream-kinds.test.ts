@@ -1,5 +1,6 @@
 /** The algorithms of `stream`, on every kind of stream that there is. */
 import { existsSync } from 'node:fs';
+import { noCertificates, tlsSetup } from '../support/certificates.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
 import { spec } from '../support/spec.ts';
 
@@ -37,6 +38,9 @@ if (existsSync('/dev/ptmx')) {
     local r, fd = serial_port.ptypair()
     local w = serial_port.new(fd)
   `;
+}
+if (noCertificates === false) {
+  KINDS.tls = `${tlsSetup()} local w, r = pair()`;
 }
 
 const PROGRAM = `
