@@ -10,7 +10,7 @@ import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber, type Scheduler } from '../fibers/scheduler.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { LuaError } from '../runtime/error.ts';
-import { coreError, systemError } from '../runtime/error-code.ts';
+import { codeError, coreError, systemCategory, systemError } from '../runtime/error-code.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { displayName, loadModule } from './load.ts';
@@ -90,7 +90,7 @@ export class ModuleLoader {
     const found = { file: path, root: dirname(path), isLeaf: false };
     let source: string;
     try {
-      source = readSource(path);
+      source = readSource(file === '' ? file : path);
     } catch (fault) {
       throw new LuaError(`cannot open ${shown}: ${reasonOf(fault)}`);
     }
@@ -361,18 +361,18 @@ function readModule(path: string, id: string): string {
     return readSource(path);
   } catch (fault) {
     const { errno } = fault as NodeJS.ErrnoException;
-    if (errno === undefined) throw fault;
+    // More than a string can hold: only Node has an objection to that.
+    if (errno === undefined) throw codeError('EFBIG', { module: id });
     throw systemError(-errno, { module: id });
   }
 }
 
-const REASONS: Record<string, string> = {
-  ENOENT: 'No such file or directory',
-  EISDIR: 'Is a directory',
-  EACCES: 'Permission denied',
-};
-
+/** Why Node could not read a file, in the words of the C library. */
 function reasonOf(fault: unknown): string {
-  const { code = 'read error' } = fault as NodeJS.ErrnoException;
-  return REASONS[code] ?? code;
+  const { errno, code, message } = fault as NodeJS.ErrnoException;
+  return errno === undefined
+    ? code === 'ERR_STRING_TOO_LONG'
+      ? 'File too large'
+      : (code ?? message)
+    : systemCategory.describe(-errno);
 }

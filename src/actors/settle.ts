@@ -19,7 +19,11 @@ export function settle(vms: ReadonlySet<Vm>): void {
   else if (collectedAt !== activity.count) {
     collectedAt = activity.count;
     fullCollection();
-  } else endStuck(all.filter((vm) => vm.isStuck));
+  } else {
+    const stuck = all.filter((vm) => vm.isStuck);
+    // A wait that claims to be for the outside world: there is nothing there any more.
+    endStuck(stuck.length > 0 ? stuck : all);
+  }
   // Come back here, if it changed nothing.
   setImmediate(() => {});
 }

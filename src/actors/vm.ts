@@ -3,11 +3,13 @@
  * `cli` hands the table of modules in; panics and the end of the VM are reported to the host.
  */
 import type { Fiber, FiberScheduler, Origin } from '../fibers/fiber.ts';
+import { Mutex } from '../fibers/mutex.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
 import { formatTrace, type LuaError } from '../runtime/error.ts';
 import { readError } from '../runtime/error-code.ts';
 import { formatNumber } from '../runtime/number.ts';
+import { addressOf } from '../runtime/ops.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { setIo } from './current-io.ts';
@@ -212,14 +214,21 @@ export class Vm {
   /** Where each fiber waits that nobody can wake, and for what. */
   reportDeadlocks(): void {
     let text = '';
+    const mutexes = new Set<Mutex>();
     for (const fiber of this.scheduler.alive) {
-      if (fiber.waiter?.waitsFor === undefined || fiber.detached) continue;
+      const target = fiber.waiter?.waitsFor;
+      if (target instanceof Mutex) mutexes.add(target);
+      // A detached fiber may wait for work for ever; to wait for a mutex for ever is a mistake.
+      else if (target === undefined || fiber.detached) continue;
       const [position] = positionsOf(fiber.thread);
       const where =
         position === undefined ? '' : ` at ${position.script.chunkName}:${position.line}`;
       text += `\tfiber 0x${fiber.id.toString(16)} ${describeWait(fiber)}${where}\n`;
     }
     if (text === '') return;
+    text += [...mutexes]
+      .map((m) => `\tNo scheduled fibers remaining to unlock mutex ${addressOf(m)}\n`)
+      .join('');
     this.host.report(
       `Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`,
       true,

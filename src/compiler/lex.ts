@@ -4,6 +4,14 @@
  */
 import { CHAR, keywords, T, tokenName } from './token.ts';
 
+/** Of UTF-8, as some editors write it: no part of the text. */
+const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+
+/** Characters of a token that a message shows. LuaJIT shows all, be it 10 MB. */
+const MAX_NEAR = 80;
+const shorten = (text: string): string =>
+  text.length <= MAX_NEAR ? text : `${text.slice(0, MAX_NEAR)}...`;
+
 /** A mistake in Lua source; `message` is complete: `chunk:line: text near 'token'`. */
 export class LuaSyntaxError extends Error {}
 
@@ -64,7 +72,8 @@ export class Lexer {
     this.source = source;
     this.chunkName = chunkName;
     this.parseNumber = parseNumber;
-    if (source.charCodeAt(0) === 35 /* # */) {
+    if (source.startsWith(BYTE_ORDER_MARK)) this.pos = BYTE_ORDER_MARK.length;
+    if (source.charCodeAt(this.pos) === 35 /* # */) {
       while (this.pos < source.length && !this.atNewline()) this.pos++;
     }
   }
@@ -106,7 +115,7 @@ export class Lexer {
       near = this.aheadKind >= 0 ? this.text : this.source.slice(this.tokenStart, this.pos);
     } else near = tokenName(kind);
     // LuaJIT has no name for a NUL.
-    this.fail(kind === CHAR ? message : `${message} near '${near}'`);
+    this.fail(kind === CHAR ? message : `${message} near '${shorten(near)}'`);
   }
 
   fail(message: string, line: number = this.line): never {
@@ -120,7 +129,7 @@ export class Lexer {
   }
 
   private failNearText(message: string): never {
-    this.fail(`${message} near '${this.source.slice(this.tokenStart, this.pos)}'`);
+    this.fail(`${message} near '${shorten(this.source.slice(this.tokenStart, this.pos))}'`);
   }
 
   private atNewline(): boolean {

@@ -84,6 +84,7 @@ const spelled = new Map<number, string>([
 
 /** How messages spell a token kind. */
 export function tokenName(kind: number): string {
-  if (kind >= CHAR && kind < CHAR + 32) return `char(${kind - CHAR})`;
+  const isControl = (kind >= CHAR && kind < CHAR + 32) || kind === CHAR + 127;
+  if (isControl) return `char(${kind - CHAR})`;
   return spelled.get(kind) ?? String.fromCharCode(kind - CHAR);
 }

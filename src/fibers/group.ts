@@ -38,7 +38,15 @@ export class FiberGroup extends Userdata {
         this.cancel();
       }
     }
-    if (this.running.size === 0) this.waiter?.wake(NONE);
+    const { waiter } = this;
+    if (waiter === undefined) return;
+    if (this.running.size === 0) waiter.wake(NONE);
+    else if (waiter.waitsFor === child) waiter.waitsFor = this.oldest();
+  }
+
+  private oldest(): Fiber | undefined {
+    for (const child of this.running) return child;
+    return undefined;
   }
 
   /** Interrupt all children, and those that are still to come. */
@@ -52,7 +60,7 @@ export class FiberGroup extends Userdata {
     if (this.running.size === 0) return NONE;
     return suspendToEnd((waiter) => {
       this.waiter = waiter;
-      waiter.waitsFor = [...this.running][0];
+      waiter.waitsFor = this.oldest();
       return () => this.cancel();
     });
   }

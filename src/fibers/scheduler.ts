@@ -253,7 +253,7 @@ export class Scheduler implements FiberScheduler {
     this.alive.delete(fiber);
     if (fiber.joiner !== undefined) fiber.joiner.wake();
     else if (fiber.detached) this.report(fiber.id, error, fiber.origin);
-    else if (!fiber.isModule) {
+    else if (!fiber.isModule && !isInterrupted(error.value)) {
       const failure = { error, id: fiber.id, origin: fiber.origin };
       this.failures.add(failure);
       unjoined.register(fiber, { scheduler: this, failure }, fiber);

@@ -121,12 +121,15 @@ function allow(): Result {
   fiber.suspendForbidden--;
   return NONE;
 }
+/** In module fibers, which are never interrupted, this and its counterpart do nothing. */
 function disableInterruption(): Result {
-  currentFiber().uninterruptible++;
+  const fiber = currentFiber();
+  if (!fiber.isModule) fiber.uninterruptible++;
   return NONE;
 }
 function restoreInterruption(): Result {
   const fiber = currentFiber();
+  if (fiber.isModule) return NONE;
   if (fiber.uninterruptible === fiber.uninterruptibleBase) {
     throw coreError('interruption_already_allowed');
   }

@@ -1,6 +1,8 @@
 /** `require 'semaphore'`: a counter that fibers take from, oldest first. Ours, not Emilua's. */
 import type { Waiter } from '../fibers/fiber.ts';
+import { WaitQueue } from '../fibers/queue.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
+import type { Receiver } from '../fibers/waitable.ts';
 import { optInteger } from '../runtime/check.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
@@ -8,10 +10,32 @@ import { luaModule, luaType } from './define.ts';
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
+/** Who waits for how much. */
+class Request implements Receiver {
+  private readonly waiter: Waiter;
+  readonly wanted: number;
+  /** Its fiber has been interrupted. */
+  givenUp = false;
+
+  constructor(waiter: Waiter, wanted: number) {
+    this.waiter = waiter;
+    this.wanted = wanted;
+  }
+  get settled(): boolean {
+    return this.givenUp || this.waiter.settled;
+  }
+  wake(value?: Result): void {
+    this.waiter.wake(value);
+  }
+  fail(error: unknown): void {
+    this.waiter.fail(error);
+  }
+}
+
 class Semaphore extends Userdata {
   count: number;
-  /** Who waits for how much. A large request is not overtaken by small ones. */
-  readonly waiting: { waiter: Waiter; wanted: number }[] = [];
+  /** A large request is not overtaken by small ones. */
+  readonly requests = new WaitQueue<Request>();
   constructor(count: number) {
     super();
     this.count = count;
@@ -19,10 +43,11 @@ class Semaphore extends Userdata {
 
   /** Give to those who wait, in order. */
   serve(): void {
-    while (this.waiting.length > 0 && this.waiting[0]!.wanted <= this.count) {
-      const { waiter, wanted } = this.waiting.shift()!;
-      this.count -= wanted;
-      waiter.wake(NONE);
+    for (;;) {
+      const request = this.requests.first;
+      if (request === undefined || request.wanted > this.count) return;
+      this.count -= request.wanted;
+      this.requests.shift()!.wake(NONE);
     }
   }
 }
@@ -35,7 +60,7 @@ function amount(n: LuaValue, fn: string): number {
 
 function tryAcquire(self: Semaphore, n: LuaValue): boolean {
   const wanted = amount(n, 'try_acquire');
-  if (self.waiting.length > 0 || self.count < wanted) return false;
+  if (self.requests.first !== undefined || self.count < wanted) return false;
   self.count -= wanted;
   return true;
 }
@@ -46,11 +71,11 @@ function acquire(self: Semaphore, n: LuaValue): Result {
   const wanted = amount(n, 'acquire');
   return suspend((waiter) => {
     waiter.waitsFor = self;
-    const entry = { waiter, wanted };
-    self.waiting.push(entry);
+    const request = new Request(waiter, wanted);
+    self.requests.push(request);
     return () => {
-      const at = self.waiting.indexOf(entry);
-      if (at >= 0) self.waiting.splice(at, 1);
+      request.givenUp = true;
+      self.requests.remove(request);
       self.serve(); // it may have stood in front of smaller requests
     };
   });

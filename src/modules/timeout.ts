@@ -3,6 +3,7 @@
  * a fiber of its own (with the caller's fiber-local storage), so this works in the main fiber, too; it
  * has ended when `timeout` returns. Ours, not Emilua's.
  */
+import type { Waiter } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { interrupt, suspendToEnd, suspensionPoint } from '../fibers/suspend.ts';
 import { startTimer } from '../io/timer.ts';
@@ -21,8 +22,10 @@ function run(seconds: LuaValue, f: LuaValue): Result {
   const child = parent.scheduler.spawn(body);
   child.local = parent.locals;
   let late = false;
+  let parked: Waiter | undefined;
   const cancel = startTimer(s * 1000, () => {
     late = true;
+    if (parked !== undefined) parked.waitsFor = child; // from now on only its end helps
     interrupt(child);
   });
   const finish = (): Result => {
@@ -35,6 +38,7 @@ function run(seconds: LuaValue, f: LuaValue): Result {
     throw late ? codeError('ETIMEDOUT') : coreError('interrupted');
   };
   const r = suspendToEnd((waiter) => {
+    parked = waiter;
     child.onEnd(() => waiter.wake());
     return () => interrupt(child);
   });

@@ -1,8 +1,10 @@
 /** Numbers to text and back, as C's `%.14g` and LuaJIT's scanner have them. */
 
-const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/;
+// No two repetitions that can match the same digits stand side by side: a long text that is no number
+// would be tried with each way to share them.
+const DECIMAL = /^(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/;
 const BINARY = /^0[bB][01]+$/;
-const HEX = /^0[xX](?:([\da-fA-F]+)\.?([\da-fA-F]*)|\.([\da-fA-F]+))(?:[pP]([-+]?\d+))?$/;
+const HEX = /^0[xX](?:([\da-fA-F]+)(?:\.([\da-fA-F]*))?|\.([\da-fA-F]+))(?:[pP]([-+]?\d+))?$/;
 
 /** A number as Lua source or `tonumber` reads it, without sign and spaces; undefined when it is none. */
 export function parseUnsigned(text: string): number | undefined {

@@ -55,6 +55,42 @@ test('a binary file, and Lua bytecode', async () => {
   await rejects('\x1bLJ\x02', /cannot load incompatible bytecode/);
 });
 
+test('what a message quotes of the source is short, and has no control characters', async () => {
+  await rejects(`x = "${'a'.repeat(1_000_000)}\n`, /unfinished string near '"a{79}\.\.\.'\n$/);
+  await rejects(`= ${'9'.repeat(1_000_000)}x`, /unexpected symbol near '='\n$/);
+  await rejects(`x = ${'9'.repeat(1_000_000)}x`, /malformed number near '9{80}\.\.\.'\n$/);
+  await rejects('x = \x7f', /main\.lua:1: unexpected symbol near 'char\(127\)'\n$/);
+  await rejects('x = \x01', /main\.lua:1: unexpected symbol near 'char\(1\)'\n$/);
+});
+
+test('a mark of byte order, and a first line for the shell', async () => {
+  const outcome = await runProgram('\ufeff#!/usr/bin/env perilune\nprint("here")');
+  assert.deepEqual([outcome.stdout, outcome.stderr, outcome.code], ['here\n', '', 0]);
+  const { stdout } = await runProgram(
+    "print(loadstring('\\239\\187\\191# x\\nreturn 1')()) print(loadstring('# x\\n\\239\\187\\191return 1'))",
+  );
+  assert.match(stdout, /^1\nnil\t.*:2: '=' expected near '1'\n$/);
+});
+
+test('what can not be read at all', async () => {
+  for (const [file, reason] of [
+    ['', 'No such file or directory'],
+    ['/proc/self/mem', 'Input/output error'],
+    [`/${'x'.repeat(5000)}`, 'File name too long'],
+    ['/dev/null/x.lua', 'Not a directory'],
+  ] as const) {
+    const { stdout, stderr, code } = await runCommand([file]);
+    assert.deepEqual(
+      { stdout, stderr, code },
+      {
+        stdout: '',
+        stderr: `Error starting the lua VM: cannot open ${file}: ${reason}\n`,
+        code: 1,
+      },
+    );
+  }
+});
+
 test('NUL bytes and invalid UTF-8 in the source are bytes like others', async () => {
   const { stdout, stderr, code } = await runProgram('print(#"a\x00b", ("\\255"):byte())');
   assert.deepEqual({ stdout, stderr, code }, { stdout: '3\t255\n', stderr: '', code: 0 });

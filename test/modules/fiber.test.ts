@@ -206,3 +206,234 @@ spec(
 `,
   'false\tBad coroutine\nnil\n',
 );
+
+spec(
+  'module fibers are never interrupted: to disable and to restore it does nothing there',
+  `
+  this_fiber.restore_interruption()
+  this_fiber.disable_interruption()
+  for i = 1, 3 do this_fiber.restore_cancellation() end
+  require './m'
+  spawn(function()
+    print(pcall(this_fiber.restore_interruption))
+    this_fiber.disable_interruption()
+    this_fiber.disable_cancellation()
+    this_fiber.restore_interruption()
+    this_fiber.restore_cancellation()
+    print(pcall(this_fiber.restore_cancellation))
+  end):join()
+`,
+  'in a module\nfalse\tInterruption already allowed\nfalse\tInterruption already allowed\n',
+  { files: { 'm.lua': 'this_fiber.restore_interruption() print("in a module")' } },
+);
+
+spec(
+  'spawn takes a function only, and calls it without arguments; also from a coroutine',
+  `
+  for _, value in ipairs { 1, 'f', {}, setmetatable({}, { __call = print }) } do print(pcall(spawn, value)) end
+  print(pcall(spawn), pcall(spawn, nil))
+  print(coroutine.wrap(function()
+    return spawn(function(...) return select('#', ...), this_fiber.is_main end):join()
+  end)())
+`,
+  `false	bad argument #1 to 'spawn' (function expected, got number)
+false	bad argument #1 to 'spawn' (function expected, got string)
+false	bad argument #1 to 'spawn' (function expected, got table)
+false	bad argument #1 to 'spawn' (function expected, got table)
+false	false	bad argument #1 to 'spawn' (function expected, got nil)
+0	false
+`,
+);
+
+spec(
+  'to interrupt oneself sets the flag only; a request cannot be withdrawn, and each later point raises again',
+  `
+  local f
+  f = spawn(function()
+    f:interrupt()
+    print('goes on')
+    local caught = 0
+    local co = coroutine.create(function()
+      for i = 1, 3 do
+        scope(function()
+          this_fiber.disable_interruption()
+          scope_cleanup_push(this_fiber.restore_interruption)
+          local ok, e = pcall(function()
+            this_fiber.restore_interruption()
+            scope_cleanup_push(this_fiber.disable_interruption)
+            this_fiber.yield()
+          end)
+          caught = caught + 1
+          print(ok, e)
+        end)
+      end
+    end)
+    this_fiber.disable_interruption()
+    print(coroutine.resume(co))
+    this_fiber.restore_interruption()
+    print(caught)
+    this_fiber.yield()
+    print('never')
+  end)
+  f:join()
+  print(f.interruption_caught)
+`,
+  `goes on
+true	nil
+true	nil
+true	nil
+true
+3
+true
+`,
+);
+
+spec(
+  'while a fiber is being joined: no other join, no detach; interrupt reaches it',
+  `
+  local f = spawn(function() while true do this_fiber.yield() end end)
+  local joiner = spawn(function() return select('#', f:join()) end)
+  this_fiber.yield()
+  this_fiber.yield()
+  print(f.joinable)
+  for _, method in ipairs { 'join', 'detach' } do
+    local ok, e = pcall(f[method], f)
+    print(ok, e, e.arg)
+  end
+  f:interrupt()
+  print(joiner:join())
+  print(f.interruption_caught)
+`,
+  `false
+false	Invalid argument	1
+false	Invalid argument	1
+0
+true
+`,
+);
+
+spec(
+  'a handle that is not joinable any more: nothing is caught, and to interrupt it does nothing',
+  `
+  local f = spawn(function() for i = 1, 8 do this_fiber.yield() end print('ended by itself') end)
+  f:detach()
+  f:interrupt()
+  f:cancel()
+  for _, name in ipairs { 'interruption_caught', 'cancellation_caught' } do
+    local ok, e = pcall(function() return f[name] end)
+    print(ok, e, e.arg)
+  end
+  local g = spawn(function() end)
+  print(pcall(function() return g.interruption_caught end))
+  g:join()
+  g:interrupt()
+  print(g.interruption_caught, g.cancellation_caught, g.joinable)
+  print(pcall(g.detach, g))
+`,
+  `false	Invalid argument	nil
+false	Invalid argument	nil
+false	Invalid argument
+false	false	false
+false	Invalid argument
+ended by itself
+`,
+);
+
+spec(
+  'join of a fiber that has ended does not switch, but suspension is checked all the same',
+  `
+  local f, g = spawn(function() return 'result' end), spawn(function() end)
+  this_fiber.yield() this_fiber.yield()
+  spawn(function() print('another') end)
+  this_fiber.forbid_suspend()
+  print(pcall(f.join, f))
+  this_fiber.allow_suspend()
+  print(f.joinable, f:join())
+`,
+  'false\tEPERM within a forbid-suspend block\ntrue\tresult\nanother\n',
+  { once: true },
+);
+
+spec(
+  'forbid_suspend counts',
+  `
+  this_fiber.forbid_suspend()
+  this_fiber.forbid_suspend()
+  this_fiber.allow_suspend()
+  print(pcall(this_fiber.yield))
+  this_fiber.allow_suspend()
+  print(pcall(this_fiber.yield))
+  spawn(function() print(pcall(this_fiber.allow_suspend)) end):join()
+`,
+  'false\tEPERM within a forbid-suspend block\ntrue\nfalse\tSuspension already allowed\n',
+);
+
+spec(
+  'a handle that nobody keeps: the error is reported when it is collected, an interruption never',
+  `
+  local time = require 'time'
+  spawn(function() error('lost') end)
+  spawn(function() this_fiber.yield() end):interrupt()
+  this_fiber.yield() this_fiber.yield()
+  for i = 1, 5 do collectgarbage() time.sleep(0.001) end
+  print('after')
+  error('end')
+`,
+  'after\n',
+  {
+    stderr:
+      /^Fiber 0x2 panicked: 'main\.lua:3: lost'\n(\s.*\n|s.*\n)*Main fiber from VM 0x\w+ panicked: 'main\.lua:8: end'\n/,
+    code: 1,
+    once: true,
+  },
+);
+
+spec(
+  'to detach a fiber that has failed reports it at once; one that is interrupted is not reported',
+  `
+  local f = spawn(function() error('already', 0) end)
+  local g = spawn(function() while true do this_fiber.yield() end end)
+  this_fiber.yield()
+  g:interrupt()
+  this_fiber.yield()
+  f:detach()
+  g:detach()
+  local h = spawn(function() error({}) end)
+  h:detach()
+  local e = spawn(function() error(require_error) end)
+  require_error = require('generic_error').EPERM
+  e:detach()
+`,
+  '',
+  {
+    stderr:
+      /^Fiber 0x2 panicked: 'already'\n(\s.*\n|s.*\n)*Fiber 0x4 panicked: ''\n(\s.*\n|s.*\n)*Fiber 0x5 panicked: 'Operation not permitted'\n(\s.*\n|s.*\n)*$/,
+  },
+);
+
+spec(
+  'the interrupted error of a main fiber is an error like others',
+  `
+  local f = spawn(function() error(select(2, pcall(this_fiber.yield))) end)
+  local g
+  g = spawn(function()
+    this_fiber.disable_interruption()
+    g:interrupt()
+    local ok, e = pcall(function()
+      this_fiber.restore_interruption()
+      scope_cleanup_push(this_fiber.disable_interruption)
+      this_fiber.yield()
+    end)
+  end)
+  local caught
+  local h = spawn(function() local ok, e = pcall(this_fiber.yield) caught = e end)
+  local k = spawn(function() local ok, e = pcall(function() while true do this_fiber.yield() end end) caught = e end)
+  this_fiber.yield()
+  k:interrupt()
+  k:join()
+  print(caught)
+  error(caught)
+`,
+  'Fiber interrupted\n',
+  { stderr: /^Main fiber from VM 0x\w+ panicked: 'Fiber interrupted'\n/, code: 1 },
+);

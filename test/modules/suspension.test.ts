@@ -317,3 +317,57 @@ spec(
 `,
   '0\n',
 );
+
+spec(
+  'a long queue of fibers: those that are interrupted are passed over, the others keep their order',
+  `
+  local m, c = require('mutex').new(), require('condition_variable').new()
+  local full, empty, s = require('channel').new(), require('channel').new(), require('semaphore').new()
+  local p, f = require('future').new()
+  local b, w, select = require('barrier').new(101), require('wait_group').new(), require 'select'
+  w:add()
+  local waits = {
+    { 'condition_variable', function() m:lock() scope(function() scope_cleanup_push(function() m:unlock() end) c:wait(m) end) end,
+      function() c:notify_one() end },
+    { 'receive', function() empty:receive() end, function() empty:try_send(1) end },
+    { 'send', function() full:send(1) end, function() full:try_receive() end },
+    { 'semaphore', function() s:acquire() end, function() s:release() end },
+    { 'select', function() select { empty:receiving(), full:sending(1) } end,
+      function(i) if i % 2 == 0 then empty:try_send(1) else full:try_receive() end end },
+    { 'future', function() f:get() end, function() p:set_value() end, 1 },
+    { 'barrier', function() b:wait() end, function() for _ = 1, 68 do spawn(function() b:wait() end) end end, 1 },
+    { 'wait_group', function() w:wait() end, function() w:done() end, 1 },
+  }
+  for _, x in ipairs(waits) do
+    local name, wait, wake, times = x[1], x[2], x[3], x[4] or 33
+    local order, fibers = {}, {}
+    for i = 1, 100 do fibers[i] = spawn(function() wait() order[#order + 1] = i end) end
+    for i = 1, 40 do this_fiber.yield() end
+    for i = 0, 99 do
+      local k = i * 37 % 100 + 1
+      if k % 3 ~= 0 then fibers[k]:interrupt() end
+    end
+    for i = 1, times do wake(i) for k = 1, 12 do this_fiber.yield() end end
+    local interrupted = 0
+    for i = 1, 100 do
+      fibers[i]:join()
+      if fibers[i].interruption_caught then interrupted = interrupted + 1 end
+    end
+    local sorted = true
+    for i = 1, #order do sorted = sorted and order[i] == 3 * i end
+    print(name, interrupted, #order, sorted)
+  end
+  print(m:try_lock(), empty:try_send(1), full:try_receive(), s.count, b.arrived)
+`,
+  `condition_variable	67	33	true
+receive	67	33	true
+send	67	33	true
+semaphore	67	33	true
+select	67	33	true
+future	67	33	true
+barrier	67	33	true
+wait_group	67	33	true
+true	false	false	0	0
+`,
+  { once: true },
+);

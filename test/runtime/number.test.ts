@@ -171,3 +171,14 @@ test('tonumber reads what LuaJIT reads', () => {
   ];
   for (const [text, n] of rows) assert.equal(parseNumber(text), n, JSON.stringify(text));
 });
+
+test('a long text that is almost a number takes time in proportion to its length', {
+  timeout: 30_000,
+}, () => {
+  const nines = '9'.repeat(1_000_000);
+  for (const text of [`${nines}x`, `.${nines}x`, `1e${nines}x`, `0x${nines}x`, `0x.${nines}x`]) {
+    assert.equal(parseNumber(text), undefined);
+  }
+  assert.equal(parseNumber(nines), Number.POSITIVE_INFINITY);
+  assert.equal(parseNumber(`0x${nines}`), Number.POSITIVE_INFINITY);
+});

@@ -107,9 +107,13 @@ class Collector {
 
   /** Run the finalizers of what is gone, newest first. An error leaves the others for the next time. */
   finalize(): Result {
-    const dead = this.entries.filter((e) => e.ref.deref() === undefined);
+    const dead: Finalizable[] = [];
+    const living: Finalizable[] = [];
+    for (const entry of this.entries) {
+      (entry.ref.deref() === undefined ? dead : living).push(entry);
+    }
     if (dead.length === 0) return undefined;
-    this.entries = this.entries.filter((e) => !dead.includes(e));
+    this.entries = living;
     const rest = (thrown: unknown): never => {
       this.entries = [...dead, ...this.entries];
       throw thrown;
