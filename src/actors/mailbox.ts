@@ -166,7 +166,7 @@ export class Mailbox implements Recipient {
   }
 
   offer(message: Message): boolean {
-    if (this.length >= this.highWater || !this.senders.isEmpty) return false;
+    if (this.length >= this.highWater || this.senders.first !== undefined) return false;
     this.deliver(message);
     return true;
   }
