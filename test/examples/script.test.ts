@@ -28,8 +28,10 @@ test('script records a session: keys, resizing, exit code', {
         local size = t.expect '#\\r\\n'
         if size:find '44 99' then print 'resized' break end
       end
-      t.send 'sleep 100\\n'
-      t.expect 'sleep 100\\r\\n'
+      t.send 'cat\\n'
+      t.send 'it runs\\n'
+      t.expect 'it runs'
+      t.expect 'it runs'
       t.send '\\3'
       t.expect '> '
       t.send 'echo status $?\\n'
