@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner,json,filesystem] [--runs N] [--quick] [--perilune FILE]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner,json,filesystem,process] [--runs N] [--quick]
+ *                    [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
  * only prints: results in that file come from one run. Everything stays on this machine's loopback.
@@ -18,6 +19,7 @@ import { load, machine } from './machine.ts';
 import { root } from './measure.ts';
 import { net } from './net.ts';
 import { network } from './network.ts';
+import { processes } from './process.ts';
 import { type Goal, goalTable, type Options, type Section } from './report.ts';
 import { scanner } from './scanner.ts';
 import { startup } from './startup.ts';
@@ -34,6 +36,7 @@ const sections: Record<string, Measure> = {
   scanner,
   json,
   filesystem,
+  process: processes,
 };
 
 const { values } = parseArgs({

@@ -15,14 +15,17 @@ const quoted = (text: string): string => JSON.stringify(text);
  * - `t.send(text)`; `t.expect(text) -> string`: reads until that has come, gives what came before it
  * - `t.rest() -> string`: what comes until the program and all that have its terminal have ended
  * - `t.master`, `t.process`
- * What takes too long is killed. `example(name, …)` are the arguments for a program in examples/.
+ * What takes too long is killed. `perilune(file, …)` and `example(name, …)` are the arguments for
+ * a program of ours, and one in examples/.
  */
 export const ON_TERMINAL = `
   local system, stream, serial_port, time = require 'system', require 'stream', require 'serial_port', require 'time'
   local signal = system.signal
+  local function perilune(file, ...)
+    return {${quoted(process.execPath)}, '--stack-size=3900', ${quoted(MAIN)}, file, '--', ...}
+  end
   local function example(name, ...)
-    return {${quoted(process.execPath)}, '--stack-size=3900', ${quoted(MAIN)},
-      ${quoted(join(import.meta.dirname, '../../examples'))} .. '/' .. name, '--', ...}
+    return perilune(${quoted(join(import.meta.dirname, '../../examples'))} .. '/' .. name, ...)
   end
   local function on_terminal(arguments, options)
     local master, slave = serial_port.ptypair()
