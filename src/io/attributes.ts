@@ -92,12 +92,15 @@ export function giveAttributesByName(at: Fd, name: string, from: Stat, preserve:
 
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX: limits.h of Linux. */
 const names = Buffer.allocUnsafeSlow(65_536);
+const NO_BYTES = new Uint8Array(0);
 const value = Buffer.allocUnsafeSlow(65_536);
 
 function copyExtended(source: Fd, copy: Fd, lenient: boolean): void {
-  const length = flistxattr(source, names);
+  // Most files have none, which costs less to learn than to give the kernel a buffer.
+  let length = flistxattr(source, NO_BYTES);
   if (length === 0 || length === -EOPNOTSUPP) return;
-  ok('flistxattr', length);
+  length = ok('flistxattr', flistxattr(source, names));
+  if (length === 0) return;
   for (const name of names.toString('latin1', 0, length - 1).split('\0')) {
     const size = fgetxattr(source, name, value);
     if (size === -ENODATA) continue; // taken away meanwhile

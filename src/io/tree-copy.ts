@@ -7,7 +7,7 @@
  * place of a file or directory meanwhile can't lead a copy elsewhere.
  */
 import { constants } from 'node:fs';
-import { EINVAL, EOPNOTSUPP, errnoNumber, ok, SysError } from '../sys/errno.ts';
+import { EINVAL, errnoNumber, ok, SysError } from '../sys/errno.ts';
 import { close } from '../sys/fd.ts';
 import { AT_FDCWD, openat2, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../sys/file.ts';
 import {
@@ -170,7 +170,10 @@ export class TreeCopy implements Closable {
     const source = find(AT_FDCWD, from, looksAtLinks);
     if (source === undefined) throw new SysError('stat', ENOENT);
     // With symlinks = 'copy' the target is looked up through links, as the standard has it.
-    const target = find(AT_FDCWD, to, what === 'create_symlinks' || symlinks === 'skip');
+    let target = find(AT_FDCWD, to, what === 'create_symlinks' || symlinks === 'skip');
+    if (fileType(source.mode) === 'directory' && target !== undefined) {
+      target = find(AT_FDCWD, to, false);
+    }
     const pair: Pair = {
       from: AT_FDCWD,
       fromName: from,
@@ -226,7 +229,7 @@ export class TreeCopy implements Closable {
     const type = fileType(source.mode);
     const there = target === undefined ? undefined : fileType(target.mode);
     if (there !== undefined && isSpecial(there) && this.options.special === 'fail') {
-      throw new SysError('copy', EOPNOTSUPP);
+      throw new SysError('copy', EINVAL);
     }
     switch (type) {
       case 'directory':
@@ -298,10 +301,11 @@ export class TreeCopy implements Closable {
         const inTheWay = error instanceof SysError && error.errno === EEXIST;
         if (!inTheWay || this.options.existing === 'fail') throw error;
         target = find(pair.to, pair.toName, !pair.isTop);
-        if (target === undefined) throw error;
+        // A link that leads nowhere is in the way, too.
+        if (target === undefined && this.options.existing !== 'skip') throw error;
       }
     }
-    if (this.mayReplace(file.stat, target)) file.overwrite(pair.isTop);
+    if (target !== undefined && this.mayReplace(file.stat, target)) file.overwrite(pair.isTop);
     else this.endFile(false);
   }
 
@@ -386,7 +390,7 @@ export class TreeCopy implements Closable {
 
   private copySpecial(pair: Pair, source: Stat, there: FileType | undefined): void {
     if (this.options.special === 'skip') return;
-    if (this.options.special === 'fail') throw new SysError('copy', EOPNOTSUPP);
+    if (this.options.special === 'fail') throw new SysError('copy', EINVAL);
     if (this.options.what !== 'content' || !this.makeRoom(pair, source, there)) return;
     mknodAt(pair.to, pair.toName, source.mode, source.rdev);
     giveAttributesByName(pair.to, pair.toName, source, this.options.preserve);
@@ -412,10 +416,10 @@ export class TreeCopy implements Closable {
     followed: boolean,
   ): void {
     const { options } = this;
-    if (there !== undefined && there !== 'directory') {
-      throw new SysError('copy', there === 'regular' ? EISDIR : ENOTDIR);
+    if (there === 'regular' || options.what === 'create_symlinks') {
+      throw new SysError('copy', EISDIR);
     }
-    if (options.what === 'create_symlinks') throw new SysError('copy', EISDIR);
+    if (there !== undefined && there !== 'directory') throw new SysError('copy', ENOTDIR);
     if (!options.recursive && (options.isSet || !pair.isTop)) return;
     let source: Directory;
     try {
@@ -456,8 +460,10 @@ export class TreeCopy implements Closable {
       mkdirAt(pair.to, pair.toName, mode);
       return true;
     } catch (error) {
-      if (error instanceof SysError && error.errno === EEXIST) return false;
-      throw error;
+      if (!(error instanceof SysError) || error.errno !== EEXIST) throw error;
+      const found = find(pair.to, pair.toName, !pair.isTop);
+      if (found === undefined || fileType(found.mode) !== 'directory') throw error;
+      return false;
     }
   }
 

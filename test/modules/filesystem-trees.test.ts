@@ -154,7 +154,7 @@ spec(
 `,
   `file=file	file
 File exists (generic) ~/file ~/into/file	File exists (generic) ~/file ~/file	File exists (generic) ~/t ~/t
-Is a directory (generic) ~/t ~/file	No such file or directory (generic) ~/none ~/x	Operation not supported (generic) /dev/null ~/x	Operation not supported (generic) ~/file /dev/null
+Is a directory (generic) ~/t ~/file	No such file or directory (generic) ~/none ~/x	Invalid argument (generic) /dev/null ~/x	Invalid argument (generic) ~/file /dev/null
 a=t/a link=t/a sub/ sub/b=t/sub/b to_sub/ to_sub/b=t/sub/b
 a=t/a link>a sub/ sub/b=t/sub/b to_sub>sub
 a=t/a sub/ sub/b=t/sub/b
@@ -222,7 +222,7 @@ spec(
     end
     print(fs.equivalent(to / 'a', to / 'other/linked'), fs.hardlink_count(to / 'a'))
   end
-  print(try(fs.copy, dir / 't', dir / 'z', {recursive = true}):match '^Operation not supported', tree(dir / 'z', false):match 'fifo')
+  print(try(fs.copy, dir / 't', dir / 'z', {recursive = true}):match '^Invalid argument', tree(dir / 'z', false):match 'fifo')
   fs.remove_all(dir / 'z')
   fs.copy(dir / 't', dir / 'z', {recursive = true, special = 'skip'})
   print(fs.equivalent(dir / 'z/a', dir / 'z/other/linked'), fs.exists(dir / 'z/fifo'), format('{:o}', fs.status(dir / 'z/sub').mode))
@@ -235,7 +235,7 @@ other	755	true	true
 fifo	600	true	true
 	755	true	true
 true	2
-`.repeat(2)}Operation not supported	nil
+`.repeat(2)}Invalid argument	nil
 false	false	555
 `,
 );
