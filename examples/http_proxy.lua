@@ -3,6 +3,10 @@
 --
 --   perilune examples/http_proxy.lua -- 8080 127.0.0.1:3000         then: curl http://127.0.0.1:8080/
 --
+-- With a certificate (and those above it) and its key, in PEM, it speaks TLS with clients:
+--
+--   perilune examples/http_proxy.lua -- 8443 127.0.0.1:3000 chain.pem key.pem
+--
 -- A proxy and its server must agree on where each request ends (RFC 9112 §6), or one client's bytes become
 -- another's request. So what is ambiguous is refused, and what is forwarded is written anew.
 
@@ -15,10 +19,20 @@ local asio_error = require 'asio_error'
 local generic_error = require 'generic_error'
 
 local MAX_HEAD = 16384 -- bytes
-local IDLE_SECONDS, ANSWER_SECONDS, CONNECT_SECONDS = 30, 30, 5
+local IDLE_SECONDS, ANSWER_SECONDS, CONNECT_SECONDS, HANDSHAKE_SECONDS = 30, 30, 5, 10
 local MAX_IDLE = 64 -- connections to the server that wait for a request
 
 local port, upstream = system.arguments[3] or '8080', system.arguments[4] or '127.0.0.1:3000'
+local chain, key = system.arguments[5], system.arguments[6]
+
+local tls, context
+if chain then
+  tls = require 'tls'
+  context = tls.context.new('tls_server')
+  context:use_certificate_chain_file(chain)
+  context:use_private_key_file(key, 'pem')
+  context:set_alpn_protocols{'http/1.1'}
+end
 
 -- Reading --------------------------------------------------------------------------------------------
 
@@ -201,7 +215,8 @@ local function serve_request(client, line, address)
   local keep = minor == '1' and not has_token(fields.connection, 'close')
   local has_body = length ~= nil and length ~= 0
 
-  local head = forwarded(line:gsub('1%.%d$', '1.1'), list, fields, length, { 'X-Forwarded-For: ' .. address, 'Via: 1.1 perilune' })
+  local head = forwarded(line:gsub('1%.%d$', '1.1'), list, fields, length, 
+    { 'X-Forwarded-For: ' .. address, 'X-Forwarded-Proto: ' .. (context and 'https' or 'http'), 'Via: 1.1 perilune' })
   local server, status_line = begin(head, REPEATABLE[method] and not has_body)
   local done = false
   scope_cleanup_push(function() if not done then server.sock:close() end end)
@@ -246,9 +261,9 @@ local function serve_request(client, line, address)
   return keep
 end
 
-local function serve(sock)
-  sock:set_option('tcp_no_delay', true)
-  local client, address = Reader.new(sock), tostring(sock.remote_address)
+local function serve(sock, address)
+  if context then timeout(HANDSHAKE_SECONDS, function() sock:server_handshake() end) end
+  local client = Reader.new(sock)
   local keep = true
   while keep do
     client.answered = false
@@ -278,7 +293,10 @@ while true do
   local ok, sock = pcall(acceptor.accept, acceptor)
   if ok then
     spawn(function()
-      pcall(serve, sock)
+      sock:set_option('tcp_no_delay', true)
+      local address = tostring(sock.remote_address)
+      if context then sock = tls.socket.new(sock, context) end
+      pcall(serve, sock, address)
       sock:close()
     end):detach()
   elseif sock == asio_error.basic.no_descriptors then

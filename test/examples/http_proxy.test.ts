@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { Agent, createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer as createTcp, type Server as NetServer } from 'node:net';
 import test from 'node:test';
+import { certificates, noCertificates } from '../support/certificates.ts';
 import { Client, startServer } from './support.ts';
 
 const curl = spawnSync('curl', ['--version']).status === 0;
@@ -187,11 +189,75 @@ test('http_proxy: what is ambiguous is refused, and what fails is told', {
     );
     assert.equal(
       got[0],
-      'GET / HTTP/1.1\r\nHost: a\r\nX-Yours: 2\r\nX-Forwarded-For: 127.0.0.1\r\nVia: 1.1 perilune\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a\r\nX-Yours: 2\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nVia: 1.1 perilune\r\n\r\n',
     );
   } finally {
     await proxy.stop();
     await lost.stop();
+    behind.close();
+  }
+});
+
+test('http_proxy with a certificate: curl over TLS', {
+  timeout: 60_000,
+  skip: noCertificates || (curl ? false : 'no curl here'),
+}, async () => {
+  const big = 'abcdefghij'.repeat(100_000);
+  const behind = createServer((question, answer) => {
+    let size = 0;
+    question.on('data', (part) => {
+      size += part.length;
+    });
+    question.on('end', () => {
+      const proto = question.headers['x-forwarded-proto'];
+      answer.end(question.url === '/big' ? big : `${question.method} ${proto} ${size}\n`);
+    });
+  });
+  const behindPort = await listen(behind);
+  const folder = certificates();
+  const pem = ['chain.pem', 'chain.key'].map((name) => `${folder}/${name}`);
+  const proxy = await startServer('http_proxy.lua', ['0', `127.0.0.1:${behindPort}`, ...pem]);
+  const fetch = (...args: string[]): Promise<{ code: number; out: string }> =>
+    new Promise((resolve) => {
+      const child = spawn('curl', ['--silent', '--max-time', '30', ...args], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let out = '';
+      child.stdout.on('data', (data) => {
+        out += data;
+      });
+      child.on('close', (code) => resolve({ code: code ?? -1, out }));
+    });
+  writeFileSync(`${folder}/big`, big);
+  const trust = ['--cacert', `${folder}/ca.pem`];
+  const url = (path: string): string => `https://localhost:${proxy.port}${path}`;
+  try {
+    const times = '%{num_connects} ';
+    const two = await fetch(...trust, '--write-out', times, url('/a'), url('/b'));
+    assert.deepEqual(two, { code: 0, out: 'GET https 0\n1 GET https 0\n0 ' });
+    assert.equal((await fetch(...trust, url('/big'))).out, big);
+    const post = await fetch(
+      ...trust,
+      '--tls-max',
+      '1.2',
+      '--data-binary',
+      `@${folder}/big`,
+      url('/p'),
+    );
+    assert.equal(post.out, `POST https ${big.length}\n`);
+    const many = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => fetch(...trust, url(`/${i}`))),
+    );
+    assert.ok(many.every(({ out }) => out === 'GET https 0\n'));
+    assert.equal((await fetch(url('/'))).code, 60, 'curl trusts nobody whom it does not know');
+    const plain = new Client(proxy.port);
+    plain.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await plain.closed();
+    assert.doesNotMatch(plain.text, /HTTP/);
+    assert.equal((await fetch(...trust, url('/still'))).out, 'GET https 0\n');
+  } finally {
+    await proxy.stop();
+    behind.closeAllConnections();
     behind.close();
   }
 });
