@@ -1,4 +1,12 @@
-import { spec } from '../support/spec.ts';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { nativeFailure } from '../../src/sys/native.ts';
+import { MAIN, spec } from '../support/spec.ts';
 
 spec(
   'decode: objects become tables, arrays tagged tables, null json.null',
@@ -379,6 +387,34 @@ spec(
 );
 
 spec(
+  'reader: a limit on all that comes',
+  `${PIECES}
+  local function drain(r)
+    local n = 0
+    local ok, e = pcall(function() while r:next() do n = n + 1 end end)
+    print(n, e, e and e.offset, e and e.line, e and e.column)
+  end
+  drain(json.reader.new(source('[1,\\n', '2,3]'), { max_size = 8 }))
+  drain(json.reader.new(source('[1,\\n', '2,3]'), { max_size = 7 }))
+  drain(json.reader.new(source('[1,\\n', '2,3]'), { max_size = 2 }))
+  drain(json.reader.new('[1,2]', { max_size = 4 }))
+  drain(json.reader.new('[1,2]', { max_size = 5 }))
+  local endless = { read_some = function(_, buf) return buf:copy('[[[[') end }
+  drain(json.reader.new(endless, { max_size = 1000 }))
+  local ok, e = pcall(json.reader.new, '', { max_size = 0 }) print(e, e.arg)
+`,
+  [
+    '5\tnil\tnil\tnil\tnil',
+    '2\ttoo large\t8\t2\t4',
+    '0\ttoo large\t3\t1\t3',
+    '0\ttoo large\t5\t1\t5',
+    '4\tnil\tnil\tnil\tnil',
+    '1000\ttoo large\t1001\t1\t1001',
+    'Invalid argument\tmax_size\n',
+  ].join('\n'),
+);
+
+spec(
   'reader: one operation at a time; an interrupted read can be repeated',
   `${PIECES}
   local time = require 'time'
@@ -486,3 +522,51 @@ spec(
     'false\tNumerical argument out of domain\n'.repeat(2) +
     'false\tInvalid argument\n'.repeat(2),
 );
+
+test('reader: 100 MB on a pipe take no more memory than 10 MB', {
+  timeout: 120_000,
+  skip: nativeFailure() ?? false,
+}, async () => {
+  const record = '{"id":12345,"name":"some name","tags":["a","b"],"size":7},';
+  const block = Buffer.from(record.repeat(Math.ceil(2 ** 20 / record.length)));
+  const perBlock = block.length / record.length;
+  /** Reads so many megabytes, and tells how much memory the process has had at most, in kB. */
+  const peak = async (blocks: number): Promise<number> => {
+    const program = `
+      local json, system, file = require 'json', require 'system', require 'file'
+      local count, sum = 0, 0
+      for _, item in json.reader.new(system.in_):items() do
+        count, sum = count + 1, sum + item.size
+      end
+      local f, b = file.stream.new(), byte_span.new(8192)
+      f:open('/proc/self/status', {'read_only'})
+      print(count, sum, tostring(b:first(f:read_some(b))):match 'VmHWM:%s*(%d+)')
+    `;
+    const file = join(folder, 'main.lua');
+    writeFileSync(file, program);
+    const child = spawn(process.execPath, ['--stack-size=3900', MAIN, file], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (data) => {
+      output += data;
+    });
+    child.stdin.write('[');
+    for (let i = 0; i < blocks; i++) {
+      if (!child.stdin.write(block)) await once(child.stdin, 'drain');
+    }
+    child.stdin.end('{"size":0}]');
+    await once(child, 'close');
+    const [count, sum, kilobytes] = output.trim().split('\t').map(Number);
+    assert.deepEqual([count, sum], [blocks * perBlock + 1, blocks * perBlock * 7], output);
+    return kilobytes!;
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-json-'));
+  try {
+    const little = await peak(10);
+    const much = await peak(100);
+    assert.ok(much < little + 50_000, `${little} kB, ${much} kB`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

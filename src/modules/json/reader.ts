@@ -7,7 +7,7 @@ import { allocateSpan, ByteSpan } from '../../runtime/byte-span.ts';
 import { call, firstThen, suspendIn } from '../../runtime/call.ts';
 import { toLuaError } from '../../runtime/error.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
-import { CUT } from '../../runtime/json-lex.ts';
+import { CUT, FAULT, JsonFault } from '../../runtime/json-lex.ts';
 import { type JsonEvent, JsonReaderCore } from '../../runtime/json-read.ts';
 import { arrayMeta, rootShape, type Shape } from '../../runtime/json-shapes.ts';
 import { index } from '../../runtime/ops.ts';
@@ -37,6 +37,8 @@ class JsonReader extends Userdata {
   readonly stream: LuaValue;
   /** Of the first byte of the core's text. */
   start: Place = TOP;
+  /** Bytes that may come in all. */
+  readonly maxSize: number;
   busy = false;
   failed: unknown = undefined;
   /** What the stream reads into. */
@@ -44,10 +46,17 @@ class JsonReader extends Userdata {
   /** An event that `value` or `items` has looked at and not used. */
   ahead: JsonEvent | undefined = undefined;
 
-  constructor(core: JsonReaderCore, stream: LuaValue) {
+  constructor(core: JsonReaderCore, stream: LuaValue, maxSize: number) {
     super();
     this.core = core;
     this.stream = stream;
+    this.maxSize = maxSize;
+  }
+
+  /** @throws JsonFault  more has come than may */
+  checkSize(): void {
+    const room = this.maxSize - (this.start.offset - 1);
+    if (this.core.lexer.text.length > room) throw new JsonFault(FAULT.tooLarge, room);
   }
 
   place(offset: number): Place {
@@ -67,6 +76,7 @@ function withEvent(self: JsonReader, use: (event: JsonEvent) => Result): Result 
   for (;;) {
     let event: JsonEvent | typeof CUT;
     try {
+      self.checkSize();
       event = core.next();
     } catch (thrown) {
       self.failed = jsonError(
@@ -266,11 +276,12 @@ export function newReader(source: LuaValue, options: LuaValue): JsonReader {
     maxToken: limitOf(options, 'max_token', DEFAULT_TOKEN),
     many: many === true,
   });
+  const maxSize = limitOf(options, 'max_size', Number.POSITIVE_INFINITY);
   if (typeof source === 'string' || source instanceof ByteSpan) {
     core.feed(String(source));
     core.lexer.more = false;
-    return new JsonReader(core, undefined);
+    return new JsonReader(core, undefined, maxSize);
   }
   if (!(source instanceof LuaTable || source instanceof Userdata)) throw badArgument(1);
-  return new JsonReader(core, source);
+  return new JsonReader(core, source, maxSize);
 }
