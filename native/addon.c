@@ -46,6 +46,9 @@
   /* supervisor.c */ \
   X(start_supervisor) X(waitpid_nohang) X(memfd_of) X(supervise) X(fork_from_init) X(enter_actor) \
   X(set_environment) X(exit_now) X(getpid) \
+  /* walls.c */ \
+  X(set_no_new_privs) X(seccomp_set_mode_filter) X(seccomp_available) X(landlock_abi) \
+  X(landlock_restrict_all) X(drop_capabilities) X(empty_root) \
   /* fault.c, for tests */ \
   X(inject_fault) \
   /* tls.c: only when it is required */ \

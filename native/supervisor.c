@@ -18,9 +18,11 @@
 #include "util.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -50,7 +52,9 @@ enum {
 struct request {
   uint32_t id, clone_flags, has, reserved;
 };
-enum { HAS_STDIN = 1, HAS_STDOUT = 2, HAS_STDERR = 4, HAS_ARG = 8, HAS_BODY = 16, HAS_CWD = 32 };
+enum { HAS_STDIN = 1, HAS_STDOUT = 2, HAS_STDERR = 4, HAS_ARG = 8, HAS_BODY = 16, HAS_CWD = 32,
+       /* The process is to be of nobody's, where the supervisor may say so: user_namespaces(7). */
+       IS_NOBODY = 64 };
 
 /* What the supervisor says: a child is there (value: its pid, with a pidfd; or -errno), or has ended. */
 struct report {
@@ -393,6 +397,26 @@ static int open_maps(void) {
   return maps_fd < 0 ? -errno : 0;
 }
 
+enum { NOBODY = 65534 };
+
+/* The supervisor gives its child in a new user namespace the id of nobody, inside and outside. */
+static bool write_map(pid_t pid, const char *name) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  bool done = write(fd, "65534 65534 1\n", 14) == 14;
+  close(fd);
+  return done;
+}
+
+static int become_nobody(void) {
+  if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+      setresuid(NOBODY, NOBODY, NOBODY) < 0)
+    return -errno;
+  return 0;
+}
+
 /* Up to the point where JavaScript goes on. */
 static int begin_child(struct given *given, bool forks_again) {
   int result;
@@ -479,10 +503,11 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
     /* A process namespace is made by clone(2): others can be entered by the process itself. */
     bool is_init = request.clone_flags & CLONE_NEWPID;
     bool unshares = request.clone_flags && !is_init;
+    bool is_nobody = is_init && (request.has & IS_NOBODY) && geteuid() == 0;
     result = child ? sort_descriptors(request.has, fds, count, &given) : -ENOMEM;
     if (result == 0 && (message.msg_flags & MSG_CTRUNC)) result = -EMFILE;
     if (result == 0) result = visit_mappings(false);
-    if (result == 0 && unshares && pipe2(sync, O_CLOEXEC) < 0) result = -errno;
+    if (result == 0 && (unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) result = -errno;
     if (result == 0) {
       pid = is_init ? (pid_t)syscall(SYS_clone, request.clone_flags | SIGCHLD, NULL, NULL, NULL, NULL)
                     : fork();
@@ -494,14 +519,24 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
         (void)!write(sync[1], &failure, sizeof failure);
         if (failure) _exit(1);
       }
+      if (is_nobody) {
+        char go;
+        close(sync[1]);
+        if (read(sync[0], &go, 1) != 1 || become_nobody() < 0) _exit(1);
+      }
       if (begin_child(&given, is_init) < 0) _exit(1);
       out[0] = given.arg;
       out[1] = given.body;
       out[2] = (int32_t)request.clone_flags;
       return give_int32(env, (int32_t)(length - (ssize_t)sizeof request));
     }
+    if (pid > 0 && is_nobody && !(write_map(pid, "gid_map") && write_map(pid, "uid_map") &&
+                                  write(sync[1], "", 1) == 1)) {
+      result = -errno;
+      kill(pid, SIGKILL);
+    }
     if (sync[1] >= 0) close(sync[1]);
-    if (pid > 0 && sync[0] >= 0) {
+    if (pid > 0 && unshares) {
       int failure = 0;
       ssize_t got;
       do got = read(sync[0], &failure, sizeof failure);
@@ -589,6 +624,8 @@ napi_value sys_set_environment(napi_env env, napi_callback_info info) {
   memcpy(copy, bytes, (size_t)length);
   copy[length] = 0;
   clearenv();
+  static char *none[] = {NULL};
+  environ = none; /* libuv reads it without asking whether it is there */
   for (char *at = copy; at < copy + length; at += strlen(at) + 1)
     if (putenv(at) != 0) return give_result(env, -1);
   return give_int32(env, 0);

@@ -14,6 +14,8 @@ export class IpcChannel extends Outside implements Owned {
   readonly sender: PacketSender;
   /** The process behind it, for the VM that has made it. */
   process: ActorProcess | undefined = undefined;
+  /** Of its sandbox: what the kernel could not give. */
+  missingWalls: readonly string[] = [];
 
   /** @param fd  a socket of packets, which belongs to it from now on */
   constructor(fd: number, group: IoGroup = onTheirWay) {

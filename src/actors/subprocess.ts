@@ -2,10 +2,13 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeAll, packetPair } from '../io/packet.ts';
-import { type ProcessRequest, SupervisorGone, startProcess } from '../io/supervisor.ts';
+import { type ProcessRequest, SupervisorGone, SysError, startProcess } from '../io/supervisor.ts';
 import { endOfFile } from '../runtime/asio-error.ts';
 import { codeError } from '../runtime/error-code.ts';
 import type { LuaValue } from '../runtime/value.ts';
+import { availableWalls } from '../sandbox/apply.ts';
+import { type Limits, NO_WALLS, type Plan, planInbox, type Wall } from '../sandbox/plan.ts';
+import { ALL_NAMESPACES } from '../sandbox/policy.ts';
 import { ActorProcess } from './actor-process.ts';
 import { IpcChannel } from './ipc-channel.ts';
 import { FilePath } from './modules.ts';
@@ -24,6 +27,9 @@ export interface ProcessOptions {
   readonly jitless: boolean;
   /** A supervisor of its own: no other process has its address space's layout. */
   readonly isolated: boolean;
+  /** All walls at once; 'best_effort': those that the kernel can give. */
+  readonly sandbox: 'inbox' | 'best_effort' | undefined;
+  readonly limits: Limits;
   /** Texts of modules, by their path below the root of imports. */
   readonly sources: readonly (readonly [path: string, text: string])[];
 }
@@ -36,6 +42,7 @@ export interface ProcessTask {
   readonly id: string;
   readonly suspendAll: boolean;
   readonly init: string | undefined;
+  readonly walls: Plan;
   readonly environment: ProcessOptions['environment'];
   /** Absolute paths of files that need not be there, and their texts. */
   readonly sources: readonly (readonly [path: string, text: string])[];
@@ -52,19 +59,48 @@ export function spawnProcess(
   options: ProcessOptions,
   suspendAll: boolean,
 ): IpcChannel {
-  const task: ProcessTask = {
-    ...placeOf(vm, module, from, options.sources),
-    suspendAll,
-    init: options.init,
-    environment: options.environment,
+  const { sandbox, jitless, limits } = options;
+  const place = placeOf(vm, module, from, options.sources);
+  const walls = sandbox === undefined ? undefined : availableWalls();
+  const wanted: Wall[] = walls === undefined ? [] : ['landlock', 'seccomp'];
+  const missing = wanted.filter((wall) => !walls!.has(wall));
+  if (sandbox === 'inbox' && missing.length > 0)
+    throw codeError('ENOTSUP', { arg: 'subprocess/sandbox', missing: missing[0] });
+  const start = (cloneFlags: number): IpcChannel => {
+    const task: ProcessTask = {
+      ...place,
+      suspendAll,
+      init: options.init,
+      environment: options.environment,
+      walls: walls === undefined ? NO_WALLS : planInbox(walls, limits, jitless),
+    };
+    return startActor(vm, options, cloneFlags, task, missing);
   };
+  if (walls === undefined) return start(options.cloneFlags);
+  try {
+    return start(options.cloneFlags | ALL_NAMESPACES);
+  } catch (error) {
+    if (sandbox !== 'best_effort' || !(error instanceof SysError)) throw error;
+    walls.delete('namespaces');
+    missing.unshift('namespaces');
+    return start(options.cloneFlags);
+  }
+}
+
+function startActor(
+  vm: Vm,
+  options: ProcessOptions,
+  cloneFlags: number,
+  task: ProcessTask,
+  missingWalls: readonly Wall[],
+): IpcChannel {
   const { sender, receiver } = packetPair();
   let cwd: number | undefined;
   try {
-    cwd = currentDirectory();
-    const command = supervisorCommand(options.jitless ? ['--jitless'] : []);
-    const process = startProcess(command, options.isolated, {
-      cloneFlags: options.cloneFlags,
+    if (options.sandbox === undefined) cwd = currentDirectory();
+    const process = startProcess(supervisorCommand(options), options.isolated, {
+      cloneFlags,
+      isNobody: options.sandbox !== undefined,
       inbox: receiver,
       cwd,
       standard: options.standard,
@@ -74,6 +110,7 @@ export function spawnProcess(
     const actor = new ActorProcess(process, vm.io); // first: it is killed before it can see a closed channel
     const channel = new IpcChannel(sender, vm.io);
     channel.process = actor;
+    channel.missingWalls = missingWalls;
     return channel;
   } catch (error) {
     closeAll([sender]);
@@ -124,14 +161,19 @@ const SUPERVISOR_FLAGS = [
 ];
 
 /** Flags of this process that are about how Lua runs. */
-const isOurs = (flag: string): boolean => /^--(stack-size|max-|no-additive)/.test(flag);
+const isOurs = (flag: string): boolean =>
+  /^--(stack-size|max-(valid|inlined)|no-additive)/.test(flag);
 
-function supervisorCommand(more: readonly string[]): string[] {
+function supervisorCommand({ jitless, sandbox, limits }: ProcessOptions): string[] {
+  const more = jitless ? ['--jitless'] : [];
+  // V8 ends at a limit of its own. The kernel's only makes its allocations fail, and it collects garbage over and over.
+  if (sandbox !== undefined)
+    more.push(`--max-old-space-size=${Math.ceil(limits.memory / 2 ** 20)}`);
   // src/actors or dist. Types are taken off by WebAssembly, which --jitless leaves out.
   const here = import.meta.dirname;
   const isSource = here.endsWith('actors');
   const bundle = join(here, isSource ? '../../bin/jailed.cjs' : '../bin/jailed.cjs');
-  const program = isSource && more.length === 0 ? join(here, '../cli/jailed.ts') : bundle;
+  const program = isSource && !jitless ? join(here, '../cli/jailed.ts') : bundle;
   const flags = process.execArgv.filter(isOurs);
   if (process.platform !== 'linux') throw codeError('ENOTSUP');
   return [process.execPath, ...flags, ...SUPERVISOR_FLAGS, ...more, program];

@@ -14,6 +14,7 @@ import { library } from '../modules/all.ts';
 import { toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
+import { computeFilter, noteInheritedMemory } from '../sandbox/apply.ts';
 import {
   becomeActor,
   exitNow,
@@ -71,6 +72,11 @@ function warmUp(then: () => void): void {
   vm.start(file);
 }
 
+/** Bytes of private memory that can be written: proc_pid_statm(5). */
+function dataSize(): number {
+  return Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[5]) * 4096;
+}
+
 function fail(thrown: unknown): never {
   const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
   writeError(`perilune: internal error in the process of an actor\n${stack}\n`);
@@ -82,11 +88,7 @@ function main(): void {
     const task = supervise(); // returns in children only
     ignoreBrokenPipes();
     const todo = readTask(task);
-    becomeActor(
-      task,
-      () => runInit(task, todo),
-      () => {}, // the place of the walls
-    );
+    becomeActor(task, () => runInit(task, todo), todo.walls);
     runActor(todo);
   } catch (thrown) {
     fail(thrown);
@@ -157,6 +159,9 @@ function runActor(task: ProcessTask): void {
 }
 
 warmUp(() => {
-  if (!process.execArgv.includes('--jitless')) initScriptModule = compileInitScript();
+  const jitless = process.execArgv.includes('--jitless');
+  computeFilter(jitless);
+  noteInheritedMemory(dataSize());
+  if (!jitless) initScriptModule = compileInitScript();
   main();
 });

@@ -18,6 +18,7 @@ import {
   HAS_STDIN,
   HAS_STDOUT,
   hasEnded,
+  IS_NOBODY,
   MAX_BODY,
   memfdOf,
   SIGNALLED,
@@ -33,10 +34,13 @@ import {
 } from '../sys/unix.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
 
+export { SysError } from '../sys/errno.ts';
 export { SIGNALLED } from '../sys/supervisor.ts';
 
 export interface ProcessRequest {
   readonly cloneFlags: number;
+  /** A new user namespace is to have nobody's id, if that can be. */
+  readonly isNobody: boolean;
   readonly inbox: Fd;
   /** Where the process is to be; undefined: in / */
   readonly cwd: Fd | undefined;
@@ -163,7 +167,7 @@ class Supervisor implements EventTarget {
     const { cloneFlags, inbox, cwd, standard, arg } = request;
     let { body } = request;
     const fds = [inbox];
-    let has = 0;
+    let has = request.isNobody ? IS_NOBODY : 0;
     const add = (fd: Fd | undefined, bit: number): void => {
       if (fd === undefined) return;
       fds.push(fd);

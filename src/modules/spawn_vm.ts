@@ -19,8 +19,9 @@ import { suspendIn } from '../runtime/call.ts';
 import { checkDuration } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
-import { entries, LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
+import { arrayOf, entries, LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
+import { DEFAULT_LIMITS, type Limits } from '../sandbox/plan.ts';
 import { NAMESPACES } from '../sandbox/policy.ts';
 import { nativeAvailable } from '../sys/native.ts';
 import { SIGKILL } from '../sys/signal.ts';
@@ -65,6 +66,9 @@ function processOptions(table: LuaTable): ProcessOptions {
   if (jitless && script !== undefined) throw codeError('ENOTSUP');
   const isolate = rawGetString(table, 'isolate');
   if (isolate !== undefined && isolate !== 'exec') return wrong('isolate');
+  const sandbox = rawGetString(table, 'sandbox');
+  if (sandbox !== undefined && sandbox !== 'inbox' && sandbox !== 'best_effort')
+    return wrong('sandbox');
   const environment = rawGetString(table, 'environment');
   if (environment !== undefined && !(environment instanceof LuaTable)) wrong('environment');
   const sources = rawGetString(table, 'source_tree_cache');
@@ -77,7 +81,25 @@ function processOptions(table: LuaTable): ProcessOptions {
     arg,
     jitless,
     isolated: isolate === 'exec',
+    sandbox,
+    limits: limitsOf(rawGetString(table, 'limits'), wrong),
     sources: sources instanceof LuaTable ? sourceTree(sources, '', wrong) : [],
+  };
+}
+
+/** {memory = bytes, cpu = seconds, files = number} */
+function limitsOf(v: LuaValue, wrong: Wrong): Limits {
+  if (v === undefined) return DEFAULT_LIMITS;
+  if (!(v instanceof LuaTable)) return wrong('limits');
+  const most = <D>(name: string, otherwise: D): number | D => {
+    const n = rawGetString(v, name);
+    if (n === undefined) return otherwise;
+    return typeof n === 'number' && n >= 1 && n <= 2 ** 53 ? Math.ceil(n) : wrong(`limits/${name}`);
+  };
+  return {
+    memory: most('memory', DEFAULT_LIMITS.memory),
+    cpu: most('cpu', DEFAULT_LIMITS.cpu),
+    files: most('files', DEFAULT_LIMITS.files),
   };
 }
 
@@ -285,7 +307,7 @@ luaType('ipc_actor_channel', IpcChannel, {
     kill,
     monitor: monitorProcess,
   },
-  properties: { child_pid: childPid },
+  properties: { child_pid: childPid, missing_walls: (self) => arrayOf(self.missingWalls) },
 });
 
 luaType('tx-channel', TxChannel, {

@@ -2,6 +2,7 @@
  * The process of an actor, between its fork and the first line of the program: namespaces are there already.
  * The order is: init.script, PID 1, walls, event loop. What fails ends the process.
  */
+
 import {
   CLONE_NEWPID,
   enterActor,
@@ -13,17 +14,21 @@ import {
   supervise,
   type Task,
 } from '../sys/supervisor.ts';
+import { applyAll } from './apply.ts';
+import type { Plan } from './plan.ts';
 
 export { exitNow, getpid, INBOX_FD, setEnvironment, supervise, type Task };
 
 /**
  * Become the actor. The one place between the namespaces and the walls is `init`: it runs in a process that
  * no program's code has touched, in PID 1 where there is a namespace for it, with descriptors 0 to 3 and
- * `init.arg`; whatever it opens is closed afterwards.
+ * `init.arg`; whatever it opens is closed afterwards. The event loop comes last, so that it gets no more from
+ * the kernel than the walls allow.
  */
-export function becomeActor(task: Task, init: () => void, raiseWalls: () => void): void {
+export function becomeActor(task: Task, init: () => void, walls: Plan): void {
   init();
+  applyAll(walls.both);
   if ((task.cloneFlags & CLONE_NEWPID) !== 0) forkFromInit();
-  raiseWalls();
+  applyAll(walls.actor);
   enterActor();
 }

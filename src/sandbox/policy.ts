@@ -1,5 +1,6 @@
 /** What a program may ask of the process of an actor. */
 import {
+  CLONE_NEWCGROUP,
   CLONE_NEWIPC,
   CLONE_NEWNET,
   CLONE_NEWNS,
@@ -17,3 +18,9 @@ export const NAMESPACES: Readonly<Record<string, number>> = {
   newns_uts: CLONE_NEWUTS,
   newns_ipc: CLONE_NEWIPC,
 };
+
+/** All that there are, in a sandbox. */
+export const ALL_NAMESPACES = Object.values(NAMESPACES).reduce(
+  (all, one) => all | one,
+  CLONE_NEWCGROUP,
+);

@@ -210,6 +210,14 @@ export interface Native {
   exit_now(code: number): number;
   getpid(): number;
 
+  set_no_new_privs(): number;
+  seccomp_set_mode_filter(filter: Uint8Array, length: number): number;
+  seccomp_available(): number;
+  landlock_abi(): number;
+  landlock_restrict_all(files: number, net: number, scoped: number): number;
+  drop_capabilities(): number;
+  empty_root(): number;
+
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }
 

@@ -15,7 +15,10 @@ export const HAS_STDERR = 4;
 export const HAS_ARG = 8;
 export const HAS_BODY = 16;
 export const HAS_CWD = 32;
+/** Where the supervisor is root's: the process is nobody's. Only with CLONE_NEWUSER and CLONE_NEWPID. */
+export const IS_NOBODY = 64;
 
+export const CLONE_NEWCGROUP = 0x0200_0000;
 export const CLONE_NEWNS = 0x0002_0000;
 export const CLONE_NEWUTS = 0x0400_0000;
 export const CLONE_NEWIPC = 0x0800_0000;

@@ -1,0 +1,96 @@
+/** Puts walls up: each step of a plan is one call. What fails stops it. */
+import { setLimits } from '../sys/rlimit.ts';
+import {
+  dropCapabilities,
+  emptyRoot,
+  landlockAbi,
+  landlockRestrictAll,
+  seccompAvailable,
+  seccompSetModeFilter,
+  setNoNewPrivs,
+} from '../sys/walls.ts';
+import type { Resource, Step, Wall } from './plan.ts';
+import { computeProfile } from './profiles.ts';
+import { assemble } from './seccomp.ts';
+import { arm64, x64 } from './system-calls.ts';
+
+const RLIMITS: Readonly<Record<Resource, number>> = {
+  cpu: 0,
+  memory: 2, // RLIMIT_DATA: V8 reserves too much address space for RLIMIT_AS
+  core: 4,
+  processes: 6,
+  files: 7,
+  locked: 8,
+  queues: 12,
+};
+
+const unreachable = (step: never): never => {
+  throw new Error(`no step: ${JSON.stringify(step)}`);
+};
+
+/** Bytes that a process has from its supervisor: they are no part of its limit. */
+let inherited = 0;
+export function noteInheritedMemory(bytes: number): void {
+  inherited = bytes;
+}
+
+function apply(step: Step): void {
+  switch (step.do) {
+    case 'empty_root':
+      return emptyRoot();
+    case 'limit': {
+      const most = step.resource === 'memory' ? step.most + inherited : step.most;
+      return setLimits(RLIMITS[step.resource], { soft: most, hard: most });
+    }
+    case 'no_new_privs':
+      return setNoNewPrivs();
+    case 'drop_capabilities':
+      return dropCapabilities();
+    case 'landlock':
+      return restrictAll(landlockAbi());
+    case 'seccomp':
+      return seccompSetModeFilter(computeFilter(step.jitless));
+    default:
+      return unreachable(step);
+  }
+}
+
+/** @throws SysError  of the step that can't be done */
+export function applyAll(steps: readonly Step[]): void {
+  for (const step of steps) apply(step);
+}
+
+/** The filter for this machine; made once, before any fork. */
+const filters = new Map<boolean, Uint8Array>();
+export function computeFilter(jitless: boolean): Uint8Array {
+  let filter = filters.get(jitless);
+  if (filter === undefined) {
+    filter = assemble(computeProfile(jitless), process.arch === 'arm64' ? arm64 : x64);
+    filters.set(jitless, filter);
+  }
+  return filter;
+}
+
+/** Bits that each version of Landlock has added. landlock(7) */
+const FILE_ACCESS: readonly [abi: number, bits: number][] = [
+  [1, 0x1fff], // EXECUTE … MAKE_SYM
+  [2, 0x2000], // REFER
+  [3, 0x4000], // TRUNCATE
+  [5, 0x8000], // IOCTL_DEV
+];
+const NET = 0x3; // BIND_TCP, CONNECT_TCP, from 4 on
+const SCOPES = 0x3; // ABSTRACT_UNIX_SOCKET, SIGNAL, from 6 on
+
+function restrictAll(abi: number): void {
+  let files = 0;
+  for (const [since, bits] of FILE_ACCESS) if (abi >= since) files |= bits;
+  landlockRestrictAll(files, abi >= 4 ? NET : 0, abi >= 6 ? SCOPES : 0);
+}
+
+/** What the running kernel can give; whether it gives namespaces is seen when it is asked. */
+export function availableWalls(): Set<Wall> {
+  const walls = new Set<Wall>(['namespaces']);
+  if (landlockAbi() > 0) walls.add('landlock');
+  if (seccompAvailable()) walls.add('seccomp');
+  return walls;
+}

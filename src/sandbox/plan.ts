@@ -1,0 +1,57 @@
+/** Walls around a process, as data: which, and in which order. */
+
+export type Step =
+  | { readonly do: 'empty_root' }
+  | { readonly do: 'limit'; readonly resource: Resource; readonly most: number }
+  | { readonly do: 'no_new_privs' }
+  | { readonly do: 'drop_capabilities' }
+  /** All that the running kernel's Landlock knows. */
+  | { readonly do: 'landlock' }
+  | { readonly do: 'seccomp'; readonly jitless: boolean };
+
+export type Resource = 'core' | 'files' | 'memory' | 'cpu' | 'locked' | 'queues' | 'processes';
+
+/** What the kernel may have to offer, or not. */
+export type Wall = 'namespaces' | 'landlock' | 'seccomp';
+
+/** How much the process may have. */
+export interface Limits {
+  /** Bytes of Lua's values; beside them the process needs as many as BESIDE_THE_HEAP. */
+  readonly memory: number;
+  /** Seconds of CPU time; undefined: any */
+  readonly cpu: number | undefined;
+  /** Open descriptors. */
+  readonly files: number;
+}
+
+/** New objects, code, buffers of byte_span. */
+const BESIDE_THE_HEAP = 2 ** 28;
+
+export const DEFAULT_LIMITS: Limits = { memory: 2 ** 30, cpu: undefined, files: 256 };
+
+/** Steps before PID 1 and the actor part, which both are bound by; and those of the actor alone. */
+export interface Plan {
+  readonly both: readonly Step[];
+  readonly actor: readonly Step[];
+}
+
+/** Everything: what is left is memory, and what is open. */
+export function planInbox(walls: ReadonlySet<Wall>, limits: Limits, jitless: boolean): Plan {
+  const both: Step[] = [
+    { do: 'limit', resource: 'core', most: 0 },
+    { do: 'limit', resource: 'locked', most: 0 },
+    { do: 'limit', resource: 'queues', most: 0 },
+  ];
+  if (walls.has('namespaces')) both.unshift({ do: 'empty_root' });
+  both.push({ do: 'no_new_privs' }, { do: 'drop_capabilities' });
+  if (walls.has('landlock')) both.push({ do: 'landlock' });
+  const actor: Step[] = [
+    { do: 'limit', resource: 'files', most: limits.files },
+    { do: 'limit', resource: 'memory', most: limits.memory + BESIDE_THE_HEAP },
+  ];
+  if (limits.cpu !== undefined) actor.push({ do: 'limit', resource: 'cpu', most: limits.cpu });
+  if (walls.has('seccomp')) actor.push({ do: 'seccomp', jitless });
+  return { both, actor };
+}
+
+export const NO_WALLS: Plan = { both: [], actor: [] };
