@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generate } from '../test/compiler/generate.ts';
+import { classProgram } from '../test/fuzz/classes.ts';
 import { expressionProgram } from '../test/fuzz/expressions.ts';
 import { Random } from '../test/fuzz/random.ts';
 import type { Job } from './fuzz/worker.ts';
@@ -27,8 +28,9 @@ let timeout = BATCH_TIMEOUT;
 const here = import.meta.dirname;
 const found = join(here, '..', 'test', 'conformance', 'found');
 
-/** The program of a seed: expressions with values of all kinds, or statements of all kinds. */
+/** The program of a seed: classes, expressions with values of all kinds, or statements of all kinds. */
 export function programOf(seed: number): string {
+  if (seed % 5 === 0) return classProgram(new Random(seed));
   return seed % 2 === 0 ? expressionProgram(new Random(seed)) : generate(seed);
 }
 

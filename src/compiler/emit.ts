@@ -78,7 +78,7 @@ class Printer {
   }
 
   func(func: FunctionCode, head: string, tail: string, line: number): void {
-    const scratch = func.scratch ? ' let a$;' : '';
+    const scratch = func.scratch ? ' let a$, m$;' : '';
     this.line(`${head}function ${func.jsName}(${func.params.join(', ')}) {${scratch}`, line);
     // Labels are the function's own.
     const { peeled } = this;
@@ -93,7 +93,7 @@ class Printer {
     const path: Node[] = [site];
     for (let owner = site.seq.owner; owner !== undefined; owner = owner.seq.owner) path.push(owner);
     const live = site.live.map((v, i) => `${v.name} = $fr[${i + 1}]`);
-    this.line(`function ${func.jsName}($v, $fr) {${func.scratch ? ' let a$;' : ''}`, site.line);
+    this.line(`function ${func.jsName}($v, $fr) {${func.scratch ? ' let a$, m$;' : ''}`, site.line);
     if (live.length > 0) this.line(`let ${live.join(', ')};`, site.line);
     if (func.node.usesEnv) this.line('const E$ = F$.E || $E;', site.line);
     const { dst } = site;

@@ -107,7 +107,7 @@ export interface FunctionCode {
   readonly sites: Site[];
   /** Its JavaScript name ends in `$f<index>`: error.ts reads it off the stack. */
   readonly jsName: string;
-  /** It uses `a$`, for the array that was tested last. */
+  /** It uses `a$`, for the array that was tested last, or `m$`, for what made the last table of a class. */
   scratch: boolean;
 }
 

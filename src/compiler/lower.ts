@@ -70,6 +70,22 @@ interface Args {
   single?: { raw: string; js: string } | undefined;
   /** The values one by one; none where the list is open and long. */
   operands: Operand[];
+  /** The first one may have been made as a table of the class that is the second: `m$` tells. */
+  isMade?: boolean;
+}
+
+interface Callee {
+  fn: Ex;
+  args: Args;
+  names: OpNames;
+}
+
+/** For a table that is to be one of a class. */
+interface ClassTest {
+  /** The expression for the class runs no code. */
+  readonly isPlain: boolean;
+  /** Evaluate it. @returns what gives its maker, or something false */
+  test(): { js: string; vars: Var[] };
 }
 
 /** Where a value is wanted: in this variable, declared by the same line or before. */
@@ -144,6 +160,14 @@ function numberText(n: number): string {
 const MAX_FIELD_NAME = 64;
 const isFieldKey = (e: Expr): e is Extract<Expr, { kind: 'string' }> =>
   e.kind === 'string' && e.value.length <= MAX_FIELD_NAME;
+
+/** Fields of metatables that decide what tables inherit: runtime/classes.ts hears of each change. */
+const isWatched = (key: string): boolean =>
+  key === '__index' || key === '__newindex' || key === '__mode';
+
+/** A name: its value is there, but for a global that there isn't. */
+const isVariable = (e: Expr): boolean =>
+  e.kind === 'local' || e.kind === 'upvalue' || e.kind === 'global';
 
 /** Expressions and conditions longer than this get a variable: JavaScript's parser must not nest deep. */
 const MAX_TEXT = 400;
@@ -1053,8 +1077,22 @@ class FunctionLowering {
     const place = `${obj.js}${member(key)}`;
     const test = val.notNil ? '' : ` && ${val.js} !== undefined`;
     const set = `$s${this.field(key)}`;
+    const slow = `${set}(${obj.js}, ${val.js}) === $SUSPEND`;
+    // The runtime is to hear of these: it may have made classes of what they were.
+    if (isWatched(key)) {
+      this.emitSite(
+        `if (${slow}) return `,
+        ';',
+        [...obj.vars, ...val.vars],
+        undefined,
+        'none',
+        names,
+        set,
+      );
+      return;
+    }
     this.emitSite(
-      `if (${place} !== undefined${test}) ${place} = ${val.js}; else if (${set}(${obj.js}, ${val.js}) === $SUSPEND) return `,
+      `if (${place} !== undefined${test}) ${place} = ${val.js}; else if (${slow}) return `,
       ';',
       [...obj.vars, ...val.vars],
       undefined,
@@ -1104,27 +1142,41 @@ class FunctionLowering {
   /** Positional items of one array literal; longer constructors are filled element by element. */
   private static readonly LITERAL = 64;
 
-  private table(e: TableExpr): Ex {
+  /** A key may be one of the positions: the later item wins. */
+  private static isOrdered({ items }: TableExpr): boolean {
+    return (
+      items.some(({ key }) => key === undefined) &&
+      items.some(({ key }) => key !== undefined && mayBeElement(key))
+    );
+  }
+
+  /** @param ofClass  the table is to be made as one of a class, with the metatable that this evaluates */
+  private table(e: TableExpr, ofClass?: ClassTest): Ex {
     const { line } = this;
     const { items } = e;
     const named = items.filter((item) => item.key !== undefined && isFieldKey(item.key)).length;
-    const positional = items.filter((item) => item.key === undefined).length;
     const last = items.at(-1);
     const open =
       last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
     const maker = named === 0 ? '$LuaTable' : `$T${[2, 4, 8, 16].find((n) => n >= named) ?? 32}`;
     const make = (t: Var): void => {
+      const test = ofClass?.test();
       t.decl = this.pos + 1;
+      const own = `new ${maker}()`;
+      const made = test === undefined ? own : `(m$ = ${test.js}) ? new m$() : ${own}`;
       const mark = named > 0 ? ` ${t.name}.named = true;` : '';
-      this.emitLine(`const ${t.name} = new ${maker}();${mark}`);
+      this.emitLine(`const ${t.name} = ${made};${mark}`, test?.vars);
     };
-    const lastCode = items.findLastIndex(
-      ({ key, value }) =>
-        !FunctionLowering.isPlain(value) || (key !== undefined && !FunctionLowering.isPlain(key)),
-    );
+    const lastCode =
+      ofClass?.isPlain === false
+        ? items.length
+        : items.findLastIndex(
+            ({ key, value }) =>
+              !FunctionLowering.isPlain(value) ||
+              (key !== undefined && !FunctionLowering.isPlain(key)),
+          );
     const t = this.temp();
-    const ordered =
-      positional > 0 && items.some(({ key }) => key !== undefined && mayBeElement(key));
+    const ordered = FunctionLowering.isOrdered(e);
     if (ordered || items.length > FunctionLowering.LITERAL) {
       make(t);
       this.fillTable(t, items, open, ordered);
@@ -1251,8 +1303,43 @@ class FunctionLowering {
     };
   }
 
+  /** `setmetatable({…}, Class)`: where it is the library's, the table is made as one of that class. */
+  private newObject(e: CallExpr): Callee | undefined {
+    if (this.options.suspendAll || e.kind !== 'call' || calledName(e) !== 'setmetatable') return;
+    const [literal, meta] = e.args;
+    if (e.args.length !== 2 || literal!.kind !== 'table' || !isVariable(meta!)) return;
+    if (FunctionLowering.isOrdered(literal!) || literal!.items.length > FunctionLowering.LITERAL)
+      return;
+    this.code.scratch = true;
+    const fn = this.atom(this.spillCell(this.object(this.exp(e.fn))));
+    let found = base;
+    const isPlain = FunctionLowering.isPlain(meta!);
+    const test: ClassTest['test'] = () => {
+      found = this.atom(this.exp(meta!));
+      const js = `${fn.js} === $I.setmetatable && ((${found.js})?.maker ?? $maker(${found.js}))`;
+      return { js, vars: [...fn.vars, ...found.vars] };
+    };
+    const t = this.table(literal!, { isPlain, test });
+    return {
+      fn,
+      names: [name(e.fn), `call ${countOf(e.args, 0)}`],
+      args: {
+        js: `${t.js}, ${found.js}`,
+        vars: [...t.vars, ...found.vars],
+        operands: [t, found],
+        isMade: true,
+      },
+    };
+  }
+
+  private spillCell(e: Ex): Ex {
+    return e.cell === '' ? e : this.spill(e);
+  }
+
   /** The function to call and its arguments. */
-  private callee(e: CallExpr): { fn: Ex; args: Args; names: OpNames } {
+  private callee(e: CallExpr, isUsed = true): Callee {
+    const made = isUsed ? this.newObject(e) : undefined;
+    if (made !== undefined) return made;
     if (e.kind === 'method') {
       let obj = this.object(this.exp(e.obj));
       if (obj.cell !== '') obj = this.spill(obj);
@@ -1347,13 +1434,14 @@ class FunctionLowering {
   private call(e: CallExpr, want: 'one' | 'raw' | 'none', dst?: Dst): Var | undefined {
     const position = this.selectedPosition(e);
     if (want === 'one' && position !== undefined) return this.selectOne(e, position, dst);
-    const { fn, args, names } = this.callee(e);
+    const { fn, args, names } = this.callee(e, want !== 'none');
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
     const text = FunctionLowering.forCount(args, (js) => this.callText(fn, js));
     if (want !== 'none' && !this.options.suspendAll) {
       const short = intrinsic(calledName(e), args.operands);
-      if (short !== undefined) return this.callShort(e, fn, short, text, vars, want, names, dst);
+      if (short !== undefined)
+        return this.callShort(e, fn, short, text, vars, want, names, dst, args.isMade);
     }
     // Reports tell where a fiber was made; asking the stack would cost more than making it.
     if (names[0]?.endsWith("'spawn'"))
@@ -1401,12 +1489,13 @@ class FunctionLowering {
     want: 'one' | 'raw',
     names: OpNames,
     dst: Dst | undefined,
+    isMade: boolean | undefined,
   ): Var {
     const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
     const d = decl === '' ? '' : `let ${v.name}; `;
     const fix = want === 'one' ? '$one' : '$settle';
     this.emitSite(
-      `${d}if (${shortTests(e, fn, short)}) ${v.name} = ${short.js}; else { ${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
+      `${d}if (${shortTests(e, fn, short, isMade)}) ${v.name} = ${short.js}; else { ${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
       '; }',
       vars,
       v,
@@ -2006,7 +2095,7 @@ class FunctionLowering {
     };
     const short = this.options.suspendAll ? undefined : intrinsic(calledName(e), args.operands);
     if (short !== undefined)
-      this.emitLine(`if (${shortTests(e, fn, short)}) return ${short.js};`, vars);
+      this.emitLine(`if (${shortTests(e, fn, short, args.isMade)}) return ${short.js};`, vars);
     this.emitLine(`return ${FunctionLowering.forCount(args, text)};`, vars, names);
   }
 }
@@ -2046,8 +2135,10 @@ function spineOf(e: LogicalExpr): LogicalExpr[] {
 }
 
 /** The conditions for running a function of the libraries here. */
-const shortTests = (e: CallExpr, fn: Ex, short: Intrinsic): string =>
-  [`${fn.js} === $I.${calledName(e)}`, ...short.tests].join(' && ');
+function shortTests(e: CallExpr, fn: Ex, short: Intrinsic, isMade: boolean | undefined): string {
+  const tests = [`${fn.js} === $I.${calledName(e)}`, ...short.tests].join(' && ');
+  return isMade ? `m$ || ${tests}` : tests;
+}
 
 /** The name under which a program calls what may be a function of the libraries. */
 function calledName(e: CallExpr): string {

@@ -1,4 +1,5 @@
 /** `table`. Lua 5.1 manual §5.5, with LuaJIT's `move`, `new` and `clear`, and 5.2's `pack` and `unpack`. */
+
 import { call, drive, suspendIn } from '../runtime/call.ts';
 import {
   checkFunction,
@@ -7,6 +8,7 @@ import {
   optInteger,
   optString,
 } from '../runtime/check.ts';
+import { metatableChanged } from '../runtime/classes.ts';
 import { luaError, typeName } from '../runtime/error.ts';
 import { formatNumber } from '../runtime/number.ts';
 import { index, lessThan, setIndex } from '../runtime/ops.ts';
@@ -202,6 +204,7 @@ function clear(t: LuaValue): Result {
   table.arr = EMPTY;
   if (table.hash instanceof Hash) table.hash = undefined;
   for (const [key] of [...entries(table)]) rawSet(table, key, undefined);
+  if (Object.hasOwn(table, 'maker')) metatableChanged(table);
   return NONE;
 }
 

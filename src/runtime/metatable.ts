@@ -1,32 +1,10 @@
 /** Metatables: where each type keeps its own, and looking up an event. Lua 5.1 manual §2.8. */
+import { type Event, unchain } from './classes.ts';
 import { state } from './state.ts';
 import { LuaTable, property, rawGetString, setWeakness } from './table.ts';
 import { type LuaValue, Userdata } from './value.ts';
 
-export type Event =
-  | '__index'
-  | '__newindex'
-  | '__call'
-  | '__add'
-  | '__sub'
-  | '__mul'
-  | '__div'
-  | '__mod'
-  | '__pow'
-  | '__unm'
-  | '__concat'
-  | '__len'
-  | '__eq'
-  | '__lt'
-  | '__le'
-  | '__tostring'
-  | '__metatable'
-  | '__mode'
-  | '__gc'
-  | '__pairs'
-  | '__ipairs'
-  | '__name'
-  | '__tojson';
+export type { Event };
 
 for (const event of [
   '__index',
@@ -122,6 +100,7 @@ Object.defineProperty(String.prototype, 'meta', {
 
 /** `setmetatable`, without its checks. */
 export function setMetatable(t: LuaTable, meta: LuaTable | undefined): void {
+  if (t.chained === true) unchain(t);
   t.meta = meta;
   if (meta === undefined) return;
   const mode =

@@ -3,7 +3,9 @@
  * it in optimised code. The slow ways of all operations are here; the fast ways are in the emitted text.
  * An operation returns its value (adjusted to one) or SUSPEND. Lua 5.1 manual §2.5, §2.8.
  */
+
 import { call, callMeta, callValue, one, runTail, settle, suspendIn } from './call.ts';
+import { isWatched, makerOf, metatableChanged, ownField } from './classes.ts';
 import { compareError, luaError, typeError, typeName } from './error.ts';
 import { type Event, metaField, metaIndex, metamethod, metaNewIndex } from './metatable.ts';
 import { formatNumber, parseNumber } from './number.ts';
@@ -203,6 +205,13 @@ export function getter(name: string): Getter {
 /** `o.name = v` when the field is nil, or v is. */
 export function setter(name: string): Setter {
   const prop = property(name);
+  if (isWatched(name)) {
+    return (o, v) => {
+      const r = setNamed(o, name, prop, v);
+      if (o instanceof LuaTable) metatableChanged(o);
+      return r;
+    };
+  }
   const p = propertyText(name);
   return new Function(
     'LuaTable',
@@ -227,7 +236,7 @@ function setNamed(o: LuaValue, name: string, p: string, v: LuaValue): Result {
   if (!(o instanceof LuaTable)) return setIndex(o, name, v);
   const { meta, hash } = o;
   const fields = o as unknown as Record<string, LuaValue>;
-  if (fields[p] !== undefined) {
+  if ((o.chained === true ? ownField(o, p) : fields[p]) !== undefined) {
     fields[p] = v;
     return undefined;
   }
@@ -628,6 +637,7 @@ const ops = {
   min: (x: number, y: number) => (x < y ? x : y),
   typeName,
   setmeta: setsMetatable,
+  maker: makerOf,
   rawset: rawSetChecked,
   rawget: rawGet,
   trim,

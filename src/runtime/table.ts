@@ -10,6 +10,7 @@
  * Emitted code reads `t.$name` and `t.arr[k]` itself and calls in here when it gets undefined.
  * Traversal: array, then fields, then hash; each in a stable order while nothing is inserted.
  */
+import { isWatched, metatableChanged, ownField, unchain } from './classes.ts';
 import { EMPTY, type HashPart, LuaTable, type LuaValue, NO_ZERO } from './value.ts';
 
 export { LuaTable } from './value.ts';
@@ -619,32 +620,51 @@ export function rawGetString(t: LuaTable, key: string): LuaValue {
   }
   if (!t.named) return undefined;
   const p = knownProperty(key);
-  return p === undefined ? undefined : (t as unknown as Fields)[p];
+  if (p === undefined) return undefined;
+  const v = (t as unknown as Fields)[p];
+  return v !== undefined && t.chained === true ? ownField(t, p) : v;
 }
 
 /** `rawset` of a key that is not nil and not NaN: the caller has checked. */
 export function rawSet(t: LuaTable, key: LuaValue, value: LuaValue): void {
   if (typeof key === 'number') return rawSetNumber(t, key, value);
-  const { hash } = t;
-  if (hash?.updateOther(key, value)) return;
-  if (typeof key === 'string' && t.named) {
-    const p = knownProperty(key);
-    if (p !== undefined && (t as unknown as Fields)[p] !== undefined) {
-      (t as unknown as Fields)[p] = value;
-      return;
-    }
-  }
-  if (value !== undefined) insert(t, key, value);
+  if (typeof key === 'string') {
+    rawSetString(t, key, value);
+    if (isWatched(key)) metatableChanged(t);
+  } else if (!t.hash?.updateOther(key, value) && value !== undefined) insert(t, key, value);
 }
 
-function insert(t: LuaTable, key: LuaValue, value: LuaValue): void {
-  if (t.hash === undefined) {
-    // Classes are copied that way, and records read: who knows the name will want a field.
-    const p = typeof key === 'string' ? knownProperty(key) : undefined;
-    if (p !== undefined) return addField(t, p, value);
-    t.hash = new Hash();
+function rawSetString(t: LuaTable, key: string, value: LuaValue): void {
+  const { hash } = t;
+  if (hash?.updateOther(key, value)) return;
+  if (t.named) {
+    const p = knownProperty(key);
+    if (p !== undefined) {
+      const old = t.chained === true ? ownField(t, p) : (t as unknown as Fields)[p];
+      if (old !== undefined) {
+        (t as unknown as Fields)[p] = value;
+        return;
+      }
+    }
   }
+  if (value !== undefined) insertString(t, key, value);
+}
+
+/** A key that is not there, no string. */
+function insert(t: LuaTable, key: LuaValue, value: LuaValue): void {
+  t.hash ??= new Hash();
   t.hash.insert(key, value);
+}
+
+function insertString(t: LuaTable, key: string, value: LuaValue): void {
+  const chained = t.chained === true;
+  if (t.hash === undefined || chained) {
+    // Classes are copied that way, and records read: who knows the name will want a field.
+    const p = knownProperty(key);
+    if (p !== undefined) return addField(t, p, value);
+    if (chained) unchain(t);
+  }
+  insert(t, key, value);
 }
 
 const fieldAdders = new Map<string, (t: LuaTable, value: LuaValue) => void>();

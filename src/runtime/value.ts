@@ -77,9 +77,15 @@ export class LuaTable {
   arr: LuaValue[] = EMPTY;
   hash: HashPart | undefined = undefined;
   meta: LuaTable | undefined = undefined;
-  /** It has, or had, named fields. */
-  named = false;
+  /** It has, or had, named fields. A number: and so often it has been the metatable of a new table. */
+  named: boolean | number = false;
+  /** Its JavaScript prototype is not that of all tables: classes.ts. Never its own property. */
+  declare readonly chained: true | undefined;
+  /** Makes tables that have this one as their metatable: classes.ts. */
+  declare maker: TableMaker | false | undefined;
 }
+
+export type TableMaker = new () => LuaTable;
 
 /** Base of all Lua-visible objects of the runtime. */
 export abstract class Userdata {
