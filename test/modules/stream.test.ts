@@ -220,6 +220,21 @@ spec(
 );
 
 spec(
+  'scanner: a string or a span in place of a stream, and another one after it',
+  `${PIECES}
+  local s = stream.scanner.new{stream = 'one\\ntwo\\nthree', buffer_size_hint = 2}
+  print(s:get_line(), s:get_line())
+  print(s:get_line(), pcall(s.get_line, s))
+  s.stream = byte_span.append('....four\\n'):sub(5)
+  print(s:get_line(), pcall(s.get_line, s))
+  print(pcall(s.get_line, stream.scanner.new{stream = ''}))
+  local long = ('x'):rep(50000)
+  print(#stream.scanner.new{stream = long .. '\\n'}:get_line(), fields(stream.scanner.with_awk_defaults('a b'):get_line()))
+`,
+  'one\ttwo\nthree\tfalse\tEnd of file\nfour\tfalse\tEnd of file\nfalse\tEnd of file\n50000\t2:a|b\n',
+);
+
+spec(
   'scanner: options with computed names work too',
   `${PIECES}
   local opts = {}

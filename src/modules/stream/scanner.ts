@@ -8,10 +8,10 @@
  * spans of a record are good only until the next one is asked for.
  */
 
-import { isEndOfFile } from '../../runtime/asio-error.ts';
+import { endOfFile, isEndOfFile } from '../../runtime/asio-error.ts';
 import { ByteMatcher, eachMatch, eachPiece, type Finder } from '../../runtime/byte-matcher.ts';
 import { ByteSpan, bytesOf, spanOfString } from '../../runtime/byte-span.ts';
-import { byteSet, findByte, findBytes } from '../../runtime/bytes.ts';
+import { byteSet, encodeBytes, findByte, findBytes } from '../../runtime/bytes.ts';
 import { call, firstThen, suspendIn } from '../../runtime/call.ts';
 import { toLuaError } from '../../runtime/error.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
@@ -92,6 +92,9 @@ class ScannerState {
   grow = false;
   /** A read is under way. */
   reading = false;
+  /** Of a text in place of a stream, bytes that are in the buffer, or were. */
+  private text: string | ByteSpan | undefined = undefined;
+  private taken = 0;
   separator: TextMatcher | ByteMatcher = new TextMatcher('\n');
   /** The text that `trimSet` is made of. */
   trimText = WHITESPACE;
@@ -142,6 +145,19 @@ class ScannerState {
     this.start -= by;
     this.end -= by;
     this.scanned -= by;
+  }
+
+  /** Ours: a text in place of a stream. @returns how much of it there was room for */
+  take(text: string | ByteSpan, room: ByteSpan): number {
+    if (this.text !== text) this.taken = 0;
+    this.text = text;
+    const count = Math.min(room.length, text.length - this.taken);
+    if (count === 0) throw endOfFile();
+    if (typeof text === 'string') {
+      encodeBytes(text.slice(this.taken, this.taken + count), room.bytes, room.offset);
+    } else room.bytes.set(text.view().subarray(this.taken, this.taken + count), room.offset);
+    this.taken += count;
+    return count;
   }
 
   /** A read has come back. */
@@ -252,6 +268,7 @@ function startRead(t: ScannerTable, s: ScannerState): Result {
   const stream = t.$stream ?? hashed(t, 'stream');
   if (stream === undefined) throw badArgument('stream');
   const room = s.room();
+  if (typeof stream === 'string' || stream instanceof ByteSpan) return s.take(stream, room);
   s.reading = true;
   return firstThen(index(stream, 'read_some'), (f) => call(f, stream, room));
 }
