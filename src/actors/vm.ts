@@ -93,9 +93,10 @@ export class Vm {
       schedule,
       quiet: () => this.quiet(),
       panic: (id, error, origin) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error, origin),
-      cleanupFailed: (fiber) => {
+      cleanupFailed: (fiber, error) => {
         host.report(
-          `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n`,
+          `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n` +
+            `'${messageOf(error.value)}'${traceOf(error)}${describeOrigin(fiber.origin)}\n`,
           true,
         );
         this.exitCode = 1;
@@ -129,9 +130,11 @@ export class Vm {
   }
 
   reportPanic(who: string, error: LuaError, origin?: Origin): void {
-    const trace = error.trace === undefined ? '' : `\n${formatTrace(error.trace)}`;
     const message = messageOf(error.value);
-    this.host.report(`${who} panicked: '${message}'${trace}${describeOrigin(origin)}\n`, true);
+    this.host.report(
+      `${who} panicked: '${message}'${traceOf(error)}${describeOrigin(origin)}\n`,
+      true,
+    );
   }
 
   print(text: string): void {
@@ -260,6 +263,9 @@ function messageOf(value: LuaValue): string {
   const error = readError(value);
   return error === undefined ? '' : error.category.describe(error.code);
 }
+
+const traceOf = ({ trace }: LuaError): string =>
+  trace === undefined ? '' : `\n${formatTrace(trace)}`;
 
 const owners = new WeakMap<FiberScheduler, Vm>();
 

@@ -4,7 +4,7 @@ import { displayName, type FunctionWithEnv, loadChunk } from '../actors/load.ts'
 import { currentVm } from '../actors/vm.ts';
 import { enterScope, leaveScope } from '../fibers/scope.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
-import { call, firstThen, one, suspendIn } from '../runtime/call.ts';
+import { call, firstThen, one, suspendIn, suspendProtected } from '../runtime/call.ts';
 import {
   argError,
   checkFunction,
@@ -95,7 +95,7 @@ function pcall(...args: LuaValue[]): Result {
     return leaveScope(outer, () => failWith(thrown));
   }
   if (r === SUSPEND) {
-    return suspendIn(
+    return suspendProtected(
       (v) => leaveScope(outer, () => succeed(v)),
       (thrown) => leaveScope(outer, () => failWith(thrown)),
     );
@@ -394,7 +394,7 @@ function load(globals: Globals): LuaFunction {
         } catch (thrown) {
           return failed(thrown);
         }
-        if (piece === SUSPEND) return suspendIn((r) => take(first(r)) ?? more(), failed);
+        if (piece === SUSPEND) return suspendProtected((r) => take(first(r)) ?? more(), failed);
         const end = take(first(piece));
         if (end !== undefined) return end;
       }

@@ -26,7 +26,7 @@ export const nativeSite: FrameSite = {
 /**
  * Save the continuation of a function of the runtime.
  * @param resume  gets the raw result of the call that was suspended; returns the function's result
- * @param fail    gets what that call threw; without it the error travels on
+ * @param fail    gets what that call threw, and passes an error on; without it the error travels on
  * @returns SUSPEND, for the function to return
  */
 export function suspendIn(
@@ -34,6 +34,21 @@ export function suspendIn(
   fail?: (error: unknown) => Result,
 ): Result {
   state.pend.push([nativeSite, resume as (v: unknown) => unknown, fail as NativeFrame[2]]);
+  return SUSPEND;
+}
+
+/** The same for what keeps errors: nobody would see a traceback of them. */
+export function suspendProtected(
+  resume: (value: Result) => Result,
+  fail: (error: unknown) => Result,
+): Result {
+  const frame: NativeFrame = [
+    nativeSite,
+    resume as (v: unknown) => unknown,
+    fail as NativeFrame[2],
+    'caught',
+  ];
+  state.pend.push(frame);
   return SUSPEND;
 }
 

@@ -312,7 +312,8 @@ function isGuarded(): boolean {
   for (let i = stack.length - 1; i >= 0; i--) {
     const frame = stack[i]!;
     const { position } = frame[0] as { position?: SitePosition };
-    if (position === undefined && typeof frame[2] === 'function') return frame[3] !== true;
+    // What passes errors on is no protection.
+    if (position === undefined && frame[3] !== undefined) return frame[3] !== true;
   }
   return false;
 }

@@ -19,8 +19,11 @@ export type NativeFrame = [
   site: FrameSite,
   resume: (value: unknown) => unknown,
   fail: ((error: unknown) => unknown) | undefined,
-  /** Of `xpcall`: it wants a traceback. Of a handler that it calls: the frames where the error was raised. */
-  trace?: true | object,
+  /**
+   * Who keeps errors: `xpcall` wants their traceback (true), `pcall` doesn't ('caught'); a handler that `xpcall`
+   * calls has the frames where the error was raised. All others pass errors on.
+   */
+  trace?: true | 'caught' | object,
 ];
 
 export const state = {

@@ -86,3 +86,32 @@ time.sleep(0.5) done = true print('end')`,
     rmSync(folder, { recursive: true });
   }
 });
+
+spec(
+  'the traceback is there also if the fiber has waited, in scopes, groups, comparators and handlers',
+  `
+  local function fail() this_fiber.yield() error('x') end
+  local function deep() fail() return 1 end
+  local function run(f) spawn(f):detach() for i = 1, 8 do this_fiber.yield() end end
+  run(function() scope(function() scope_cleanup_push(this_fiber.yield) deep() end) return 1 end)
+  run(function() table.sort({ 1, 2 }, function() deep() end) return 1 end)
+  run(function() print(('x'):gsub('x', deep)) return 1 end)
+  run(function() require_not_needed = coroutine.wrap(deep)() return 1 end)
+  run(function() assert(pcall(print, pcall(deep))) deep() return 1 end)
+  scope(function() scope_cleanup_push(function() deep() return 1 end) end)
+`,
+  'false\tmain.lua:2: x\n',
+  {
+    stderr: new RegExp(
+      [5, 6, 7, 8, 9]
+        .map(
+          (line, i) =>
+            `Fiber 0x${i + 2} panicked: 'main\\.lua:2: x'\nstack traceback:\n\tmain\\.lua:2: in function 'fail'\n\tmain\\.lua:3: in function (?:<main\\.lua:3>|'\\w+')\n(?:\t.*\n)*?${line === 8 ? '' : `\tmain\\.lua:${line}: in function <main\\.lua:${line}>\n`}spawned by fiber 0x1:\n\tmain\\.lua:4: in function 'run'\n`,
+        )
+        .join('') +
+        "VM .* forcibly closed due to .*\n'main\\.lua:2: x'\nstack traceback:\n\tmain\\.lua:2: in function 'fail'\n\tmain\\.lua:3: in function 'deep'\n\tmain\\.lua:10: in function <main\\.lua:10>\n\t\\[C\\]: in function 'scope'\n\tmain\\.lua:10: in main chunk\n$",
+    ),
+    code: 1,
+    once: true,
+  },
+);

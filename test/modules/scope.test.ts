@@ -120,7 +120,7 @@ spec(
   {
     code: 1,
     stderr:
-      /^VM 0x[0-9a-f]+ forcibly closed due to error raised on cleanup handler from coroutine 0x1\n$/,
+      /^VM 0x[0-9a-f]+ forcibly closed due to error raised on cleanup handler from coroutine 0x1\n'main\.lua:4: broken'\nstack traceback:\n\tmain\.lua:4: in function <main\.lua:4>\n/,
   },
 );
 

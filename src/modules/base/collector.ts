@@ -11,7 +11,7 @@
  */
 import { fullCollection } from '../../actors/collect.ts';
 import { currentVm, type Vm } from '../../actors/vm.ts';
-import { call, callMeta, one, suspendIn } from '../../runtime/call.ts';
+import { call, callMeta, one, suspendIn, suspendProtected } from '../../runtime/call.ts';
 import { argError, checkString, optNumber } from '../../runtime/check.ts';
 import { toLuaError, typeError } from '../../runtime/error.ts';
 import { metaField, metamethod, ProxyUserdata } from '../../runtime/metatable.ts';
@@ -94,7 +94,7 @@ class Collector {
     const next = (): Result => {
       try {
         const r = this.run(all);
-        return r === SUSPEND ? suspendIn(next, next) : r;
+        return r === SUSPEND ? suspendProtected(next, next) : r;
       } catch (thrown) {
         toLuaError(thrown);
         return next();
