@@ -25,7 +25,7 @@ export function popCleanup(...args: LuaValue[]): Result {
   if ((thread.cleanup?.length ?? 0) <= thread.scopeBase) throw coreError('unmatched_scope_cleanup');
   const handler = thread.cleanup!.pop()!;
   const execute = args.length === 0 || (args[0] !== false && args[0] !== undefined);
-  return execute ? runOne(handler, () => NONE) : NONE;
+  return (execute ? runOne(handler, () => NONE) : undefined) ?? NONE;
 }
 
 /** Open a scope in the running thread. @returns what `leaveScope` needs */
@@ -70,31 +70,43 @@ export function scope(f: LuaFunction): Result {
 /** All handlers of the innermost scope, then `next`. */
 export function runHandlers(thread: LuaThread, next: () => Result): Result {
   const handlers = thread.cleanup;
-  if (handlers === undefined || handlers.length <= thread.scopeBase) return next();
-  return runOne(handlers.pop()!, () => runHandlers(thread, next));
+  while (handlers !== undefined && handlers.length > thread.scopeBase) {
+    const r = runOne(handlers.pop()!, () => runHandlers(thread, next));
+    if (r === SUSPEND) return r;
+  }
+  return next();
 }
 
-/** One handler, with interruption disabled. One that raises ends the VM: nothing more of it runs. */
-function runOne(handler: LuaFunction, next: () => Result): Result {
+/**
+ * One handler, with interruption disabled. One that raises ends the VM: nothing more of it runs.
+ * @param next  what comes after a handler that suspended
+ * @returns SUSPEND if it did
+ */
+function runOne(handler: LuaFunction, next: () => Result): typeof SUSPEND | undefined {
   const fiber = currentFiber();
   fiber.uninterruptible++;
   fiber.uninterruptibleBase++;
-  const done = (): Result => {
+  const done = (): void => {
     fiber.uninterruptible--;
     fiber.uninterruptibleBase--;
-    return next();
   };
-  const fail = (error: unknown): Result => {
+  const fail = (error: unknown): typeof SUSPEND => {
     fiber.scheduler.cleanupFailed(toLuaError(error));
     return SUSPEND;
   };
-  let r: Result;
   try {
-    r = call(handler);
+    if (call(handler) === SUSPEND) {
+      suspendIn(() => {
+        done();
+        return next();
+      }, fail);
+      return SUSPEND;
+    }
   } catch (error) {
     return fail(error);
   }
-  return r === SUSPEND ? suspendIn(done, fail) : done();
+  done();
+  return undefined;
 }
 
 cleanup.run = runHandlers;

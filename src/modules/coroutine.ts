@@ -58,7 +58,7 @@ function resume(co: LuaValue, value: LuaValue, second: LuaValue): Result {
 }
 
 function wrap(f: LuaValue): LuaFunction {
-  const thread = create(f);
+  const thread = new LuaThread(checkFunction(f, 1, 'wrap'));
   // A generic `for` calls it with two values.
   return function wrapped(value: LuaValue, second: LuaValue): Result {
     suspensionPoint(true, false);

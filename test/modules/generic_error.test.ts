@@ -37,3 +37,29 @@ spec(
   'generic\tBroken pipe\tNo such file or directory\terror_category\tUnknown error 99999\ntrue\n' +
     "Invalid argument\t2\nRequested key wasn't found in the table/userdata\n",
 );
+
+spec(
+  'all names of portable errors, and no others',
+  `
+  local ge = require 'generic_error'
+  local count = 0
+  for name in ([[EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL EISCONN E2BIG EDOM EFAULT EBADF EBADMSG EPIPE ECONNABORTED EALREADY
+      ECONNREFUSED ECONNRESET EXDEV EDESTADDRREQ EBUSY ENOTEMPTY ENOEXEC EEXIST EFBIG ENAMETOOLONG ENOSYS EHOSTUNREACH EIDRM
+      EILSEQ ENOTTY EINTR EINVAL ESPIPE EIO EISDIR EMSGSIZE ENETDOWN ENETRESET ENETUNREACH ENOBUFS ECHILD ENOLINK ENOLCK ENOMSG
+      ENOPROTOOPT ENOSPC ENXIO ENODEV ENOENT ESRCH ENOTDIR ENOTSOCK ENOTCONN ENOMEM ENOTSUP ECANCELED EINPROGRESS EPERM
+      EOPNOTSUPP EWOULDBLOCK EOWNERDEAD EACCES EPROTO EPROTONOSUPPORT EROFS EDEADLK EAGAIN ERANGE ENOTRECOVERABLE ETXTBSY
+      ETIMEDOUT ENFILE EMFILE EMLINK ELOOP EOVERFLOW EPROTOTYPE]]):gmatch('%S+') do
+    local e = ge[name]
+    assert(getmetatable(e) == 'error_code' and tostring(e.category) == 'generic', name)
+    assert(e.code > 0 and not tostring(e):find('Unknown'), name)
+    count = count + 1
+  end
+  local absent = 0
+  for _, name in ipairs { 'ENODATA', 'ENOSR', 'ENOSTR', 'ETIME', 'EWHAT', 'einval', 1, true } do
+    local ok, e = pcall(function() return ge[name] end)
+    if not ok and e.index == 2 then absent = absent + 1 end
+  end
+  print(count, absent)
+`,
+  '74\t8\n',
+);

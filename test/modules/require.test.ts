@@ -374,6 +374,117 @@ spec(
   },
 );
 
+spec(
+  "handlers that a module's body pushes run when it ends, either way",
+  `
+  print((pcall(require, './good')))
+  print(pcall(require, './bad'))
+`,
+  'body\nhandler of good\ntrue\nhandler of bad\nfalse\tbad\n',
+  {
+    files: {
+      'good.lua':
+        'scope_cleanup_push(function() this_fiber.yield() print("handler of good") end) print("body")',
+      'bad.lua':
+        'scope_cleanup_push(function() this_fiber.yield() print("handler of bad") end) error("bad", 0)',
+    },
+  },
+);
+
+spec(
+  'require from coroutines, handlers, metamethods, iterators, comparators and replacements of a module fiber',
+  `
+  local modules = setmetatable({}, { __index = function(_, name) return require('./' .. name).name end })
+  print(modules.a, (('b'):gsub('b', function(name) return modules[name] end)))
+  scope(function() scope_cleanup_push(function() print(modules.c) end) end)
+  table.sort({ 1, 2 }, function() return modules.d < modules.a end)
+  for name in function(_, last) if last == nil then return modules.e end end do print(name) end
+  print(coroutine.wrap(function() coroutine.yield(modules.f) end)())
+`,
+  'a\tb\nc\ne\nf\n',
+  {
+    files: Object.fromEntries(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [
+        `${name}.lua`,
+        `this_fiber.yield() name = '${name}' this_fiber.yield()`,
+      ]),
+    ),
+  },
+);
+
+spec(
+  'a coroutine that waits for a module is in the middle of an operation; cycles are seen across waits',
+  `
+  local co = coroutine.create(function() return require('./slow').done end)
+  spawn(function() print(coroutine.status(co), pcall(coroutine.resume, co)) end)
+  print(coroutine.resume(co))
+  print(require('./one').done)
+`,
+  `normal	false	Operation not permitted
+true	true
+false	Cyclic import	../one
+true
+`,
+  {
+    files: {
+      'slow.lua': 'for i = 1, 5 do this_fiber.yield() end done = true',
+      'one.lua': "this_fiber.yield() require '../two' done = true",
+      'two.lua':
+        "this_fiber.yield() local ok, e = pcall(require, '../one') print(ok, e, e.module) this_fiber.yield()",
+    },
+    once: true,
+  },
+);
+
+spec(
+  'bodies that end in other ways: an interruption, nil, forbidding to suspend, system.exit',
+  `
+  print(pcall(require, './interrupted'))
+  print(pcall(require, './nothing'))
+  require './forbids'
+  print(pcall(this_fiber.yield))
+  print(pcall(require, './yields'))
+  require './exits'
+  print('never')
+`,
+  `false	Fiber interrupted
+false	nil
+true
+false	Bad coroutine
+`,
+  {
+    files: {
+      'interrupted.lua':
+        'local caught local f = spawn(function() caught = select(2, pcall(function() while true do this_fiber.yield() end end)) end) this_fiber.yield() this_fiber.yield() f:interrupt() f:join() error(caught)',
+      'nothing.lua': 'error()',
+      'forbids.lua': 'this_fiber.forbid_suspend()',
+      'yields.lua': 'coroutine.yield()',
+      'exits.lua': 'coroutine.wrap(function() require("system").exit(3) end)()',
+    },
+    code: 3,
+  },
+);
+
+spec(
+  'thousands of modules, and a chain of hundreds that import each other',
+  `
+  local sum = 0
+  for i = 1, 2000 do sum = sum + require('./m' .. i).value end
+  print(sum, require('./c1').depth)
+`,
+  '2001000\t300\n',
+  {
+    files: Object.fromEntries([
+      ...Array.from({ length: 2000 }, (_, i) => [`m${i + 1}.lua`, `value = ${i + 1}`]),
+      ...Array.from({ length: 300 }, (_, i) => [
+        `c${i + 1}.lua`,
+        i === 299 ? 'depth = 1' : `depth = require('../c${i + 2}').depth + 1`,
+      ]),
+    ]),
+    once: true,
+  },
+);
+
 // ── the file system ────────────────────────────────────────────────────────────────────────────────
 
 /** Files below a folder of their own, and the command run on its main.lua. */

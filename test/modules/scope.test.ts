@@ -191,3 +191,146 @@ last
 false\tfailed
 `,
 );
+
+spec(
+  'handlers that push, pop, open scopes, call protected, spawn and join, and use coroutines',
+  `
+  local function try(f) local h = spawn(f) print(pcall(h.join, h)) end
+  try(function()
+    scope_cleanup_push(function()
+      scope_cleanup_push(function() scope_cleanup_push(function() print('third') end) print('second') end)
+      print('first')
+    end)
+  end)
+  try(function()
+    scope_cleanup_push(function() print('popped by the other') end)
+    scope_cleanup_push(function() scope_cleanup_pop() print('the other') end)
+  end)
+  try(function()
+    scope_cleanup_push(function()
+      scope(function() scope_cleanup_push(function() print('inner') end) end)
+      print(pcall(function() scope_cleanup_push(function() print('protected') end) error('x', 0) end))
+      print(spawn(function() this_fiber.yield() return 'joined' end):join())
+      for v in coroutine.wrap(function() for i = 1, 2 do this_fiber.yield() coroutine.yield(i) end end) do print(v) end
+    end)
+    error('kept', 0)
+  end)
+`,
+  `first
+second
+third
+true
+popped by the other
+the other
+true
+inner
+protected
+false	x
+joined
+1
+2
+false	kept
+`,
+);
+
+spec(
+  'scopes of coroutines that take turns keep apart; a pop reaches the innermost scope only',
+  `
+  local function make(name)
+    return coroutine.wrap(function()
+      scope(function()
+        scope_cleanup_push(function() print(name, 1) end)
+        coroutine.yield()
+        scope_cleanup_push(function() print(name, 2) end)
+        coroutine.yield()
+        print(pcall(scope, scope_cleanup_pop))
+        print(pcall(function() scope_cleanup_pop() end))
+      end)
+    end)
+  end
+  local a, b = make('a'), make('b')
+  a() b() a() b()
+  print(pcall(scope_cleanup_pop))
+  b() a()
+`,
+  `false	Unmatched scope cleanup
+false	Unmatched scope cleanup
+false	Unmatched scope cleanup
+b	2
+b	1
+false	Unmatched scope cleanup
+false	Unmatched scope cleanup
+a	2
+a	1
+`,
+);
+
+spec(
+  'scope_cleanup_pop: nil and false do not execute, all else does, without interruption',
+  `
+  local f = spawn(function()
+    for _, execute in ipairs { 'none', 'nil', false, true, 0 } do
+      scope(function()
+        scope_cleanup_push(function() this_fiber.yield() print('ran', execute) end)
+        if execute == 'none' then scope_cleanup_pop()
+        elseif execute == 'nil' then scope_cleanup_pop(nil)
+        else scope_cleanup_pop(execute) end
+      end)
+    end
+    this_fiber.yield()
+    print('never')
+  end)
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+`,
+  'ran\tnone\nran\ttrue\nran\t0\ntrue\n',
+);
+
+spec(
+  'a handler that raises while it is popped, or is not a function',
+  `
+  for _, value in ipairs { 1, 'x', {}, setmetatable({}, { __call = print }), this_fiber } do
+    local ok, e = pcall(scope_cleanup_push, value)
+    print(e, e.category, e.arg)
+  end
+  spawn(function() scope_cleanup_push(function() print('never') end) for i = 1, 9 do this_fiber.yield() end end)
+  this_fiber.yield()
+  pcall(function()
+    scope_cleanup_push(function() error('popped') end)
+    print('now')
+    scope_cleanup_pop()
+    print('never')
+  end)
+  print('never')
+`,
+  `${'Invalid argument\tgeneric\tnil\n'.repeat(5)}now\n`,
+  {
+    code: 1,
+    stderr:
+      /^VM 0x\w+ forcibly closed due to error raised on cleanup handler from coroutine 0x1\n'main\.lua:9: popped'\n/,
+  },
+);
+
+spec(
+  'many handlers, deep scopes, and what a handler has disabled or forbidden stays so',
+  `
+  local ran = 0
+  scope(function() for i = 1, 20000 do scope_cleanup_push(function() ran = ran + 1 end) end end)
+  local function nest(n)
+    if n == 0 then return this_fiber.yield() end
+    scope(function() scope_cleanup_push(function() ran = ran + 1 end) nest(n - 1) end)
+  end
+  nest(1000)
+  print(ran)
+  spawn(function()
+    scope(function() scope_cleanup_push(this_fiber.forbid_suspend) scope_cleanup_push(this_fiber.disable_interruption) end)
+    print(pcall(this_fiber.yield))
+    this_fiber.allow_suspend()
+    this_fiber.restore_interruption()
+    print(pcall(this_fiber.yield))
+    print(pcall(this_fiber.restore_interruption))
+  end):join()
+`,
+  '21000\nfalse\tEPERM within a forbid-suspend block\ntrue\nfalse\tInterruption already allowed\n',
+);

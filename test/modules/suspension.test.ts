@@ -67,6 +67,57 @@ spec(
 );
 
 spec(
+  'files, pipes, sockets, streams and the inbox: forbidden, and interrupted before they begin',
+  `
+  local ip, file, pipe, unix, stream, system = require 'ip', require 'file', require 'pipe', require 'unix', require 'stream', require 'system'
+  local buf, inbox, here = byte_span.new(8), require 'inbox', ip.address.loopback_v4()
+  local input, output = pipe.pair()
+  local a, b = unix.stream.socket.pair()
+  local c, d = unix.datagram.socket.pair()
+  local e, f = unix.seqpacket.socket.pair()
+  local u = ip.udp.socket.new()
+  u:open('v4') u:bind('127.0.0.1', 0)
+  local acceptor = ip.tcp.listen('127.0.0.1:0')
+  local near = ip.tcp.dial('127.0.0.1:' .. acceptor.local_port)
+  local far = acceptor:accept()
+  local s, r = file.stream.new(), file.random_access.new()
+  s:open(_FILE, { 'read_only' }) r:open(_FILE, { 'read_write' })
+  local scanner = stream.scanner.new { stream = s }
+  local ops = {
+    { 'pipe.read_some', input.read_some, input, buf }, { 'pipe.write_some', output.write_some, output, buf },
+    { 'udp.receive', u.receive, u, buf }, { 'udp.receive_from', u.receive_from, u, buf },
+    { 'udp.send_to', u.send_to, u, buf, here, 9 }, { 'udp.connect', u.connect, u, here, 9 },
+    { 'unix.read_some', a.read_some, a, buf }, { 'unix.write_some', a.write_some, a, buf },
+    { 'receive_with_fds', a.receive_with_fds, a, buf, 1 }, { 'send_with_fds', a.send_with_fds, a, buf, {} },
+    { 'datagram.receive', c.receive, c, buf }, { 'datagram.send', c.send, c, buf },
+    { 'seqpacket.receive', e.receive, e, buf }, { 'seqpacket.send', e.send, e, buf },
+    { 'tcp.read_some', near.read_some, near, buf }, { 'tcp.write_some', near.write_some, near, buf },
+    { 'tcp.wait', near.wait, near, 'write' }, { 'tcp.accept', acceptor.accept, acceptor },
+    { 'file.read_some', s.read_some, s, buf }, { 'write_some_at', r.write_some_at, r, 0, buf }, { 'read_some_at', r.read_some_at, r, 0, buf },
+    { 'read_all', stream.read_all, s, buf }, { 'write_all', stream.write_all, a, buf },
+    { 'read_at_least', stream.read_at_least, s, buf, 1 }, { 'write_at_least', stream.write_at_least, a, buf, 1 },
+    { 'get_line', scanner.get_line, scanner }, { 'in_', system.in_.read_some, system.in_, buf },
+    { 'out', system.out.write_some, system.out, byte_span.append('wrong') }, { 'inbox', inbox.receive, inbox },
+  }
+  local wrong = 0
+  for _, op in ipairs(ops) do
+    this_fiber.forbid_suspend()
+    local ok, e = pcall(unpack(op, 2))
+    this_fiber.allow_suspend()
+    if ok or tostring(e) ~= 'EPERM within a forbid-suspend block' then wrong = wrong + 1 print(op[1], ok, e) end
+    local f = spawn(function() op[2](unpack(op, 3)) print('never', op[1]) end)
+    f:interrupt()
+    ok, e = pcall(f.join, f)
+    if not ok or not f.interruption_caught then wrong = wrong + 1 print(op[1], ok, e) end
+  end
+  print(wrong, s:read_some(buf), (tostring(buf):gsub('%s', '')))
+  for _, o in ipairs { input, output, a, b, c, d, e, f, u, acceptor, near, far, s, r } do o:close() end
+`,
+  '0\t8\tlocal\n',
+  { once: true },
+);
+
+spec(
   'each wait: interrupted it has no effect, completed first its result is kept',
   `
   local time, future, channel, select = require 'time', require 'future', require 'channel', require 'select'
