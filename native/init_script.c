@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "init-script/host.h"
+#include "init_script.h"
 
 /* Calls and structures younger than the headers may be. Numbers since 5.1 are the same everywhere. */
 #ifndef SYS_open_tree
@@ -64,6 +65,8 @@ static struct {
   size_t size;
   uintptr_t stack;
 } memory;
+
+int init_script_kept_fd = -1;
 
 struct constant {
   const char *name;
@@ -307,6 +310,20 @@ static int get_environment(const char *name, char *out, size_t room) {
   return (int)length;
 }
 
+/* For a script, the descriptor that is kept isn't there. */
+static bool is_kept(int fd) {
+  if (fd < 0 || fd != init_script_kept_fd) return false;
+  errno = EBADF;
+  return true;
+}
+
+static int close_from(unsigned first) {
+  int kept = init_script_kept_fd;
+  if (kept < 0 || (unsigned)kept < first) return (int)syscall(SYS_close_range, first, ~0u, 0);
+  if ((unsigned)kept > first) syscall(SYS_close_range, first, kept - 1, 0);
+  return (int)syscall(SYS_close_range, kept + 1, ~0u, 0);
+}
+
 /* ---- the call ---- */
 
 /* @param out  the raw arguments, where an `o` takes its result */
@@ -318,6 +335,7 @@ static long perform(enum host_call call, const union argument *a, int64_t *out) 
 #define N(n) ((size_t)a[n].number)
   switch (call) {
     case HOST_EXIT: _exit(I(0));
+    case HOST_LAST_WORDS: signal(SIGPIPE, SIG_IGN); return write(2, B(0), N(1));
     case HOST_STRERROR: {
       const char *text = strerrordesc_np(I(0));
       if (!text) return -1;
@@ -342,10 +360,10 @@ static long perform(enum host_call call, const union argument *a, int64_t *out) 
     case HOST_READ: return read(I(0), B(1), N(2));
     case HOST_WRITE: return write(I(0), B(1), N(2));
     case HOST_OPEN: return open(T(0), I(1), U(2));
-    case HOST_CLOSE: return close(I(0));
-    case HOST_CLOSEFROM: return syscall(SYS_close_range, U(0), ~0u, 0);
+    case HOST_CLOSE: return is_kept(I(0)) ? -1 : close(I(0));
+    case HOST_CLOSEFROM: return close_from(U(0));
     case HOST_DUP: return dup(I(0));
-    case HOST_DUP2: return dup2(I(0), I(1));
+    case HOST_DUP2: return is_kept(I(0)) || is_kept(I(1)) ? -1 : dup2(I(0), I(1));
     case HOST_LSEEK: {
       off_t at = lseek(I(0), a[1].number, I(2));
       out[3] = at;
@@ -481,11 +499,10 @@ napi_value sys_init_script_begin(napi_env env, napi_callback_info info) {
   return give_int32(env, 0);
 }
 
-/* Zeroes memory, and gives whole pages of it back: they read as zero, and cost nothing. */
-static void wipe(uint8_t *from, uint8_t *to) {
+/* Whole pages of what has been zeroed: they read as zero, and cost nothing. */
+static void give_back(uintptr_t from, uintptr_t to) {
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  explicit_bzero(from, (size_t)(to - from));
-  uintptr_t low = ((uintptr_t)from + page - 1) & -page, high = (uintptr_t)to & -page;
+  uintptr_t low = (from + page - 1) & -page, high = to & -page;
   if (low < high) madvise((void *)low, high - low, MADV_DONTNEED);
 }
 
@@ -510,6 +527,7 @@ __attribute__((noinline)) static void wipe_stack(size_t deeper) {
   for (volatile uint64_t *at = (volatile uint64_t *)((low + 7) & ~(uintptr_t)7);
        (uintptr_t)(at + 1) <= high; at++)
     *at = 0;
+  give_back(low, high);
 }
 
 /* Vector registers: copies go through them, and a signal would put them on the stack. */
@@ -548,7 +566,8 @@ napi_value sys_init_script_wipe(napi_env env, napi_callback_info info) {
   (void)info;
   if (!memory.bytes) return give_int32(env, -EINVAL);
   bool missed = (uintptr_t)__builtin_frame_address(0) < memory.stack + 4096;
-  wipe(memory.bytes, memory.bytes + memory.size);
+  explicit_bzero(memory.bytes, memory.size);
+  give_back((uintptr_t)memory.bytes, (uintptr_t)memory.bytes + memory.size);
   memory.bytes = NULL;
   memory.size = 0;
   wipe_stack(3);

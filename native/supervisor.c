@@ -36,6 +36,7 @@
 #include <uv.h>
 
 #include "fault.h"
+#include "init_script.h"
 
 extern char **environ;
 
@@ -394,6 +395,7 @@ static int sort_descriptors(uint32_t has, const int *fds, int count, struct give
 
 static int open_maps(void) {
   maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  init_script_kept_fd = maps_fd;
   return maps_fd < 0 ? -errno : 0;
 }
 
@@ -586,6 +588,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   sigset_t all, before;
   int result = visit_mappings(false);
   if (result < 0) return give_int32(env, result);
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   pid_t pid = fork();
@@ -602,6 +605,7 @@ napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
   uv_loop_t *loop;
   (void)info;
   signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
   if (maps_fd >= 0) close(maps_fd);
   maps_fd = -1;
   int result = close_others(NULL, 0);

@@ -14,7 +14,7 @@ enum { HOST_ARGS = 8 };
  *   o  nothing: room for a second result, of 64 bits
  * The result is an int32, negative for -errno. */
 #define HOST_CALLS(X) \
-  X(EXIT, "i") X(STRERROR, "ibn") X(CONSTANT, "so") X(GETENV, "sbn") X(CLOCK, "io") \
+  X(EXIT, "i") X(LAST_WORDS, "bn") X(STRERROR, "ibn") X(CONSTANT, "so") X(GETENV, "sbn") X(CLOCK, "io") \
   X(SYSTEM, "S") X(POPEN, "sio") X(WAIT, "l") \
   X(READ, "ibn") X(WRITE, "ibn") X(OPEN, "sii") X(CLOSE, "i") X(CLOSEFROM, "i") X(DUP, "i") \
   X(DUP2, "ii") X(LSEEK, "ilio") X(ISATTY, "i") X(UNLINK, "s") X(RMDIR, "s") X(RENAME, "ss") \

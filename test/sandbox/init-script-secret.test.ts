@@ -3,14 +3,13 @@
  * its own (scan-memory.c) looks for it in /proc/PID/mem; without the wiping it does find it.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { write } from '../../src/sys/fd.ts';
 import { SOCK_STREAM } from '../../src/sys/socket.ts';
 import { CHILD, fileOf, folder, skip, withSockets } from '../support/init-script.ts';
+import { buildScanner, scan } from '../support/scan-memory.ts';
 
 const SCRIPT = `
 local secret = ''
@@ -49,8 +48,7 @@ async function search(scanner: string, secret: Buffer, options: string[]): Promi
       output.on('data', (data) => {
         stdout += data;
         if (!stdout.endsWith('ran\n')) return;
-        const run = spawnSync(scanner, [String(child.pid)], { input: secret, encoding: 'utf8' });
-        found = run.stdout.trim().split(' ').map(Number);
+        found = scan(scanner, child.pid!, secret);
         stdin.end();
       });
       child.on('error', reject);
@@ -62,20 +60,12 @@ async function search(scanner: string, secret: Buffer, options: string[]): Promi
   return found;
 }
 
-const compiler = process.env.CC ?? 'cc';
-const missing = spawnSync(compiler, ['--version']).error ? `${compiler} is missing` : false;
-
 test('a secret that a script has read is nowhere afterwards', {
-  skip: skip || missing,
+  skip,
   timeout: 60_000,
 }, async (t) => {
-  const scanner = join(folder, 'scan-memory');
-  const source = fileURLToPath(new URL('scan-memory.c', import.meta.url));
-  const build = spawnSync(compiler, ['-O2', '-Wall', '-o', scanner, source], { encoding: 'utf8' });
-  assert.equal(build.status, 0, build.stderr);
-  const self = spawnSync(scanner, [String(process.pid)], { input: Buffer.alloc(32, 'a') });
-  if (self.status !== 0) return t.skip('/proc/PID/mem of another process may not be read here');
-
+  const scanner = buildScanner(folder);
+  if (typeof scanner !== 'string') return t.skip(scanner.reason);
   for (let round = 0; round < 2; round++) {
     const secret = randomBytes(32);
     for (let i = 0; i < 16; i++) secret[2 * i] = 97 + (secret[2 * i]! % 26); // something to upper-case
