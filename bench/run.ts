@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,local,scanner,json,filesystem,process] [--runs N] [--quick]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,tls,local,scanner,json,filesystem,process] [--runs N] [--quick]
  *                    [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
@@ -23,6 +23,7 @@ import { processes } from './process.ts';
 import { type Goal, goalTable, type Options, type Section } from './report.ts';
 import { scanner } from './scanner.ts';
 import { startup } from './startup.ts';
+import { tls } from './tls.ts';
 
 type Measure = (options: Options, progress: (line: string) => void) => Section | Promise<Section>;
 
@@ -32,6 +33,7 @@ const sections: Record<string, Measure> = {
   fibers,
   net,
   network,
+  tls,
   local,
   scanner,
   json,
