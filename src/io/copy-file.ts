@@ -19,6 +19,7 @@ import {
 import { close, read, write } from '../sys/fd.ts';
 import { lseek, openat2, SEEK_SET } from '../sys/file.ts';
 import {
+  AT_EMPTY_PATH,
   AT_SYMLINK_NOFOLLOW,
   copyFileRange,
   ficlone,
@@ -217,7 +218,8 @@ export class FileCopy {
   /** A copy that isn't whole goes away, unless somebody has put something else in its place. */
   close(): void {
     if (this.target >= 0) {
-      const made = this.isNew ? fstat(this.target) : undefined;
+      const isKnown = this.isNew && tryStat(this.target, '', AT_EMPTY_PATH) === 0;
+      const made = isKnown ? lastStat() : undefined;
       close(this.target);
       this.target = -1;
       if (made !== undefined) this.forget(made);

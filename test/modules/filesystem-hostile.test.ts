@@ -101,7 +101,7 @@ within(
   'a disk that is read-only',
   MOUNTS,
   noMounts,
-  'mount -t tmpfs tmpfs "$1/disk"; mkdir -p "$1/disk/t/a"; echo x > "$1/disk/t/f"; mount -o remount,ro "$1/disk"',
+  'mount -t tmpfs tmpfs "$1/disk"; mkdir -p "$1/disk/t/a"; echo x > "$1/disk/t/f"; mount -o remount,bind,ro "$1/disk"',
   `
   local disk = dir / 'disk'
   print(try(fs.remove_all, disk / 't'), try(fs.create_directory, disk / 'd'), try(fs.remove, disk / 't/f'))

@@ -379,6 +379,44 @@ true	true
 );
 
 spec(
+  'interrupted at any point, what is there is whole, and the rest comes when it is begun again',
+  `${ON_DISK}
+  make('t/a/f1', 't/a/f2', 't/b/c/f3', 't/f4')
+  write(dir / 't/large', ('x'):rep(2^19))
+  fs.create_hardlink(dir / 't/a/f1', dir / 't/b/linked')
+  local whole = tree(dir / 't')
+  local opts = {recursive = true, existing = 'skip', preserve = {'links', 'times'}}
+  local early, late = 0, 0
+  local function interrupt_after(k, f, ...)
+    local args = {...}
+    local fiber = spawn(function() f(unpack(args)) end)
+    for i = 1, k do time.sleep(0) end
+    fiber:interrupt()
+    fiber:join()
+    if fiber.interruption_caught then early = early + 1 else late = late + 1 end
+  end
+  for k = 0, 40 do
+    interrupt_after(k, fs.copy, dir / 't', dir / 'x', opts)
+    if fs.exists(dir / 'x') then
+      for entry in fs.recursive_directory_iterator(dir / 'x') do
+        if entry.type == 'regular' then
+          local original = dir / 't' / fs.relative(entry.path, dir / 'x')
+          assert(read(entry.path) == read(original), tostring(entry.path))
+        end
+      end
+    end
+    fs.copy(dir / 't', dir / 'x', opts)
+    assert(tree(dir / 'x') == whole)
+    interrupt_after(k, fs.remove_all, dir / 'x')
+    fs.remove_all(dir / 'x')
+    assert(not fs.exists(dir / 'x'))
+  end
+  print(early > 0)
+`,
+  'true\n',
+);
+
+spec(
   'a program that ends in the middle of it leaves no descriptor',
   `${ON_DISK}
   make('t/a/b/c', 't/d/e')
