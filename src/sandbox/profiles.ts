@@ -36,7 +36,17 @@ const memory = (writeAndExecute: boolean): Rule[] => [
   {
     calls: ['munmap', 'madvise', 'mremap', 'brk', 'futex', 'membarrier', 'rseq', 'set_robust_list'],
   },
-  { calls: ['getpid', 'gettid', 'sched_yield', 'sched_getaffinity', 'getrusage', 'getrandom'] },
+  {
+    calls: [
+      'getpid',
+      'getppid',
+      'gettid',
+      'sched_yield',
+      'sched_getaffinity',
+      'getrusage',
+      'getrandom',
+    ],
+  },
   {
     calls: [
       'clock_gettime',

@@ -31,6 +31,7 @@ const NUMBERS = {
   nanosleep: [35, 101],
   getpid: [39, 172],
   sendto: [44, 206],
+  getppid: [110, 173],
   recvfrom: [45, 207],
   sendmsg: [46, 211],
   recvmsg: [47, 212],

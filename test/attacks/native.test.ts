@@ -1,0 +1,268 @@
+/**
+ * Attacks from behind the walls by somebody who makes any system call that he likes: each says what it tries, and
+ * what comes of it. They run in processes that are made as those of `sandbox = 'inbox'` are.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { packetPair } from '../../src/io/packet.ts';
+import { startProcess } from '../../src/io/supervisor.ts';
+import { availableWalls } from '../../src/sandbox/apply.ts';
+import { DEFAULT_LIMITS, NO_WALLS, type Plan, planInbox } from '../../src/sandbox/plan.ts';
+import { ALL_NAMESPACES } from '../../src/sandbox/policy.ts';
+import { close, pipe2 } from '../../src/sys/fd.ts';
+import { nativeFailure } from '../../src/sys/native.ts';
+
+function reason(): string | undefined {
+  if (nativeFailure() !== undefined) return nativeFailure();
+  if (process.arch !== 'x64') return 'the numbers of calls are those of x86-64';
+  if (spawnSync('cc', ['--version']).error !== undefined) return 'there is no C compiler';
+  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
+  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
+    ? undefined
+    : 'the kernel gives no namespaces here';
+}
+const skip = reason() ?? false;
+
+const folder = mkdtempSync(join(tmpdir(), 'perilune-attacks-'));
+const addon = join(folder, 'raw.node');
+after(() => rmSync(folder, { recursive: true }));
+before(() => {
+  if (skip !== false) return;
+  const include = join(dirname(dirname(process.execPath)), 'include/node');
+  const source = join(import.meta.dirname, 'raw.c');
+  const made = spawnSync('cc', ['-shared', '-fPIC', '-O1', `-I${include}`, '-o', addon, source], {
+    encoding: 'utf8',
+  });
+  assert.equal(made.stderr, '');
+});
+
+const command = (): string[] => [
+  process.execPath,
+  '--single-threaded',
+  '--v8-pool-size=0',
+  '--disable-sigusr1',
+  join(import.meta.dirname, 'jail.ts'),
+  addon,
+];
+
+/** What `code` gives in there; undefined: the process ended without a word. */
+function inside(code: string, walls: Plan, cloneFlags: number): unknown {
+  const { sender, receiver } = packetPair();
+  const { readEnd, writeEnd } = pipe2(0);
+  try {
+    startProcess(command(), false, {
+      cloneFlags,
+      isNobody: cloneFlags !== 0,
+      inbox: receiver,
+      cwd: undefined,
+      standard: [undefined, writeEnd, undefined],
+      arg: undefined,
+      body: Buffer.from(JSON.stringify({ walls, code })),
+    });
+    close(writeEnd);
+    let text = '';
+    const bytes = Buffer.alloc(65536);
+    for (let n = readSync(readEnd, bytes); n > 0; n = readSync(readEnd, bytes))
+      text += bytes.toString('utf8', 0, n);
+    return text === '' ? undefined : JSON.parse(text);
+  } finally {
+    close(readEnd);
+    close(sender);
+    close(receiver);
+  }
+}
+
+const walls = planInbox(availableWalls(), DEFAULT_LIMITS, false);
+const attack = (code: string): unknown => inside(code, walls, ALL_NAMESPACES);
+
+const EPERM = -1;
+
+/** Of each: what it tries, and the system call that would do it. All are refused. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'open a file of the host': "call(257, -100, '/etc/passwd', 0)",
+  'open it by its old call': "call(2, '/etc/passwd', 0)",
+  'open it by the newest call': "call(437, -100, '/etc/passwd', new Uint8Array(24), 24)",
+  'open its own program': "call(257, -100, '/proc/self/exe', 0)",
+  "open the host's memory": "call(257, -100, '/proc/1/mem', 2)",
+  'open a file by its handle, past all mounts': 'call(304, -100, new Uint8Array(128), 0)',
+  'make such a handle': "call(303, -100, '/', new Uint8Array(128), new Int32Array(1), 0)",
+  'see whether a file is there': "call(21, '/etc/passwd', 0)",
+  'ask for its size': "call(4, '/etc/passwd', new Uint8Array(256))",
+  'read a link': "call(89, '/proc/self/exe', new Uint8Array(100), 100)",
+  'make a directory': "call(83, '/x', 511)",
+  'make a device': "call(133, '/x', 8630, 259)",
+  'make a link': "call(88, '/etc', '/x')",
+  'remove a file': "call(87, '/etc/passwd')",
+  'rename one': "call(82, '/etc', '/x')",
+  'change the mode of one': "call(90, '/etc/passwd', 511)",
+  'ask where it is': 'call(79, new Uint8Array(4096), 4096)',
+  'go elsewhere': "call(80, '/proc')",
+  'go back through a descriptor': 'call(81, 3)',
+  'list a directory': 'call(217, 0, new Uint8Array(1024), 1024)',
+  'execute a program': "call(59, '/bin/sh', 0, 0)",
+  'execute a descriptor': "call(322, 0, '', 0, 0, 4096)",
+  'make a process': 'call(57)',
+  'make one that shares the memory': 'call(58)',
+  'make one by clone': 'call(56, 17, 0, 0, 0, 0)',
+  'make one in a user namespace': 'call(56, 0x10000011, 0, 0, 0, 0)',
+  'leave for a new user namespace': 'call(272, 0x10000000)',
+  'enter a namespace': 'call(308, 3, 0)',
+  'mount a file system': "call(165, 'none', '/', 'proc', 0, 0)",
+  'mount one by the new calls': "call(430, 'proc', 0)",
+  'unmount the root': "call(166, '/', 2)",
+  'change the root': "call(161, '/')",
+  'exchange the root': "call(155, '/', '/')",
+  'signal PID 1': 'call(62, 1, 9)',
+  'signal all': 'call(62, -1, 9)',
+  'signal a thread': 'call(234, 1, 1, 9)',
+  'queue a signal': 'call(129, 1, 9, new Uint8Array(128))',
+  'get a handle of a process': 'call(434, 1, 0)',
+  'signal by it': 'call(424, 3, 9, 0, 0)',
+  'take a descriptor out of a process': 'call(438, 3, 0, 0)',
+  'trace PID 1': 'call(101, 16, 1, 0, 0)',
+  'let itself be traced': 'call(101, 0, 0, 0, 0)',
+  "read another's memory": 'call(310, 1, new Uint8Array(16), 1, new Uint8Array(16), 1, 0)',
+  'write to it': 'call(311, 1, new Uint8Array(16), 1, new Uint8Array(16), 1, 0)',
+  'compare descriptors with another': 'call(312, 1, 2, 0, 0, 0)',
+  'make an internet socket': 'call(41, 2, 1, 0)',
+  'make a local socket': 'call(41, 1, 1, 0)',
+  'make a raw socket': 'call(41, 17, 3, 0)',
+  'talk to the kernel by netlink': 'call(41, 16, 3, 0)',
+  'talk to the hypervisor': 'call(41, 40, 1, 0)',
+  'use the kernel for cryptography': 'call(41, 38, 5, 0)',
+  'make a pair of other sockets': 'call(53, 1, 1, 0, new Int32Array(2))',
+  'connect what it has': 'call(42, 3, new Uint8Array(110), 110)',
+  'name what it has': 'call(49, 3, new Uint8Array(2), 2)',
+  'listen on what it has': 'call(50, 3, 1)',
+  'attach a program to a socket': 'call(54, 3, 1, 26, new Uint8Array(16), 16)',
+  'be told the credentials of others': 'call(54, 3, 1, 16, new Int32Array([1]), 4)',
+  'make a ring of io_uring': 'call(425, 8, new Uint8Array(120))',
+  'use a ring of io_uring': 'call(426, 4, 1, 0, 0, 0, 0)',
+  'load a program into the kernel': 'call(321, 5, new Uint8Array(64), 64)',
+  'watch the processor': 'call(298, new Uint8Array(128), 0, -1, -1, 0)',
+  'handle page faults': 'call(323, 0)',
+  'use keys of the kernel': 'call(250, 0, -3, 0, 0, 0)',
+  'add one': "call(248, 'user', 'x', 'x', 1, -3)",
+  'take back identity': 'call(105, 0)',
+  'take back privileges':
+    'call(126, new Uint8Array([0x22, 5, 8, 0x20, 0, 0, 0, 0]), new Uint8Array(24).fill(255))',
+  'outlive its parent': 'call(157, 1, 0, 0, 0, 0)',
+  'become dumpable': 'call(157, 4, 1, 0, 0, 0)',
+  'allow others to trace it': 'call(157, 0x59616d61, -1, 0, 0, 0)',
+  'install a filter that tells on system calls': 'call(317, 1, 8, new Uint8Array(16))',
+  'type into the terminal': 'call(16, 0, 0x5412, new Uint8Array(1))',
+  'take a terminal': 'call(16, 0, 0x540e, 1)',
+  'be signalled by a descriptor for others': 'call(72, 3, 8, 1)',
+  'be told of changes in a directory': 'call(72, 3, 1026, 1)',
+  'watch files': 'call(294, 0)',
+  'watch all files': 'call(300, 0, 0)',
+  'share memory': 'call(29, 0, 4096, 0x3ff)',
+  'make a message queue': "call(240, 'x', 66, 511, 0)",
+  'make semaphores': 'call(64, 0, 1, 0x3ff)',
+  'make a file in memory': "call(319, 'x', 0)",
+  'make secret memory': 'call(447, 0)',
+  'raise its limits': 'call(302, 0, 7, new Uint8Array(16).fill(255), 0)',
+  'raise them by the old call': 'call(160, 7, new Uint8Array(16).fill(255))',
+  'raise its priority': 'call(141, 0, 0, -20)',
+  'become a real-time process': 'call(144, 0, 1, new Int32Array([1]))',
+  'read the log of the kernel': 'call(103, 3, new Uint8Array(100), 100)',
+  'load a module': "call(175, new Uint8Array(8), 8, '')",
+  'start another kernel': 'call(246, 0, 0, 0, 0)',
+  reboot: 'call(169, 0xfee1dead, 672274793, 0x1234567, 0)',
+  'set the clock': 'call(227, 0, new Uint8Array(16))',
+  'set the name of the host': "call(170, 'x', 1)",
+  'ask for the kernel and its version': 'call(63, new Uint8Array(390))',
+  'use ports of the hardware': 'call(173, 0, 1, 1)',
+  'change its segments': 'call(154, 1, new Uint8Array(16), 16)',
+  'change its personality': 'call(135, 0x0040000)',
+  'send a file from descriptor to descriptor': 'call(40, 1, 0, 0, 1)',
+  'splice pipes': 'call(275, 0, 0, 1, 0, 1, 0)',
+  'move pages of others': 'call(279, 1, 0, 0, 0, 0, 0)',
+  swap: "call(167, '/x', 0)",
+  count: "call(163, '/x')",
+  'set a timer that signals': 'call(222, 0, new Uint8Array(64), new Int32Array(1))',
+};
+
+test('the same calls work without walls: the attacks are real', { skip }, () => {
+  const open =
+    "(call) => [call(257, -100, '/etc/passwd', 0) >= 0, call(41, 2, 1, 0) >= 0, call(62, 1, 0), call(63, new Uint8Array(390))]";
+  const [opened, socket, , uname] = inside(open, NO_WALLS, 0) as unknown[];
+  assert.deepEqual([opened, socket, uname], [true, true, 0]);
+});
+
+const names = Object.keys(REFUSED);
+let outcome: Record<string, number> = {};
+test('all of these at once', { skip }, () => {
+  const body = names.map((name) => `${JSON.stringify(name)}: ${REFUSED[name]}`).join(',\n');
+  outcome = attack(`(call) => ({${body}})`) as Record<string, number>;
+  assert.equal(Object.keys(outcome).length, names.length);
+});
+for (const name of names) test(name, { skip }, () => assert.equal(outcome[name], EPERM));
+
+test('a process by the newest call is one that the kernel does not know', { skip }, () => {
+  assert.equal(attack('(call) => call(435, new Uint8Array(88), 88)'), -38);
+});
+
+test('the table of calls for x32 kills it', { skip }, () => {
+  assert.equal(attack('(call) => call(0x40000000 | 39)'), undefined);
+});
+
+test('and so does the one for 32 bits', { skip }, () => {
+  assert.equal(attack('(call, call32) => call32(20)'), undefined);
+});
+
+test('of its descriptors one is a socket, and none leads to a file or a directory', {
+  skip,
+}, () => {
+  const kinds = attack(`(call) => {
+    const kinds = {};
+    for (let fd = 0; fd < 1024; fd++) {
+      const stat = new Uint32Array(36);
+      if (call(5, fd, stat) < 0) continue;
+      const kind = (stat[6] >>> 12).toString(8);
+      kinds[kind] = (kinds[kind] || 0) + 1;
+    }
+    return kinds;
+  }`) as Record<string, number>;
+  // 0: of no file system (events); 1: pipes; 14: sockets
+  assert.deepEqual(Object.keys(kinds).sort(), ['0', '1', '14']);
+  assert.equal(kinds['14'], 1);
+});
+
+test('the socket of its inbox is no way to write to the host', { skip }, () => {
+  assert.equal(attack("(call) => call(44, 3, 'x', 1, 0x4000, 0, 0)"), -32); // EPIPE
+});
+
+test('a directory that it gets is of no use', { skip }, () => {
+  // As a message would bring it: descriptor 0.
+  const { sender, receiver } = packetPair();
+  const { readEnd, writeEnd } = pipe2(0);
+  const directory = openSync('/etc', 'r');
+  const code = `(call) => [
+    call(257, 0, 'passwd', 0), call(257, 0, '../etc/passwd', 0), call(437, 0, 'passwd', new Uint8Array(24), 24),
+    call(217, 0, new Uint8Array(1024), 1024), call(81, 0), call(262, 0, 'passwd', new Uint8Array(256), 0),
+    call(269, 0, 'passwd', 0), call(263, 0, 'passwd', 0), call(322, 0, 'passwd', 0, 0, 0),
+  ]`;
+  try {
+    startProcess(command(), false, {
+      cloneFlags: ALL_NAMESPACES,
+      isNobody: true,
+      inbox: receiver,
+      cwd: undefined,
+      standard: [directory, writeEnd, undefined],
+      arg: undefined,
+      body: Buffer.from(JSON.stringify({ walls, code })),
+    });
+    close(writeEnd);
+    const bytes = Buffer.alloc(4096);
+    const n = readSync(readEnd, bytes);
+    assert.deepEqual(JSON.parse(bytes.toString('utf8', 0, n)), Array(9).fill(EPERM));
+  } finally {
+    closeSync(directory);
+    for (const fd of [readEnd, sender, receiver]) close(fd);
+  }
+});
