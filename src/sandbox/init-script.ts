@@ -51,9 +51,25 @@ const RAISED = Object.freeze({});
 /** Frames between the script's stack and the wiping, of at least 40 bytes each. */
 const DEPTH = 200;
 
+/** Makes V8 compile what every script uses, which it does function by function when they are called. */
+const WARM_UP = `
+errexit = false
+C.read(-1, 1)
+C.open('', C.O_RDONLY)
+for i = 1, 3 do pcall(error, ('%d'):format(i) .. tostring(i):upper():sub(1):gsub('.', '%0')) end
+for name in pairs({x = mode(1, 1, 1)}) do bit.bor(#name, 1) end
+pcall(function() return C.no_such_name end)
+`;
+
 /** Compile the module: once, in the process that is forked for each script. */
 export function compileInitScript(): CompiledInitScript {
-  return new (api().Module)(initScriptModule());
+  const module = new (api().Module)(initScriptModule());
+  runInitScript(
+    module,
+    Uint8Array.from(WARM_UP, (c) => c.charCodeAt(0)),
+    undefined,
+  );
+  return module;
 }
 
 /**
