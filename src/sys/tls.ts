@@ -2,8 +2,8 @@
  * OpenSSL as Node carries it, on a descriptor: native/tls.c says how it works. Loaded when it is first
  * used. Results that are numbers are ≥ 0, -errno, FAILED, TRUNCATED or PASSWORD_NEEDED.
  */
-import { SysError } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { ENOSYS, SysError } from './errno.ts';
+import { type Fd, native, nativeAvailable } from './native.ts';
 
 /** OpenSSL says no: `tlsStatus[CODE]` is its code, `tlsStatus[VERIFY]` an X509_V_. */
 export const FAILED = -8192;
@@ -114,6 +114,7 @@ let functions: TlsFunctions | undefined;
 /** @throws SysError  ENOSYS: this Node exports no OpenSSL of the version that the addon is for */
 export function openTls(): TlsFunctions {
   if (functions !== undefined) return functions;
+  if (!nativeAvailable()) throw new SysError('tls_open', ENOSYS);
   const result = native().tls_open(tlsStatus);
   if (typeof result === 'number') throw new SysError('tls_open', -result);
   functions = result as TlsFunctions;

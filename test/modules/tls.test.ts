@@ -242,6 +242,24 @@ no_authority\tcertificate verify failed\tasio.ssl\tunable to get local issuer ce
   );
 
   tls(
+    'certificates on a revocation list are refused',
+    `
+    local cctx = client_context()
+    cctx:load_verify_file(at('revocations.pem'))
+    for _, name in ipairs{'revoked', 'server'} do
+      local c, s, e1 = handshaken(cctx, server_context(name))
+      print(name, e1, e1 and e1.verify_error)
+      close(c, s)
+    end
+    local c, s = pair(nil, server_context('revoked')) -- without the list
+    close(c, s)
+  `,
+    `revoked\tcertificate verify failed\tcertificate revoked
+server\tnil\tnil
+`,
+  );
+
+  tls(
     'weak keys and signatures are refused on both sides',
     `
     raises(server_context, 'weak_key')

@@ -65,6 +65,15 @@ function makeAll(folder: string): void {
   openssl('pkcs8', '-topk8', '-in', 'server.key', '-out', 'locked.key', '-passout', 'pass:secret');
   openssl('x509', '-in', 'server.pem', '-outform', 'der', '-out', 'server.der');
   openssl('pkey', '-in', 'server.key', '-outform', 'der', '-out', 'server.key.der');
+  issue('revoked', LOCAL);
+  const ca = ['database=index', 'certificate=ca.pem', 'private_key=ca.key', 'default_md=sha256'];
+  writeFileSync(
+    join(folder, 'ca.cnf'),
+    ['[ca]', 'default_ca=ours', '[ours]', ...ca, 'default_crl_days=30\n'].join('\n'),
+  );
+  writeFileSync(join(folder, 'index'), '');
+  openssl('ca', '-config', 'ca.cnf', '-revoke', 'revoked.pem');
+  openssl('ca', '-config', 'ca.cnf', '-gencrl', '-out', 'revocations.pem');
   openssl(
     'genpkey',
     '-genparam',
