@@ -1305,21 +1305,17 @@ class FunctionLowering {
 
   /** `setmetatable({…}, Class)`: where it is the library's, the table is made as one of that class. */
   private newObject(e: CallExpr): Callee | undefined {
-    if (this.options.suspendAll || e.kind !== 'call' || calledName(e) !== 'setmetatable') return;
     const [literal, meta] = e.args;
-    if (e.args.length !== 2 || literal!.kind !== 'table' || !isVariable(meta!)) return;
-    if (FunctionLowering.isOrdered(literal!) || literal!.items.length > FunctionLowering.LITERAL)
-      return;
+    if (!this.isSetMetatable(e) || !FunctionLowering.isLiteral(literal!)) return;
     this.code.scratch = true;
     const fn = this.atom(this.spillCell(this.object(this.exp(e.fn))));
     let found = base;
     const isPlain = FunctionLowering.isPlain(meta!);
     const test: ClassTest['test'] = () => {
       found = this.atom(this.exp(meta!));
-      const js = `${fn.js} === $I.setmetatable && ((${found.js})?.maker ?? $maker(${found.js}))`;
-      return { js, vars: [...fn.vars, ...found.vars] };
+      return FunctionLowering.makerOf(fn, found);
     };
-    const t = this.table(literal!, { isPlain, test });
+    const t = this.table(literal, { isPlain, test });
     return {
       fn,
       names: [name(e.fn), `call ${countOf(e.args, 0)}`],
@@ -1330,6 +1326,65 @@ class FunctionLowering {
         isMade: true,
       },
     };
+  }
+
+  /** `setmetatable(…, Class)` with a class that is the value of a variable. */
+  private isSetMetatable(e: CallExpr): e is Extract<CallExpr, { kind: 'call' }> {
+    if (this.options.suspendAll || e.kind !== 'call' || calledName(e) !== 'setmetatable')
+      return false;
+    return e.args.length === 2 && isVariable(e.args[1]!);
+  }
+
+  private static isLiteral(e: Expr): e is TableExpr {
+    if (e.kind !== 'table' || FunctionLowering.isOrdered(e)) return false;
+    return e.items.length <= FunctionLowering.LITERAL;
+  }
+
+  private static makerOf(fn: Ex, meta: Ex): ReturnType<ClassTest['test']> {
+    const js = `${fn.js} === $I.setmetatable && ((${meta.js})?.maker ?? $maker(${meta.js}))`;
+    return { js, vars: [...fn.vars, ...meta.vars] };
+  }
+
+  /**
+   * `local o = {…}`, then `setmetatable(o, Class)`: as `local o = setmetatable({…}, Class)`.
+   * @returns false where it is something else, and nothing has been done
+   */
+  private localObject(s: Stat, next: Stat | undefined): boolean {
+    if (s.kind !== 'local' || next?.kind !== 'callStat' || next.call.kind !== 'call') return false;
+    const { call } = next;
+    const [literal] = s.exprs;
+    const [local] = s.vars;
+    const [t, meta] = call.args;
+    if (s.exprs.length !== 1 || s.vars.length !== 1 || !FunctionLowering.isLiteral(literal!))
+      return false;
+    const isIt = (e: Expr): boolean => e.kind === 'local' && e.v === local;
+    if (!this.isSetMetatable(call) || !isIt(t!) || isIt(meta!) || isIt(call.fn)) return false;
+    if (!isVariable(call.fn)) return false;
+    this.line = s.line;
+    this.code.scratch = true;
+    let fn = base;
+    let found = base;
+    const isPlain = FunctionLowering.isPlain(meta!) && FunctionLowering.isPlain(call.fn);
+    const made = this.table(literal, {
+      isPlain,
+      test: () => {
+        this.line = next.line;
+        fn = this.atom(this.spillCell(this.object(this.exp(call.fn))));
+        found = this.atom(this.exp(meta!));
+        return FunctionLowering.makerOf(fn, found);
+      },
+    });
+    this.bind(local!, made);
+    const v = this.temp();
+    this.emitSite(
+      `const ${v.name} = m$ ? $NONE : ${this.callText(fn, `${made.js}, ${found.js}`)}; if (${v.name} !== $NONE && $isA(${v.name}) && $settle(${v.name}) === $SUSPEND) return `,
+      ';',
+      [...fn.vars, ...made.vars, ...found.vars],
+      undefined,
+      'none',
+      [name(call.fn), `call ${countOf(call.args, 0)}`],
+    );
+    return true;
   }
 
   private spillCell(e: Ex): Ex {
@@ -1595,7 +1650,8 @@ class FunctionLowering {
     if (label === undefined) {
       for (let i = from; i < stats.length; i++) {
         this.maybeCut();
-        this.stat(stats[i]!);
+        if (this.localObject(stats[i]!, stats[i + 1])) i++;
+        else this.stat(stats[i]!);
       }
       tail?.();
       return;

@@ -335,3 +335,51 @@ do -- many classes: the later ones are made another way
   for i = 1, 90 do s = scope(s) s['v' .. i] = i end
   print(s.top, s.v1, s.v50, s.v90, s.v91)
 end
+
+do -- made first, and given its class by the next statement
+  local C = { c = 1 }
+  C.__index = C
+  local function new(x)
+    local o = { x = x, y = function() return o end }
+    setmetatable(o, C)
+    return o
+  end
+  print(new(1).c, new(2).x, getmetatable(new(3)) == C, new(4).y())
+  local function captured(x)
+    local o = { x }
+    setmetatable(o, C)
+    return function() o.x = (o.x or 0) + o.c return o.x, #o end
+  end
+  local f = captured(1)
+  print(f(), f())
+  local function other(setmetatable)
+    local o = { 1 }
+    setmetatable(o, C)
+    return o.c, o.seen
+  end
+  print(other(function(t, c) t.seen = c == C end))
+  print(other(setmetatable))
+  local function own()
+    local o = { v = 1 }
+    setmetatable(o, o)
+    return o.v, getmetatable(o) == o
+  end
+  print(own())
+  local function wrong(c)
+    local o = {}
+    setmetatable(o, c)
+    return o
+  end
+  print(pcall(wrong, 5), getmetatable((wrong(nil))))
+  C.__metatable = 'locked'
+  print((pcall(wrong, C)))
+  print(getmetatable(wrong(C)), wrong(C).c)
+  local function calls(c)
+    local order = {}
+    local function tick(x) order[#order + 1] = x return x end
+    local o = { tick(1), x = tick(2), [tick(3)] = 3 }
+    setmetatable(o, c)
+    return table.concat(order), o.c, o.x
+  end
+  print(calls(C))
+end
