@@ -71,17 +71,25 @@ function heritage(meta: LuaTable): LuaTable | undefined {
   return ownField(above, '$_G') === above ? undefined : above;
 }
 
-/** Its own properties stand in front of those of the class: no metamethod is inherited, and no maker. */
+/**
+ * Its own properties stand in front of those of the class: no metamethod is inherited, and no maker. The
+ * first four are what a table of the class has as long as it has nothing else, and need not keep itself.
+ */
 const Link = new Function(
-  `return function Link() { this.chained = true; this.maker = undefined;
+  'EMPTY',
+  `return function Link(meta) {
+    this.arr = EMPTY; this.hash = undefined; this.meta = meta; this.named = true;
+    this.chained = true; this.maker = undefined;
     ${EVENTS.map((event) => `this.$${event} = undefined;`).join(' ')} }`,
-)() as new () => object;
+)(EMPTY) as new (
+  meta: LuaTable,
+) => object;
 
 /** What is to be the prototype of the tables of a class. */
 function linkOf(meta: LuaTable): object {
   let link = links.get(meta);
   if (link === undefined) {
-    link = new Link();
+    link = new Link(meta);
     links.set(meta, link);
     bend(meta, link);
   }
@@ -115,7 +123,12 @@ function chain(t: LuaTable): void {
 
 /** The table gets another metatable, or a string into its hash part. */
 export function unchain(t: LuaTable): void {
+  const { arr, hash, meta, named } = t;
   Object.setPrototypeOf(t, LuaTable.prototype);
+  t.arr = arr;
+  t.hash = hash;
+  t.meta = meta;
+  t.named = named;
 }
 
 const UNDERSCORE = 95;
@@ -154,13 +167,8 @@ export function makerOf(meta: LuaValue): TableMaker | false {
     if (uses < USES) return false;
   }
   // Each with a text of its own: of equal ones V8 learns in common.
-  const maker = new Function(
-    'EMPTY',
-    'meta',
-    `/* class ${++makers} */ return function LuaTable() {
-      this.arr = EMPTY; this.hash = undefined; this.meta = meta; this.named = true;
-    }`,
-  )(EMPTY, meta) as TableMaker;
+  const text = `/* class ${++makers} */ return function LuaTable() {}`;
+  const maker = new Function(text)() as TableMaker;
   maker.prototype = linkOf(meta);
   watch(meta, maker);
   return maker;

@@ -590,8 +590,13 @@ export const OWN = 4;
 
 /** The own properties of a table in order: fields begin at `OWN`. */
 function propertiesOf(t: LuaTable): string[] {
-  return t.named ? Object.keys(t) : [];
+  if (!t.named) return [];
+  const own = Object.keys(t);
+  // A table of a class (classes.ts) may have none of the four, or have got them later.
+  if (own[0] === 'arr' && own[OWN - 1] === 'named') return own;
+  return ['', '', '', '', ...own.filter((p) => p.charCodeAt(0) === DOLLAR)];
 }
+const DOLLAR = 36;
 
 // ── raw access ─────────────────────────────────────────────────────────────────────────────────────
 
