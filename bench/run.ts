@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,tls,local,scanner,json,filesystem,process] [--runs N] [--quick]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,tls,local,scanner,json,file,filesystem,process] [--runs N] [--quick]
  *                    [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engine } from './engine.ts';
 import { fibers } from './fibers.ts';
+import { files } from './file.ts';
 import { filesystem } from './filesystem.ts';
 import { json } from './json.ts';
 import { local } from './local.ts';
@@ -37,6 +38,7 @@ const sections: Record<string, Measure> = {
   local,
   scanner,
   json,
+  file: files,
   filesystem,
   process: processes,
 };

@@ -1,10 +1,16 @@
-/** Text on standard input through stream.scanner, beside mawk and LuaJIT’s io.lines. */
+/** Text on standard input through stream.scanner, beside mawk, gawk and LuaJIT’s io.lines. */
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { installed } from './machine.ts';
 import { buildTool, type Contender, compare, least, median, root } from './measure.ts';
 import { type Goal, goal, mb, type Options, type Section, table, unmeasured } from './report.ts';
+
+const SEPARATORS = [
+  { what: 'a text', name: 'text', awk: ['-F', '[ ]'] },
+  { what: 'a regular expression', name: 'regex', awk: ['-F', ' +host-| +'] },
+  { what: 'awk’s white space', name: 'awk', awk: [] },
+];
 
 export function scanner(options: Options, progress: (line: string) => void): Section {
   const megabytes = options.quick ? 64 : 1024;
@@ -21,11 +27,12 @@ export function scanner(options: Options, progress: (line: string) => void): Sec
     contenders.push({ name: 'luajit, io.lines', command: ['luajit', plain] });
   }
   progress(`${megabytes} MB, ${options.runs} runs each`);
+  let size = megabytes;
   const fifo = join(root, 'build/bench/scanner.fifo');
   const open: number[] = [];
   const stdin = (): number => {
     for (const fd of open.splice(0)) closeSync(fd);
-    spawn('sh', ['-c', `exec ${generator} ${megabytes} > '${fifo}'`], { stdio: 'ignore' });
+    spawn('sh', ['-c', `exec ${generator} ${size} > '${fifo}'`], { stdio: 'ignore' });
     const fd = openSync(fifo, 'r');
     open.push(fd);
     return fd;
@@ -34,6 +41,28 @@ export function scanner(options: Options, progress: (line: string) => void): Sec
   spawnSync('mkfifo', [fifo]);
   try {
     const results = compare(contenders, options.runs, { stdin, seconds: 300 });
+    size = Math.max(64, megabytes / 4);
+    progress(`separators: ${size} MB, ${options.runs} runs each`);
+    const separators = SEPARATORS.map(({ what, name, awk }) => {
+      const program = '{ lines++; sum += $3 } END { printf "%d\\t%.0f\\n", lines, sum }';
+      const contenders: Contender[] = [
+        {
+          name: 'perilune',
+          command: [options.perilune, join(root, 'bench/scanner/separators.lua'), '--', name],
+        },
+        ...['mawk', 'gawk'].filter(installed).map((one) => ({
+          name: one,
+          command: ['env', 'LC_ALL=C', one, ...awk, program],
+        })),
+      ];
+      const costs = compare(contenders, options.runs, { stdin, seconds: 300 });
+      const cost = (one: string): number =>
+        size / least((costs.get(one) ?? []).map((run) => run.cpu));
+      return [
+        what,
+        ...['perilune', 'mawk', 'gawk'].map((one) => (costs.has(one) ? cost(one).toFixed(0) : '–')),
+      ];
+    });
     const cpu = (name: string): number[] => (results.get(name) ?? []).map((run) => run.cpu);
     const peak = (name: string): number => least((results.get(name) ?? []).map((run) => run.peak));
     const speed = (name: string): number => megabytes / least(cpu(name));
@@ -72,6 +101,8 @@ export function scanner(options: Options, progress: (line: string) => void): Sec
             mb(peak(name)),
           ]),
         ),
+        `MB of the same lines a second of CPU time, by what separates the fields (${size} MB; awk in the locale C).\n`,
+        table(['', 'perilune', 'mawk', 'gawk'], separators),
       ].join('\n'),
       goals,
     };

@@ -6,7 +6,7 @@
  * memory of 1 MiB, on which the addon does the system calls: what comes here are numbers of calls, addresses
  * and results, never a byte of a script's. Afterwards the memory and the stack are zeroed.
  */
-import { setCloseOnExec } from '../sys/fd.ts';
+import { getStatusFlags, O_NONBLOCK, setCloseOnExec, setStatusFlags } from '../sys/fd.ts';
 import {
   initScriptBegin,
   initScriptCall,
@@ -77,7 +77,7 @@ export function compileInitScript(): CompiledInitScript {
  * fails while `errexit`, or by a trap) ends the process with status 1 and a line on stderr; so may the
  * script itself (`os.exit`, `C.execve`).
  * @param script  its text, which the caller wipes if it is a secret
- * @param arg     the global `arg`; undefined: nil
+ * @param arg     the global `arg`; undefined: nil. Its open file description is made to block
  */
 export function runInitScript(
   module: CompiledInitScript,
@@ -95,6 +95,8 @@ export function executeInitScript(
   arg: Fd | undefined,
 ): void {
   inheritStandardStreams();
+  // Descriptors of programs don't block; those of scripts do.
+  if (arg !== undefined) setStatusFlags(arg, getStatusFlags(arg) & ~O_NONBLOCK);
   descend(DEPTH, () => execute(module, script, arg ?? -1));
 }
 

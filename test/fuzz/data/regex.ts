@@ -476,8 +476,8 @@ export const regexTexts: Fuzzer<Patterns> = {
       const { at } = thrown;
       return at >= -1 && at <= pattern.length ? undefined : `${of}an error at ${at}`;
     }
-    // Brackets in brackets are POSIX's, and `\s` of bytes is ASCII's.
-    const same = grammar === 'ecma' && !/\[[^\]]*\[[.:=]/.test(pattern);
+    // Brackets in brackets are POSIX's, `\s` of bytes is ASCII's, and a NUL with a digit behind it is no octal number.
+    const same = grammar === 'ecma' && !/\[[^\]]*\[[.:=]|\\0\d/.test(pattern);
     const model = same && !takesForEver(pattern) ? new RegExp(pattern) : undefined;
     for (const s of texts) {
       try {
