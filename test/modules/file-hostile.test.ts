@@ -381,6 +381,26 @@ No such file or directory\tnil
 `,
 );
 
+/** As `slow`, for operations that are ended: what they work on closes when the kernel has let go of it. */
+function ending(name: string, call: string, program: string, expected: string): void {
+  for (const way of ways) {
+    test(`${name} (${way})`, { skip: nativeFailure() ?? false, timeout: 30_000 }, async () => {
+      const before = openDescriptors();
+      injectFault(call, { errno: EAGAIN, times: SLOW.times });
+      useRing(way === 'ring');
+      try {
+        const outcome = await runLua(SETUP + program);
+        assert.deepEqual(outcome, { stdout: expected, stderr: '', code: 0 });
+      } finally {
+        clearFault(call);
+        useRing(true);
+      }
+      while (openDescriptors().length > before.length) await nextTurn();
+      assert.deepEqual(openDescriptors(), before);
+    });
+  }
+}
+
 // ── ended at every point ───────────────────────────────────────────────────────────────────────────
 
 /**
@@ -458,8 +478,8 @@ const EVERY_POINT = `
   end
   print(counts.completed + counts.ended, counts.ended > 20)
 `;
-slow('reads are ended at every point', 'preadv2', EVERY_POINT, '160\ttrue\n');
-slow('writes are ended at every point', 'pwritev2', EVERY_POINT, '160\ttrue\n');
+ending('reads are ended at every point', 'preadv2', EVERY_POINT, '160\ttrue\n');
+ending('writes are ended at every point', 'pwritev2', EVERY_POINT, '160\ttrue\n');
 
 /** The VM ends while operations of all kinds are under way. */
 const END = `
@@ -480,25 +500,8 @@ const END = `
   print 'end'
   require('system').exit()
 `;
-for (const call of ['preadv2', 'pwritev2']) {
-  for (const way of ways) {
-    const name = `the VM ends while ${call} has to wait (${way}): what is open closes when it has come back`;
-    test(name, { skip: nativeFailure() ?? false, timeout: 20_000 }, async () => {
-      const before = openDescriptors();
-      injectFault(call, { errno: EAGAIN, times: SLOW.times });
-      useRing(way === 'ring');
-      try {
-        const outcome = await runLua(SETUP + END);
-        assert.deepEqual(outcome, { stdout: 'end\n', stderr: '', code: 0 });
-      } finally {
-        clearFault(call);
-        useRing(true);
-      }
-      while (openDescriptors().length > before.length) await nextTurn();
-      assert.deepEqual(openDescriptors(), before);
-    });
-  }
-}
+ending('the VM ends while files are read', 'preadv2', END, 'end\n');
+ending('the VM ends while files are written', 'pwritev2', END, 'end\n');
 
 // ── others go on ───────────────────────────────────────────────────────────────────────────────────
 
