@@ -218,7 +218,7 @@ File name too long\tnil
   cannot(SMALL_DISK),
 );
 
-const READ_ONLY = `${SMALL_DISK}; printf text > '${disk}/a'; mount -o remount,ro '${disk}'`;
+const READ_ONLY = `${SMALL_DISK}; printf text > '${disk}/a'; mount -o remount,bind,ro '${disk}'`;
 
 inShell(
   'a disk that is read-only',
