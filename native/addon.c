@@ -38,9 +38,12 @@
   /* signal.c */ \
   X(signal_open) X(signal_watch) X(signal_take) X(signal_dispose) X(signal_disposition) \
   X(signal_raise) \
+  /* confine.c */ \
+  X(capget) X(capset) X(prctl_get) X(prctl_all) X(seccomp_set_mode_filter) \
+  X(landlock_create_ruleset) X(landlock_add_rule) X(landlock_restrict_self) \
   /* process.c */ \
   X(getresuid) X(getresgid) X(setresuid) X(setresgid) X(getgroups) X(setgroups) X(getpgid) \
-  X(setpgid) X(getsid) X(setsid) X(kill) \
+  X(setpgid) X(getsid) X(setsid) X(kill) X(ld_library_directories) \
   /* init_script.c */ \
   X(init_script_module) X(init_script_begin) X(init_script_call) X(init_script_wipe) \
   /* supervisor.c */ \

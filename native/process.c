@@ -1,7 +1,9 @@
 /* Who the process is: ids, groups, sessions. set*id and setgroups are glibc's, for all threads. */
 #include "util.h"
 
+#include <dlfcn.h>
 #include <grp.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,4 +111,26 @@ napi_value sys_kill(napi_env env, napi_callback_info info) {
   int32_t arg[2];
   if (!take_int32s(env, info, arg, 2)) return NULL;
   return give_result(env, kill(arg[0], arg[1]));
+}
+
+/* ld_library_directories() -> array of the directories where the dynamic linker looks for what the
+ * executable needs; empty where it has none to ask.  dlinfo(3), RTLD_DI_SERINFO */
+napi_value sys_ld_library_directories(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value list;
+  Dl_serinfo size;
+  if (napi_create_array(env, &list) != napi_ok) return NULL;
+  void *program = dlopen(NULL, RTLD_LAZY);
+  if (!program || dlinfo(program, RTLD_DI_SERINFOSIZE, &size) != 0) return list;
+  Dl_serinfo *paths = malloc(size.dls_size);
+  if (!paths) return list;
+  if (dlinfo(program, RTLD_DI_SERINFOSIZE, paths) == 0 && dlinfo(program, RTLD_DI_SERINFO, paths) == 0) {
+    for (unsigned i = 0; i < paths->dls_cnt; i++) {
+      napi_value text;
+      if (napi_create_string_latin1(env, paths->dls_serpath[i].dls_name, NAPI_AUTO_LENGTH, &text) == napi_ok)
+        napi_set_element(env, list, i, text);
+    }
+  }
+  free(paths);
+  return list;
 }

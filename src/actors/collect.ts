@@ -45,15 +45,29 @@ const WORTHWHILE = 8 * 2 ** 20;
  * that only waits, for ever. So where it has grown and nothing goes on, all of it is given back.
  */
 export function shrinkWhenIdle(): void {
+  let shrunkTo = residentSet();
+  if (shrunkTo === undefined) return;
   let { user, system } = process.cpuUsage();
-  let shrunkTo = process.memoryUsage.rss();
-  setInterval(() => {
+  const timer = setInterval(() => {
     const now = process.cpuUsage();
     const used = now.user + now.system - user - system;
     ({ user, system } = now);
-    if (used > IDLE_CPU || process.memoryUsage.rss() < shrunkTo + WORTHWHILE) return;
+    if (used > IDLE_CPU) return;
+    const size = residentSet();
+    if (size === undefined) return clearInterval(timer);
+    if (size < shrunkTo! + WORTHWHILE) return;
     v8Collector()(ALL);
-    shrunkTo = process.memoryUsage.rss();
+    shrunkTo = residentSet() ?? size;
     ({ user, system } = process.cpuUsage());
-  }, LOOK_EVERY).unref();
+  }, LOOK_EVERY);
+  timer.unref();
+}
+
+/** undefined: the process may not know (Landlock hides /proc from it). */
+function residentSet(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 }

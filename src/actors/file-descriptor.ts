@@ -102,7 +102,7 @@ export function newFd(fd: number): FileDescriptor {
 }
 
 /** @throws LuaError  EINVAL{arg}: no file_descriptor; EBUSY: it is closed, or in use by a send */
-export function checkFd(v: LuaValue, position: number): FileDescriptor {
+export function checkFd(v: LuaValue, position: number | string): FileDescriptor {
   if (!(v instanceof FileDescriptor)) throw badArgument(position);
   void v.owned;
   return v;

@@ -30,6 +30,7 @@ import { inbox } from './inbox.ts';
 import { ip } from './ip.ts'; // when it is required
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts'; // when it is required
+import './linux_capabilities.ts';
 import { math } from './math.ts';
 import { mutex } from './mutex.ts'; // when it is required
 import { pipe } from './pipe.ts'; // when it is required

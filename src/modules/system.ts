@@ -8,7 +8,9 @@ import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { luaType } from './define.ts';
 import { exit } from './system/exit.ts';
 import { identity } from './system/identity.ts';
+import { inheritedFunctions } from './system/inherited.ts';
 import { members, toLua } from './system/part.ts';
+import { foreign, rights, SECBITS } from './system/rights.ts';
 import { newSignalTable } from './system/signal.ts';
 import { spawn } from './system/spawn.ts';
 import { standardError, standardInput, standardOutput } from './system/streams.ts';
@@ -33,7 +35,8 @@ luaType('system', System, {
     out: () => standardOutput,
     err: () => standardError,
     signal: (self) => self.signal,
-    ...members({ exit, spawn, ...identity }),
+    ...members({ exit, spawn, ...identity, ...rights, ...foreign, ...inheritedFunctions }),
+    ...Object.fromEntries(Object.entries(SECBITS).map(([name, bit]) => [name, () => bit])),
   },
 });
 

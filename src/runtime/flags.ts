@@ -23,7 +23,7 @@ export function checkFlags(
 export function namedFlags(
   list: LuaTable,
   names: Readonly<Record<string, number>>,
-  position: number,
+  position: number | string,
 ): number {
   let flags = 0;
   for (let i = 1; i <= rawLength(list); i++) {

@@ -168,6 +168,15 @@ export interface Native {
   signal_disposition(signal: number): number;
   signal_raise(signal: number): number;
 
+  capget(pid: number, sets: Uint32Array): number;
+  capset(sets: Uint32Array): number;
+  prctl_get(option: number, a: number, b: number): number;
+  prctl_all(option: number, a: number, b: number): number;
+  seccomp_set_mode_filter(bytes: Uint8Array, offset: number, length: number): number;
+  landlock_create_ruleset(files: number, net: number, scopes: number, flags: number): number;
+  landlock_add_rule(ruleset: Fd, type: number, access: number, what: number): number;
+  landlock_restrict_self(ruleset: Fd): number;
+
   getresuid(ids: Uint32Array): number;
   getresgid(ids: Uint32Array): number;
   setresuid(ids: Uint32Array): number;
@@ -179,6 +188,7 @@ export interface Native {
   getsid(pid: number): number;
   setsid(): number;
   kill(pid: number, signal: number): number;
+  ld_library_directories(): string[];
 
   resolver_open(callback: ResolverCallback): number;
   getaddrinfo(

@@ -64,3 +64,8 @@ export function setsid(): number {
 export function kill(pid: number, signal: number): void {
   ok('kill', native().kill(pid, signal));
 }
+
+/** Where the dynamic linker looks for what the executable needs. dlinfo(3) */
+export function ldLibraryDirectories(): string[] {
+  return native().ld_library_directories();
+}

@@ -11,6 +11,7 @@ import type { LuaError } from '../../runtime/error.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
 import { entries, LuaTable, rawGet, rawGetString, rawLength } from '../../runtime/table.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
+import { ESRCH } from '../../sys/errno.ts';
 import { getLimits, RLIMIT_STACK, RLIMITS } from '../../sys/rlimit.ts';
 import { LAST_SIGNAL, SIGTERM } from '../../sys/signal.ts';
 import {
@@ -25,6 +26,7 @@ import {
 import { luaType } from '../define.ts';
 import { checkIds } from './identity.ts';
 import { needAddon, toLua } from './part.ts';
+import { capabilitiesOf } from './rights.ts';
 
 // ── options ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -329,6 +331,10 @@ luaType('subprocess', Subprocess, {
     kill(self, signal: LuaValue) {
       self.io.kill(checkInteger(signal, 2, 'kill') | 0);
       return NONE;
+    },
+    cap_get(self) {
+      if (self.io.status !== undefined) throw systemError(ESRCH);
+      return capabilitiesOf(self.io.pid);
     },
   },
   properties: {
