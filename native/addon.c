@@ -39,7 +39,7 @@
   X(signal_open) X(signal_watch) X(signal_take) X(signal_dispose) X(signal_disposition) \
   X(signal_raise) \
   /* confine.c */ \
-  X(capget) X(capset) X(prctl_get) X(prctl_all) X(seccomp_set_mode_filter) \
+  X(capget) X(capset) X(prctl_get) X(prctl_all) \
   X(landlock_create_ruleset) X(landlock_add_rule) X(landlock_restrict_self) \
   /* process.c */ \
   X(getresuid) X(getresgid) X(setresuid) X(setresgid) X(getgroups) X(setgroups) X(getpgid) \

@@ -1,4 +1,4 @@
-/* Giving up rights: capabilities, Landlock, seccomp, no_new_privs. What the kernel keeps for each thread is changed
+/* Giving up rights one by one: capabilities, Landlock, no_new_privs. What the kernel keeps for each thread is changed
  * in all of them here, as setuid(3) does it: the caller first, and if that fails nothing has happened;
  * then each other thread by a signal whose handler makes the same call. A thread where it fails, or that doesn't
  * answer, would keep what the program believes to have given up: the process ends then. */
@@ -7,8 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -238,29 +236,7 @@ napi_value sys_prctl_all(napi_env env, napi_callback_info info) {
   return give_result(env, on_all_threads(SYS_prctl, arg[0], arg[1], arg[2], 0, 0));
 }
 
-/* ── seccomp, Landlock ─────────────────────────────────────────────────────────────────────────── */
-
-/* seccomp_set_mode_filter(bytes, offset, length) -> 0 or -errno, in all threads: an array of struct
- * sock_filter.  seccomp(2), SECCOMP_FILTER_FLAG_TSYNC */
-napi_value sys_seccomp_set_mode_filter(napi_env env, napi_callback_info info) {
-  napi_value args[3];
-  int32_t offset, length;
-  uint8_t *bytes;
-  if (!take_args(env, info, args, 3) || !take_int32(env, args[1], &offset) ||
-      !take_int32(env, args[2], &length) || !take_bytes(env, args[0], offset, length, &bytes))
-    return NULL;
-  const size_t size = sizeof(struct sock_filter);
-  if (length == 0 || (size_t)length % size != 0 || (size_t)length / size > UINT16_MAX)
-    return give_int32(env, -EINVAL);
-  struct sock_filter *copy = malloc((size_t)length); /* aligned */
-  if (!copy) return give_int32(env, -ENOMEM);
-  memcpy(copy, bytes, (size_t)length);
-  struct sock_fprog program = {(unsigned short)((size_t)length / size), copy};
-  long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
-  int error = result > 0 ? EBUSY : errno; /* a thread that has another filter */
-  free(copy);
-  return give_int32(env, result == 0 ? 0 : -error);
-}
+/* ── Landlock ───────────────────────────────────────────────────────────────────────────────────── */
 
 /* landlock_create_ruleset(files, net, scopes, flags) -> a descriptor, or with flags a number; or
  * -errno. The first three are bits; with flags they aren't looked at.  landlock_create_ruleset(2) */

@@ -7,6 +7,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -25,18 +27,24 @@ napi_value sys_set_no_new_privs(napi_env env, napi_callback_info info) {
 }
 
 /* seccomp_set_mode_filter(filter: Uint8Array, length) -> 0 or -errno: an array of struct sock_filter, for all
- * threads.  seccomp(2) */
+ * threads. EBUSY: one of them has another filter; nothing is changed then.  seccomp(2) */
 napi_value sys_seccomp_set_mode_filter(napi_env env, napi_callback_info info) {
   napi_value args[2];
   int32_t length;
   uint8_t *bytes;
+  const size_t size = sizeof(struct sock_filter);
   if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
       !take_bytes(env, args[0], 0, length, &bytes))
     return NULL;
-  struct sock_fprog program = {(unsigned short)((size_t)length / sizeof(struct sock_filter)),
-                               (struct sock_filter *)bytes};
-  return give_result(
-    env, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program));
+  if ((size_t)length % size != 0 || (size_t)length / size > UINT16_MAX) return give_int32(env, -EINVAL);
+  struct sock_filter *filter = malloc((size_t)length + 1); /* aligned */
+  if (!filter) return give_int32(env, -ENOMEM);
+  memcpy(filter, bytes, (size_t)length);
+  struct sock_fprog program = {(unsigned short)((size_t)length / size), filter};
+  long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+  int error = result > 0 ? EBUSY : errno; /* positive: the thread that can't follow */
+  free(filter);
+  return give_int32(env, result == 0 ? 0 : -error);
 }
 
 /* seccomp_available() -> 0 or -errno: whether filters can refuse calls.  seccomp(2) */

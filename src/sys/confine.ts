@@ -1,5 +1,5 @@
 /**
- * Giving up rights, in all threads of the process: native/confine.c. Capabilities are bits of numbers up to 63,
+ * Giving up rights one by one, in all threads of the process: native/confine.c. Capabilities are bits of numbers up to 63,
  * Landlock's accesses bits of names. All throw SysError.
  */
 import { ok } from './errno.ts';
@@ -78,11 +78,6 @@ export function setSecurebits(bits: number): void {
 /** PR_SET_NO_NEW_PRIVS(2const) */
 export function setNoNewPrivs(): void {
   ok('prctl', native().prctl_all(PR_SET_NO_NEW_PRIVS, 1, 0));
-}
-
-/** EACCES: without CAP_SYS_ADMIN only after no_new_privs; EINVAL; EBUSY: threads have different ones. seccomp(2) */
-export function seccompSetModeFilter(program: Uint8Array): void {
-  ok('seccomp', native().seccomp_set_mode_filter(program, 0, program.length));
 }
 
 /** Of files. landlock(7) */

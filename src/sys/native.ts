@@ -172,7 +172,6 @@ export interface Native {
   capset(sets: Uint32Array): number;
   prctl_get(option: number, a: number, b: number): number;
   prctl_all(option: number, a: number, b: number): number;
-  seccomp_set_mode_filter(bytes: Uint8Array, offset: number, length: number): number;
   landlock_create_ruleset(files: number, net: number, scopes: number, flags: number): number;
   landlock_add_rule(ruleset: Fd, type: number, access: number, what: number): number;
   landlock_restrict_self(ruleset: Fd): number;

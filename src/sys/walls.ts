@@ -7,7 +7,8 @@ export function setNoNewPrivs(): void {
   ok('prctl', native().set_no_new_privs());
 }
 
-/** @param filter  an array of struct sock_filter. EINVAL, EACCES (needs no_new_privs). seccomp(2) */
+/** @param filter  an array of struct sock_filter. EINVAL, EACCES (needs no_new_privs), EBUSY: a thread has
+ *                another one. seccomp(2) */
 export function seccompSetModeFilter(filter: Uint8Array): void {
   ok('seccomp', native().seccomp_set_mode_filter(filter, filter.length));
 }

@@ -28,11 +28,11 @@ import {
   landlockRestrictSelf,
   RULE_NET_PORT,
   RULE_PATH_BENEATH,
-  seccompSetModeFilter,
   setAmbient,
   setNoNewPrivs,
   setSecurebits,
 } from '../../sys/confine.ts';
+import { seccompSetModeFilter } from '../../sys/walls.ts';
 import { forMaster, unsupported, withAddon } from './part.ts';
 
 export function capabilitiesOf(pid: number): LinuxCapabilities {
