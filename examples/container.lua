@@ -3,6 +3,7 @@
 --   perilune examples/container.lua                          a shell of busybox; `exit` or Ctrl-D ends it
 --   perilune examples/container.lua -- ls -l /               any program of busybox
 --   perilune examples/container.lua -- --root DIR bash       any tree of files: what is written goes to memory, DIR stays as it is
+--   perilune examples/container.lua -- --network 10.9.0 sh   for root: the machine is 10.9.0.1 to it, and it is 10.9.0.2
 --
 -- docs/tutorial-containers.md takes it step by step. Nothing needs privileges; for root, the users of the container are others than
 -- the machine's. It needs a kernel that lets users make namespaces, and busybox (Debian: busybox-static) unless there is a DIR.
@@ -167,10 +168,31 @@ local function user_tables()
   return {setgroups = 'deny', uid_map = '0 ' .. uid .. ' 1', gid_map = '0 ' .. gid .. ' 1'}
 end
 
+-- A pair of virtual devices, one on this side and one inside (ip(8), of iproute2).
+local function connect(container, network)
+  local function ip(namespace, ...)
+    local p = system.spawn{
+      program = 'ip', arguments = {'ip', ...}, environment = system.environment, stderr = 'share', setns_net = namespace,
+    }
+    p:wait()
+    if p.exit_code ~= 0 then error('the network could not be made', 0) end
+  end
+  local pid = tostring(container.child_pid)
+  local device = 'host' .. pid
+  ip(nil, 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pid)
+  ip(nil, 'address', 'add', network .. '.1/24', 'dev', device)
+  ip(nil, 'link', 'set', device, 'up')
+  local inside = fs.open(path.new('/proc/' .. pid .. '/ns/net'), {'read_only'})
+  ip(inside, 'address', 'add', network .. '.2/24', 'dev', 'eth0')
+  ip(inside, 'link', 'set', 'eth0', 'up')
+  ip(inside, 'link', 'set', 'lo', 'up')
+  inside:close()
+end
+
 local unix, file, pipe = require 'unix', require 'file', require 'pipe'
 
 -- Its exit status.
-local function run(arguments, tree, mount_point)
+local function run(arguments, tree, mount_point, network)
   local near, far = unix.seqpacket.socket.pair()
   far = far:release()
   local container = spawn_vm{
@@ -192,6 +214,7 @@ local function run(arguments, tree, mount_point)
       f:write_some(byte_span.append(tables[name]))
       f:close()
     end
+    if network then connect(container, network) end
     near:send(byte_span.append(tostring(mount_point)))
     near:send(byte_span.append(tostring(tree)))
     -- A message is small, and arguments may be long: they come through a pipe.
@@ -222,15 +245,15 @@ end
 local arguments = {unpack(system.arguments, 3)}
 local base = fs.temp_directory_path() / ('container-' .. system.getpid())
 local ok, status = pcall(function()
-  local tree
-  if arguments[1] == '--root' then
-    tree = fs.canonical(path.new(arguments[2] or ''))
-    arguments = {unpack(arguments, 3)}
+  local options = {}
+  while arguments[1] == '--root' or arguments[1] == '--network' do
+    options[table.remove(arguments, 1)] = table.remove(arguments, 1) or ''
   end
+  local tree = options['--root'] and fs.canonical(path.new(options['--root']))
   if #arguments == 0 then arguments = {'sh'} end
   fs.create_directories(base / 'mount')
   fs.chmod(base, fs.mode(7, 5, 5))
-  return run(arguments, tree or busybox_tree(base / 'tree'), base / 'mount')
+  return run(arguments, tree or busybox_tree(base / 'tree'), base / 'mount', options['--network'])
 end)
 pcall(fs.remove_all, base)
 if not ok then

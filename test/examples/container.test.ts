@@ -38,13 +38,24 @@ function missing(uid: number | undefined): string | false {
   return node.status === 0 ? false : 'this folder can not be read by other users';
 }
 
-function inside(command: string, uid: number | undefined, tree: string[] = []) {
+function inside(
+  command: string,
+  uid: number | undefined,
+  options: string[] = [],
+  under: string[] = [],
+) {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-container-'));
   chmodSync(folder, 0o777);
   try {
     const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--stack-size=3900', MAIN, example('container.lua'), '--', ...tree, 'sh', '-c', command],
+      [...under, process.execPath][0]!,
+      [
+        ...[...under, process.execPath].slice(1),
+        '--stack-size=3900',
+        MAIN,
+        example('container.lua'),
+        ...['--', ...options, 'sh', '-c', command],
+      ],
       {
         uid,
         gid: uid,
@@ -136,6 +147,41 @@ test('a program that is not there, and a tree that is not', {
   assert.match(stdout, /not found/);
   const without = inside('true', undefined, ['--root', '/no/such']);
   assert.deepEqual([without.status, without.stderr], [1, 'container: No such file or directory\n']);
+});
+
+const noNetwork = (): string | false => {
+  if (!isRoot) return 'only root can make pairs of network devices';
+  const probe = spawnSync('unshare', [
+    '-n',
+    'ip',
+    'link',
+    'add',
+    'end0',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'end1',
+  ]);
+  if (probe.status === 0) return false;
+  return 'pairs of network devices can not be made here, or ip (iproute2) is missing';
+};
+
+test('root connects a container with the machine', {
+  skip: missing(undefined) || noNetwork(),
+  timeout: 120_000,
+}, () => {
+  // The machine's side is a namespace, too.
+  const { status, stdout, stderr } = inside(
+    `ifconfig eth0 | grep -o 'inet addr:[0-9.]*'
+     nc -w 5 10.9.0.1 9 2>&1`,
+    undefined,
+    ['--network', '10.9.0'],
+    ['unshare', '-n'],
+  );
+  assert.equal(stderr, '');
+  assert.match(stdout, /^inet addr:10\.9\.0\.2\nnc: .*Connection refused\n$/);
+  assert.equal(status, 1);
 });
 
 test('a shell in a container has job control', {
