@@ -11,7 +11,7 @@ export interface Example {
   lua: string;
   /** undefined: the page only shows the text, which must compile. */
   output: string | undefined;
-  /** Other modules, by file name: earlier blocks of the page whose fence names a file. */
+  /** Other modules and texts, by file name: earlier blocks of the page whose fence names a file. */
   files: Record<string, string>;
 }
 
@@ -53,7 +53,7 @@ function readPage(path: string): Page {
       if (end < 0) throw new Error(`${path}:${i + 1}: this code block is not closed`);
       const text = `${lines.slice(i + 1, end).join('\n')}\n`;
       const [, language, file] = fence;
-      if (language === 'lua' && file !== '') files[file!] = text;
+      if (file !== '' && (language === 'lua' || language === 'text')) files[file!] = text;
       else if (language === 'lua') {
         const place = `${path}:${i + 1}`;
         page.examples.push({ place, lua: text, output: undefined, files: { ...files } });
