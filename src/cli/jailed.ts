@@ -11,7 +11,7 @@ import { settle } from '../actors/settle.ts';
 import type { ProcessTask } from '../actors/subprocess.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { library } from '../modules/all.ts';
-import { toLuaError } from '../runtime/error.ts';
+import { describeBug, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
 import { computeFilter, noteInheritedMemory } from '../sandbox/apply.ts';
@@ -78,8 +78,7 @@ function dataSize(): number {
 }
 
 function fail(thrown: unknown): never {
-  const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
-  writeError(`perilune: internal error in the process of an actor\n${stack}\n`);
+  writeError(`perilune: internal error in the process of an actor\n${describeBug(thrown)}\n`);
   return exitNow(EX_SOFTWARE);
 }
 

@@ -10,9 +10,8 @@ import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { onceReaped } from '../io/reaping.ts';
-import { onceSignalIsFree } from '../io/signal-uses.ts';
 import { library } from '../modules/all.ts';
-import { type LuaError, toLuaError } from '../runtime/error.ts';
+import { describeBug, type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
 import { LuaTable } from '../runtime/table.ts';
@@ -105,9 +104,8 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   }
 }
 
-const SIGUSR1 = 10;
-/** Installing a signal handler costs a program that is over at once more than it can gain. */
-const SIGNALS_AFTER = 50;
+/** A program that is over at once has nothing to give back. */
+const SHRINK_AFTER = 50;
 
 /** SIGUSR1 prints all fibers; with `--fiber-dump` so does Ctrl-C, and an end that leaves some. */
 function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
@@ -123,13 +121,9 @@ function installFiberDump(vm: Vm, always: boolean, host: VmHost): void {
       if ([...vm.siblings].some(({ scheduler }) => !scheduler.alive.isEmpty)) dump();
     });
   }
-  setTimeout(
-    () => {
-      onceSignalIsFree(SIGUSR1, () => process.on('SIGUSR1', dump));
-      shrinkWhenIdle();
-    },
-    always ? 0 : SIGNALS_AFTER,
-  ).unref();
+  // At once: as long as nobody listens it makes Node open a port for a debugger.
+  process.on('SIGUSR1', dump);
+  setTimeout(shrinkWhenIdle, SHRINK_AFTER).unref();
 }
 
 function messageOf(error: LuaError): string {
@@ -172,9 +166,8 @@ const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>
   thrown instanceof Error && 'syscall' in thrown;
 
 function reportBug(thrown: unknown): void {
-  const stack = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown);
   writeError(
-    `perilune: internal error; this is a bug in Perilune, not in your program.\n${stack}\n` +
+    `perilune: internal error; this is a bug in Perilune, not in your program.\n${describeBug(thrown)}\n` +
       'Please report it with the program that caused it, and what `perilune --version` prints.\n',
   );
 }

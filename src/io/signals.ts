@@ -19,7 +19,6 @@ import { EventQueue } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { type Operation, PENDING } from './operation.ts';
 import { type EventTarget, register } from './reactor.ts';
-import { freeSignal, takeSignal } from './signal-uses.ts';
 
 /** Who is told of arrivals. */
 interface Receiver {
@@ -58,14 +57,12 @@ function attach(signal: number, receiver: Receiver): void {
   const all = (receivers[signal] ??= new Set());
   if (all.size === 0) watchSignal(signal);
   all.add(receiver);
-  takeSignal(signal);
 }
 
 function detach(signal: number, receiver: Receiver): void {
   const all = receivers[signal];
   if (all?.delete(receiver) !== true || all.size > 0) return;
   unwatchSignal(signal);
-  freeSignal(signal);
 }
 
 /** EINVAL; EBUSY: somebody waits for it. */
@@ -73,7 +70,6 @@ export function dispose(signal: number, disposition: number): void {
   if (!isSignal(signal)) throw new SysError('signal', EINVAL);
   if ((receivers[signal]?.size ?? 0) > 0) throw new SysError('signal', EBUSY);
   disposeOfSignal(signal, disposition);
-  takeSignal(signal);
 }
 
 /** Call `arrived` with each arrival of a signal. @returns how to stop that; the signal has its effect again then */

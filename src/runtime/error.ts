@@ -447,3 +447,12 @@ export function formatTrace(frames: readonly LogicalFrame[]): string {
   });
   return text;
 }
+
+/** What a report of a bug of ours says: the message, and V8's stack. */
+export function describeBug(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { stack } = thrown as { stack?: unknown };
+  // It was looked at whether it is an error of the program: then these are V8's frames.
+  if (Array.isArray(stack)) return [String(thrown), ...stack].join('\n    at ');
+  return typeof stack === 'string' ? stack : String(thrown);
+}

@@ -48,6 +48,37 @@ end)
   );
 });
 
+test('SIGUSR1 to a program that computes: the fibers come when it waits, and no debugger', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  try {
+    const file = join(folder, 'main.lua');
+    writeFileSync(
+      file,
+      `local time = require 'time'
+       print(('x'):rep(65536)) -- so much is written at once
+       local start = time.steady_clock.now()
+       while time.steady_clock.now() < start + 0.3 do end
+       time.sleep(0.01)`,
+    );
+    const child = spawn(process.execPath, [MAIN, file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (data) => {
+      stderr += data;
+    });
+    child.stdout.once('data', () => child.kill('SIGUSR1'));
+    child.stdout.resume();
+    const code = await new Promise((done) => child.on('close', done));
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /^VM 0x1: 1 fiber\nfiber 0x1 \(main\) waits for a timer or a descriptor\n/,
+    );
+    assert.doesNotMatch(stderr, /Debugger/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('SIGUSR1 prints all fibers, and the program goes on', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
   try {
@@ -69,12 +100,7 @@ time.sleep(0.5) done = true print('end')`,
     child.stderr.on('data', (data) => {
       stderr += data;
     });
-    // The handler is installed a moment after the start: before that SIGUSR1 is Node's.
-    child.stdout.once('data', () => {
-      setTimeout(() => {
-        child.kill('SIGUSR1');
-      }, 250);
-    });
+    child.stdout.once('data', () => child.kill('SIGUSR1'));
     const code = await new Promise((done) => child.on('close', done));
     assert.equal(code, 0);
     assert.equal(stdout, 'up\nend\n');

@@ -157,3 +157,29 @@ test('output written before an error is not lost, and comes before the report', 
   );
   assert.equal(code, 1);
 });
+
+test('a bug of ours says so, with its stack and how to report it, and no pcall hides it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  try {
+    const broken = join(folder, 'broken.cjs');
+    writeFileSync(
+      broken,
+      "process.hrtime.bigint = () => { throw new TypeError('broken on purpose'); };",
+    );
+    const { stdout, stderr, code } = await runProgram(
+      `print('before')
+       spawn(function() print('never') end)
+       print(pcall(require('time').steady_clock.now))
+       print('never')`,
+      { env: { NODE_OPTIONS: `--require ${broken}` } },
+    );
+    assert.equal(stdout, 'before\n');
+    assert.match(
+      stderr,
+      /^perilune: internal error; this is a bug in Perilune, not in your program\.\nTypeError: broken on purpose\n( {4}at .*\n)+Please report it with the program that caused it, and what `perilune --version` prints\.\n$/,
+    );
+    assert.equal(code, 70);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
