@@ -67,7 +67,7 @@ static void on_ready(uv_poll_t *handle, int status, int events) {
     for (; head != tail && count < r->batch && bytes < BYTES_PER_TURN; head++, count++) {
       const struct io_uring_cqe *done = &r->cqes[head & *r->cq_mask];
       r->shared[2 * count] = (int32_t)done->user_data;
-      r->shared[2 * count + 1] = done->res;
+      r->shared[2 * count + 1] = fault(FAULT_URING_RESULT, -1, NULL) ? -errno : done->res;
       if (done->res > 0) bytes += done->res;
     }
     __atomic_store_n(r->cq_head, head, __ATOMIC_RELEASE);
@@ -175,6 +175,7 @@ static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double posi
   int slot = 0;
   while (slot < SLOTS && r->slots[slot].bytes) slot++;
   if (slot == SLOTS) return -EBUSY;
+  if (fault(FAULT_URING_ENTER, -1, &length)) return -errno;
   uint32_t tail = *r->sq_tail;
   uint32_t index = tail & *r->sq_mask;
   struct io_uring_sqe *sqe = &r->sqes[index];

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { useRing } from '../../src/io/uring.ts';
-import { EAGAIN } from '../../src/sys/errno.ts';
+import { EAGAIN, EINTR } from '../../src/sys/errno.ts';
 import { clearFault, injectFault } from '../../src/sys/fault.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
@@ -396,6 +396,60 @@ function ending(name: string, call: string, program: string, expected: string): 
         useRing(true);
       }
       while (openDescriptors().length > before.length) await nextTurn();
+      assert.deepEqual(openDescriptors(), before);
+    });
+  }
+}
+
+// ── a ring that fails ───────────────────────────────────────────────────────────────────────────────
+
+const ring = join(folder, 'ring');
+const WRITE = `
+  local path, data = '${ring}', pattern(300000)
+  local f = stream_of(path, 'create', 'truncate', 'read_write')
+  for at = 1, #data, 50000 do stream.write_all(f, data:sub(at, at + 49999)) end
+`;
+const READ = `
+  local path, data = '${ring}', pattern(300000)
+  local f = stream_of(path, 'read_only')
+  f:seek(0, 'end')
+  print(f.size, f:seek(0, 'set'))
+  local b = byte_span.new(#data)
+  print(stream.read_all(f, b), tostring(b) == data, f:seek(0, 'cur'))
+  local r, c = random_of(path, 'read_only'), byte_span.new(#data)
+  local fibers = {}
+  for i = 0, 9 do fibers[i] = spawn(function() file.read_all_at(r, i * 30000, c:sub(i * 30000 + 1, i * 30000 + 30000)) end) end
+  for i = 0, 9 do fibers[i]:join() end
+  print(tostring(c) == data)
+`;
+const WAS_READ = '300000\t0\n300000\ttrue\t300000\ntrue\n';
+
+for (const [what, call, fault] of [
+  ['takes nothing', 'io_uring_enter', { errno: EAGAIN, times: 1000 }],
+  ['takes nothing now and then', 'io_uring_enter', { errno: EAGAIN, skip: 3, times: 2 }],
+  ['takes a little at a time', 'io_uring_enter', { limit: 997, times: 100_000 }],
+  ['is interrupted', 'io_uring', { errno: EINTR, times: 1000 }],
+  ['can not, for this file', 'io_uring', { errno: EAGAIN, times: 1000 }],
+] as const) {
+  // A result that isn't the kernel's is no write: what has been written would be written again.
+  for (const waiting of call === 'io_uring' ? ['preadv2'] : ['preadv2', 'pwritev2']) {
+    test(`the ring ${what}: ${waiting} has to wait`, {
+      skip: !hasRing && 'no io_uring',
+      timeout: 30_000,
+    }, async () => {
+      const before = openDescriptors();
+      try {
+        injectFault(waiting, { errno: EAGAIN, times: SLOW.times });
+        if (call !== 'io_uring') injectFault(call, fault);
+        const written = await runLua(SETUP + WRITE);
+        assert.deepEqual(written, { stdout: '', stderr: '', code: 0 });
+        injectFault(call, fault);
+        const read = await runLua(SETUP + READ);
+        assert.deepEqual(read, { stdout: WAS_READ, stderr: '', code: 0 });
+      } finally {
+        clearFault(waiting);
+        clearFault(call);
+      }
       assert.deepEqual(openDescriptors(), before);
     });
   }
