@@ -10,6 +10,7 @@ import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
 import type { ProcessTask } from '../actors/subprocess.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
+import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
 import { describeBug, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
@@ -122,8 +123,8 @@ function runActor(task: ProcessTask): void {
     },
     ended: (ended) => {
       if (ended.isMaster) process.exitCode = ended.exitCode;
-      if (ended.siblings.size === 0) finish(Number(process.exitCode ?? 0));
       output.flush();
+      if (ended.siblings.size === 0) onceReaped(() => finish(Number(process.exitCode ?? 0)));
     },
     bug: (thrown) => {
       output.flush();

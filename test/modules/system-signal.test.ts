@@ -1,9 +1,10 @@
 /** `system.signal`: sets, dispositions, and what the runtime itself does with signals. */
 import assert from 'node:assert/strict';
+import { spawn as spawnNode } from 'node:child_process';
 import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
-import { runProgram, spec } from '../support/spec.ts';
+import { runLua, runProgram, spec } from '../support/spec.ts';
 
 await openReactor();
 
@@ -296,6 +297,18 @@ Invalid argument\tInvalid argument\tbad argument #1 to 'ignore' (number expected
     assert.equal(taken.stderr.match(/VM 0x1/g)?.length, 1);
     const ignored = await withSignals('system.signal.ignore(system.signal.SIGUSR1)', ['SIGUSR1']);
     assert.equal(ignored.stderr, '');
+  });
+
+  test('children of Node are not lost while a set has SIGCHLD', { timeout: 60_000 }, async () => {
+    const sleeper = spawnNode('sleep', ['100']);
+    const ended = new Promise((done) => sleeper.on('exit', (_code, signal) => done(signal)));
+    const outcome = await runLua(`${SETUP}
+      local set = signal.set.new(signal.SIGCHLD)
+      system.kill(${sleeper.pid}, signal.SIGKILL)
+      print(set:wait() == signal.SIGCHLD)
+    `);
+    assert.deepEqual([outcome.stdout, outcome.stderr], ['true\n', '']);
+    assert.equal(await ended, 'SIGKILL');
   });
 
   const fault = faultTests(SETUP);

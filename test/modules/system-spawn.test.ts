@@ -644,6 +644,37 @@ Invalid argument\t1
     },
   );
 
+  test('actors in processes of their own spawn, wait, and hear signals', async () => {
+    const outcome = await runProgram(
+      `
+      local inbox = require 'inbox'
+      local worker = spawn_vm{module = './worker', subprocess = {stderr = 'share', environment = {PATH = '/usr/bin:/bin'}}}
+      worker:send{from = inbox}
+      for _ = 1, 4 do print(inbox:receive()) end
+    `,
+      {
+        files: {
+          'worker.lua': `
+            local system, inbox = require 'system', require 'inbox'
+            local main, signal = inbox:receive().from, system.signal
+            local p = system.spawn{program = 'sh', arguments = {'sh', '-c', 'exit 6'}}
+            p:wait()
+            main:send(p.exit_code)
+            local set = signal.set.new(signal.SIGUSR1)
+            local p = system.spawn{program = 'sh', arguments = {'sh', '-c', 'kill -USR1 $PPID; kill -STOP $$'}}
+            main:send(set:wait())
+            main:send((p:wait_change()))
+            main:send(system.getppid() ~= 0 and system.getpgrp() >= 0)
+          `,
+        },
+      },
+    );
+    assert.deepEqual(
+      [outcome.stdout, outcome.stderr, outcome.code],
+      ['6\n10\nstopped\ntrue\n', '', 0],
+    );
+  });
+
   // ── faults ─────────────────────────────────────────────────────────────────────────────────────────
 
   const fault = faultTests(SETUP);
