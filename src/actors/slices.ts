@@ -10,6 +10,7 @@ import type { Waiter } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { suspend } from '../fibers/suspend.ts';
 import type { Closable } from '../io/group.ts';
+import { isTimeVirtual, startTimer } from '../io/timer.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { NONE, type Result, SUSPEND } from '../runtime/value.ts';
 import { currentIo } from './current-io.ts';
@@ -33,8 +34,20 @@ function newTurn(): void {
   began = 0;
 }
 
+/** On a test's clock no time passes while there is work: slices are so many steps then, the same in each run. */
+const VIRTUAL_SLICE = 8;
+let steps = 0;
+
+/** A run begins that shall be as others are. */
+export function restartSlices(): void {
+  steps = 0;
+}
+
 /** Whether to give way now: the slice is used up, and the fiber may suspend. */
 export function isSliceOver(): boolean {
+  if (isTimeVirtual()) {
+    return ++steps % VIRTUAL_SLICE === 0 && currentFiber().suspendForbidden === 0;
+  }
   const now = performance.now();
   if (began === 0) {
     began = now;
@@ -43,13 +56,18 @@ export function isSliceOver(): boolean {
   return now - began >= slice && currentFiber().suspendForbidden === 0;
 }
 
+function inNextTurn(run: () => void): void {
+  if (isTimeVirtual()) startTimer(0, run);
+  else setImmediate(run);
+}
+
 /** Wait for the next slice. @throws LuaError  interrupted */
 export function giveWay(): Result {
   return suspend((waiter) => {
     waiting.push(waiter);
     if (!turnIsDue) {
       turnIsDue = true;
-      setImmediate(nextSlice);
+      inNextTurn(nextSlice);
     }
     return () => {
       waiting.splice(waiting.indexOf(waiter), 1);
@@ -62,7 +80,7 @@ function nextSlice(): void {
   newTurn();
   const waiter = waiting.shift();
   turnIsDue = waiting.length > 0;
-  if (turnIsDue) setImmediate(nextSlice);
+  if (turnIsDue) inNextTurn(nextSlice);
   waiter?.wake(NONE);
 }
 

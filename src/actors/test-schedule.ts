@@ -4,6 +4,7 @@
  */
 import { pendingCount } from '../io/reactor.ts';
 import { useVirtualTime, VirtualClock } from '../io/timer.ts';
+import { restartSlices } from './slices.ts';
 import type { Vm } from './vm.ts';
 
 /** Turns of the event loop that descriptors get before time goes on without them. */
@@ -33,6 +34,7 @@ export function useTestSchedule(vm: Vm, seed: number): () => void {
     return true;
   });
   useVirtualTime(clock);
+  restartSlices();
   return () => {
     vm.scheduler.choose = undefined;
     useVirtualTime(undefined);

@@ -13,6 +13,9 @@ const LONGEST = 2 ** 31 - 1;
 
 let virtual: VirtualClock | undefined;
 
+/** Whether a test's clock stands in for the real one. */
+export const isTimeVirtual = (): boolean => virtual !== undefined;
+
 /** Milliseconds of CLOCK_MONOTONIC since the thread started, with fractions. For delays. */
 export const monotonicMs = (): number => virtual?.now() ?? performance.now();
 

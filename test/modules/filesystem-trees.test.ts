@@ -1,10 +1,11 @@
 /** Copying and removing files and trees: what they do, and that others run meanwhile. */
-import { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
 import { setSlice } from '../../src/actors/slices.ts';
 import { useRing } from '../../src/io/uring.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
 import { ON_DISK } from '../support/on-disk.ts';
-import { spec } from '../support/spec.ts';
+import { runLua, spec } from '../support/spec.ts';
 
 await openReactor();
 useRing(true);
@@ -427,6 +428,32 @@ spec(
 `,
   '',
 );
+
+test('a schedule for tests has the same slices in each run', async () => {
+  const program = `${ON_DISK}
+    local out = {}
+    local function work(name)
+      return spawn(function()
+        for i = 1, 8 do make(name .. '/d' .. i .. '/x/') end
+        fs.copy(dir / name, dir / (name .. '2'), {recursive = true})
+        out[#out + 1] = name .. ' copied'
+        fs.remove_all(dir / name)
+        out[#out + 1] = name .. ' removed'
+      end)
+    end
+    local fibers = {work 'a', work 'b', work 'c'}
+    for _, fiber in ipairs(fibers) do fiber:join() end
+    print(table.concat(out, ', '))
+  `;
+  const orders = new Set<string>();
+  for (let schedule = 1; schedule <= 6; schedule++) {
+    const first = await runLua(program, { schedule });
+    assert.equal(first.stderr, '');
+    assert.equal(first.stdout, (await runLua(program, { schedule })).stdout);
+    orders.add(first.stdout);
+  }
+  assert.ok(orders.size > 1, 'and others with another seed');
+});
 
 spec(
   'a tree that others remove and change meanwhile',
