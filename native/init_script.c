@@ -483,7 +483,7 @@ napi_value sys_init_script_module(napi_env env, napi_callback_info info) {
 }
 
 /* init_script_begin(memory: ArrayBuffer) -> 0: the linear memory of the script that will run, from about
- * this depth of the stack on. */
+ * this depth of the stack on. -ENOTSUP: not in the main thread. */
 napi_value sys_init_script_begin(napi_env env, napi_callback_info info) {
   napi_value args[1];
   void *bytes;
@@ -493,41 +493,75 @@ napi_value sys_init_script_begin(napi_env env, napi_callback_info info) {
     napi_throw_type_error(env, NULL, "perilune addon: an ArrayBuffer was expected");
     return NULL;
   }
+  if (syscall(SYS_gettid) != getpid()) return give_int32(env, -ENOTSUP);
   memory.bytes = bytes;
   memory.size = size;
   memory.stack = (uintptr_t)__builtin_frame_address(0);
   return give_int32(env, 0);
 }
 
-/* Whole pages of what has been zeroed: they read as zero, and cost nothing. */
-static void give_back(uintptr_t from, uintptr_t to) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  uintptr_t low = (from + page - 1) & -page, high = to & -page;
-  if (low < high) madvise((void *)low, high - low, MADV_DONTNEED);
+enum { CHUNK = 256 }; /* pages, of one mincore(2) */
+
+static void zero(uintptr_t from, uintptr_t to) {
+  volatile uint8_t *at = (volatile uint8_t *)from;
+  while ((uintptr_t)at < to && (uintptr_t)at % 8 != 0) *at++ = 0;
+  for (; (uintptr_t)at + 8 <= to; at += 8) *(volatile uint64_t *)at = 0;
+  while ((uintptr_t)at < to) *at++ = 0;
 }
 
-/* The lowest address of the stack that has ever been used. It grows by faults, so that what lies below
- * isn't mapped. */
-static uintptr_t stack_bottom(uintptr_t from) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = from & -page;
+/* Zeroes what of that memory there is, and gives whole pages back: they read as zero, and cost nothing. A page
+ * that isn't resident was never used, or is in swap space, from where it is gone then. */
+static void wipe(uintptr_t from, uintptr_t to) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t low = (from + page - 1) & -page, high = to & -page;
+  if (low >= high) {
+    zero(from, to);
+    return;
+  }
+  zero(from, low);
+  zero(high, to);
+  for (uintptr_t at = low; at < high; at += CHUNK * page) {
+    uintptr_t size = high - at < CHUNK * page ? high - at : CHUNK * page;
+    unsigned char resident[CHUNK];
+    bool known = mincore((void *)at, size, resident) == 0;
+    for (uintptr_t i = 0; i < size / page; i++)
+      if (!known || resident[i]) zero(at + i * page, at + (i + 1) * page);
+  }
+  madvise((void *)low, high - low, MADV_DONTNEED);
+}
+
+static bool is_mapped(uintptr_t at, uintptr_t page) {
   unsigned char there;
-  while (mincore((void *)(at - page), page, &there) == 0) at -= page;
+  return mincore((void *)at, page, &there) == 0 || errno != ENOMEM;
+}
+
+/* The lowest address of the stack that has ever been used: it grows by faults, so that what lies below isn't
+ * mapped, for more than the longest step. Of the main thread only. */
+static uintptr_t stack_bottom(uintptr_t from) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = from & -page, step = page;
+  for (bool grows = true; step >= page;) {
+    if (is_mapped(at - step, page)) {
+      at -= step;
+      if (grows && step < CHUNK / 2 * page) step *= 2;
+    } else {
+      grows = false;
+      step /= 2;
+    }
+  }
   return at;
 }
 
-/* The stack below this function's frame. The bytes next to the frame are in use by the calls made here;
- * the caller calls again from another depth. */
-__attribute__((noinline)) static void wipe_stack(size_t deeper) {
+/* The stack from `low` to this function's frame. The bytes next to the frame are in use by the calls made here;
+ * the caller calls again from another depth, for the last of them. */
+__attribute__((noinline)) static void wipe_stack(uintptr_t low, size_t deeper) {
   volatile uint8_t pad[512];
   for (size_t i = 0; i < sizeof pad; i++) pad[i] = 0;
-  if (deeper > 0) wipe_stack(deeper - 1);
-  uintptr_t here = (uintptr_t)__builtin_frame_address(0) - sizeof pad;
-  uintptr_t low = stack_bottom(here), high = here - 1024;
-  if (low >= high) return;
-  for (volatile uint64_t *at = (volatile uint64_t *)((low + 7) & ~(uintptr_t)7);
-       (uintptr_t)(at + 1) <= high; at++)
-    *at = 0;
-  give_back(low, high);
+  uintptr_t high = (uintptr_t)__builtin_frame_address(0) - sizeof pad - 1024;
+  if (deeper > 0) {
+    wipe_stack(low, deeper - 1);
+    low = high - 16384;
+  }
+  zero(low, high);
 }
 
 /* Vector registers: copies go through them, and a signal would put them on the stack. */
@@ -565,13 +599,14 @@ static void wipe_registers(void) {
 napi_value sys_init_script_wipe(napi_env env, napi_callback_info info) {
   (void)info;
   if (!memory.bytes) return give_int32(env, -EINVAL);
-  bool missed = (uintptr_t)__builtin_frame_address(0) < memory.stack + 4096;
-  explicit_bzero(memory.bytes, memory.size);
-  give_back((uintptr_t)memory.bytes, (uintptr_t)memory.bytes + memory.size);
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = stack_bottom(here - 65536);
+  bool missed = here < memory.stack + 4096;
+  wipe((uintptr_t)memory.bytes, (uintptr_t)memory.bytes + memory.size);
   memory.bytes = NULL;
   memory.size = 0;
-  wipe_stack(3);
-  wipe_stack(0);
+  wipe(low, here - 32768);
+  wipe_stack(here - 65536, 3);
+  wipe_stack(here - 65536, 0);
   wipe_registers();
   return give_int32(env, missed ? -EFAULT : 0);
 }
