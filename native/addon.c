@@ -28,7 +28,7 @@
   X(fstatat) X(statfs) X(getdents64) X(readlinkat) X(realpath) X(getcwd) X(fchdir) X(chroot) \
   X(mkdirat) X(mknodat) X(unlinkat) X(linkat) X(renameat2) X(symlinkat) X(fchmodat) X(fchmod) \
   X(fchownat) X(utimensat) X(truncate) X(ftruncate) X(flistxattr) X(fgetxattr) X(fsetxattr) \
-  X(ficlone) X(copy_file_range) \
+  X(getxattr) X(setxattr) X(ficlone) X(copy_file_range) \
   /* uring.c */ \
   X(uring_open) X(uring_read) X(uring_write) X(uring_collect) \
   /* rlimit.c */ \

@@ -407,6 +407,36 @@ napi_value sys_fsetxattr(napi_env env, napi_callback_info info) {
   return give_result(env, fsetxattr(fd, name.bytes, bytes, (size_t)length, 0));
 }
 
+/* getxattr(path, name, bytes, length) -> length of the value, or -errno; follows links.  getxattr(2) */
+napi_value sys_getxattr(napi_env env, napi_callback_info info) {
+  napi_value args[4];
+  int32_t length;
+  struct path path, name;
+  int error = 0;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 4) || !take_path(env, args[0], &path, &error) ||
+      !take_path(env, args[1], &name, &error) || !take_int32(env, args[3], &length) ||
+      !take_bytes(env, args[2], 0, length, &bytes))
+    return NULL;
+  if (error != 0) return give_int32(env, -error);
+  return give_result(env, getxattr(path.bytes, name.bytes, bytes, (size_t)length));
+}
+
+/* setxattr(path, name, bytes, length) -> 0 or -errno; follows links.  setxattr(2) */
+napi_value sys_setxattr(napi_env env, napi_callback_info info) {
+  napi_value args[4];
+  int32_t length;
+  struct path path, name;
+  int error = 0;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 4) || !take_path(env, args[0], &path, &error) ||
+      !take_path(env, args[1], &name, &error) || !take_int32(env, args[3], &length) ||
+      !take_bytes(env, args[2], 0, length, &bytes))
+    return NULL;
+  if (error != 0) return give_int32(env, -error);
+  return give_result(env, setxattr(path.bytes, name.bytes, bytes, (size_t)length, 0));
+}
+
 /* ── contents ────────────────────────────────────────────────────────────────────────────────── */
 
 /* ficlone(to, from) -> 0: they share their blocks now, or -errno (EOPNOTSUPP, EXDEV, EINVAL …: this

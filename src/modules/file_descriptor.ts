@@ -7,10 +7,18 @@ import { checkFd, FileDescriptor, newFd } from '../actors/file-descriptor.ts';
 import { FilePath } from '../actors/modules.ts';
 import { fileType } from '../io/file-type.ts';
 import { OPENAT_FLAGS, openAt, RESOLVE_FLAGS } from '../io/openat.ts';
+import { LinuxCapabilities } from '../runtime/capabilities.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
+import {
+  CAPABILITY_ATTRIBUTE,
+  CAPABILITY_BYTES,
+  packCapabilities,
+  unpackCapabilities,
+} from '../runtime/file-capabilities.ts';
 import { LuaTable, rawGet, rawLength } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
-import { EBADF, SysError } from '../sys/errno.ts';
+import { EBADF, EINVAL, ok, SysError } from '../sys/errno.ts';
+import { fgetxattr, fsetxattr } from '../sys/filesystem.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -94,6 +102,22 @@ function openAtDirectory(
   return newFd(openAt(self.fd, path, flags, resolve, (modeArg as number | undefined) ?? MODE));
 }
 
+function getCapabilities(self: FileDescriptor): LinuxCapabilities {
+  const bytes = new Uint8Array(CAPABILITY_BYTES);
+  const length = ok('fgetxattr', fgetxattr(self.fd, CAPABILITY_ATTRIBUTE, bytes));
+  const set = unpackCapabilities(bytes.subarray(0, length));
+  if (set === undefined) throw new SysError('fgetxattr', EINVAL);
+  return set;
+}
+
+function setCapabilities(self: FileDescriptor, set: LuaValue): Result {
+  if (!(set instanceof LinuxCapabilities)) throw badArgument(2);
+  const bytes = packCapabilities(set);
+  if (bytes === undefined || typeOf(self.fd) !== 'regular') throw new SysError('fsetxattr', EINVAL);
+  ok('fsetxattr', fsetxattr(self.fd, CAPABILITY_ATTRIBUTE, bytes, bytes.length));
+  return NONE;
+}
+
 /** Capsicum's, of FreeBSD. */
 function unsupported(self: FileDescriptor): never {
   void self.owned;
@@ -113,6 +137,8 @@ luaType('file_descriptor', FileDescriptor, {
     kcmp: (self, other: LuaValue) => self.owned.compare(checkFd(other, 2).owned),
     is_socket: isSocket,
     openat: openAtDirectory,
+    cap_get: getCapabilities,
+    cap_set: setCapabilities,
     cap_rights_limit: unsupported,
     cap_rights_contains: unsupported,
     cap_rights_remove: unsupported,

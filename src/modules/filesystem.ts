@@ -1,6 +1,7 @@
 /** `require 'filesystem'`: names of files, and what is on the disk. */
 import { type LuaFunction, type LuaValue, Userdata } from '../runtime/value.ts';
 import { luaType } from './define.ts';
+import { capabilityFunctions } from './filesystem/capabilities.ts';
 import { changeFunctions } from './filesystem/change.ts';
 import { clock } from './filesystem/clock.ts';
 import { iterators } from './filesystem/iterate.ts';
@@ -17,6 +18,7 @@ const functions: Record<string, LuaFunction> = {
   ...changeFunctions,
   ...iterators,
   ...trees,
+  ...capabilityFunctions,
 };
 
 luaType('filesystem', Filesystem, {

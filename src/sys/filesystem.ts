@@ -234,6 +234,16 @@ export function fsetxattr(fd: Fd, name: string, bytes: Uint8Array, length: numbe
   return native().fsetxattr(fd, name, bytes, length);
 }
 
+/** As `fgetxattr`, of what the path leads to. getxattr(2) */
+export function getxattr(path: string, name: string, bytes: Uint8Array): number {
+  return native().getxattr(path, name, bytes, bytes.length);
+}
+
+/** As `fsetxattr`. setxattr(2) */
+export function setxattr(path: string, name: string, bytes: Uint8Array): number {
+  return native().setxattr(path, name, bytes, bytes.length);
+}
+
 // ── contents ───────────────────────────────────────────────────────────────────────────────────────
 
 /** Let `to` share the blocks of `from`. @returns 0 or -errno. ioctl_ficlonerange(2) */

@@ -134,6 +134,8 @@ export interface Native {
   flistxattr(fd: Fd, bytes: Uint8Array, length: number): number;
   fgetxattr(fd: Fd, name: string, bytes: Uint8Array, length: number): number;
   fsetxattr(fd: Fd, name: string, bytes: Uint8Array, length: number): number;
+  getxattr(path: string, name: string, bytes: Uint8Array, length: number): number;
+  setxattr(path: string, name: string, bytes: Uint8Array, length: number): number;
   ficlone(to: Fd, from: Fd): number;
   copy_file_range(from: Fd, to: Fd, length: number): number;
 
