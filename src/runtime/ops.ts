@@ -632,9 +632,6 @@ const ops = {
   operator,
   I: intrinsics,
   math: Math,
-  // Of two equal or unordered numbers it is the later one, as C's compilers have it.
-  max: (x: number, y: number) => (x > y ? x : y),
-  min: (x: number, y: number) => (x < y ? x : y),
   typeName,
   setmeta: setsMetatable,
   maker: makerOf,
