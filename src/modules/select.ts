@@ -12,7 +12,7 @@ import { startTimer } from '../io/timer.ts';
 import { checkTable } from '../runtime/check.ts';
 import { badArgument } from '../runtime/error-code.ts';
 import { rawGet, rawLength } from '../runtime/table.ts';
-import { type LuaValue, list, NONE, type Result, type Userdata } from '../runtime/value.ts';
+import { type LuaValue, list, NONE, type Result, Userdata } from '../runtime/value.ts';
 import type { LuaModule } from './define.ts';
 
 /** What all cases of one `select` complete. */
@@ -41,6 +41,7 @@ function attempt(v: LuaValue, receiver: Receiver): true | (() => void) {
     }
     return v.onEnd(() => receiver.wake(NONE));
   }
+  if (v === Number.POSITIVE_INFINITY) return () => {};
   return startTimer((v as number) * 1000, () => receiver.wake(NONE));
 }
 
@@ -58,7 +59,9 @@ function wait(cases: LuaValue): Result {
   if (n === 0) throw badArgument(1);
   return suspend((waiter) => {
     // A timeout is woken from outside; otherwise only fibers can wake it.
-    if (!items.some((v) => typeof v === 'number')) waiter.waitsFor = items[0] as Userdata;
+    if (!items.some((v) => typeof v === 'number' && v < Number.POSITIVE_INFINITY)) {
+      waiter.waitsFor = items.find((v) => v instanceof Userdata);
+    }
     const undos: (() => void)[] = [];
     const forget = (): void => {
       for (const undo of undos) undo();

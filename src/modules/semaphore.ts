@@ -58,8 +58,7 @@ function amount(n: LuaValue, fn: string): number {
   return k;
 }
 
-function tryAcquire(self: Semaphore, n: LuaValue): boolean {
-  const wanted = amount(n, 'try_acquire');
+function take(self: Semaphore, wanted: number): boolean {
   if (self.requests.first !== undefined || self.count < wanted) return false;
   self.count -= wanted;
   return true;
@@ -67,8 +66,8 @@ function tryAcquire(self: Semaphore, n: LuaValue): boolean {
 
 function acquire(self: Semaphore, n: LuaValue): Result {
   suspensionPoint();
-  if (tryAcquire(self, n)) return NONE;
   const wanted = amount(n, 'acquire');
+  if (take(self, wanted)) return NONE;
   return suspend((waiter) => {
     waiter.waitsFor = self;
     const request = new Request(waiter, wanted);
@@ -90,14 +89,18 @@ function release(self: Semaphore, n: LuaValue): Result {
 }
 
 luaType('semaphore', Semaphore, {
-  methods: { acquire, try_acquire: tryAcquire, release },
+  methods: {
+    acquire,
+    try_acquire: (self, n: LuaValue) => take(self, amount(n, 'try_acquire')),
+    release,
+  },
   properties: { count: (self) => self.count },
 });
 
 export const semaphore = luaModule('semaphore', {
   new: (count: LuaValue) => {
     const n = optInteger(count, 1, 'new', 0);
-    if (n < 0) throw badArgument(1);
+    if (n < 0 || n > MAX) throw badArgument(1);
     return new Semaphore(n);
   },
 });

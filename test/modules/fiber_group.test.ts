@@ -127,3 +127,59 @@ spec(
 `,
   'false\tEPERM within a forbid-suspend block\ntrue\n',
 );
+
+spec(
+  'errors that are no strings, nil among them; an interrupted child is no failure',
+  `
+  local group = require 'fiber_group'
+  local e = {}
+  for _, fail in ipairs { function() error(e) end, function() error(nil) end, function() error(false) end } do
+    local ok, got = pcall(group, function(g) g:spawn(fail) end)
+    local ok2, got2 = pcall(group, fail)
+    print(ok, got == e or got, ok2, got2 == e or got2)
+  end
+  print(group(function(g)
+    local f = g:spawn(function() while true do this_fiber.yield() end end)
+    this_fiber.yield()
+    f:interrupt()
+    return 'fine'
+  end))
+  print(group(function(g)
+    g:cancel()
+    g:spawn(function() this_fiber.yield() print('never') end)
+    return g.cancelled
+  end))
+`,
+  `false	true	false	true
+false	nil	false	nil
+false	false	false	false
+fine
+true
+`,
+);
+
+spec(
+  'groups and time limits nest by the hundred; thousands of children end with the first failure',
+  `
+  local group, timeout = require 'fiber_group', require 'timeout'
+  local function nest(n)
+    if n == 0 then return 'deep' end
+    return (group(function() return timeout(60, function() return nest(n - 1) end) end))
+  end
+  print(nest(200))
+  local ended = 0
+  print(pcall(group, function(g)
+    for i = 1, 3000 do
+      g:spawn(function()
+        scope_cleanup_push(function() ended = ended + 1 end)
+        this_fiber.yield()
+        if i == 1500 then error('one of them', 0) end
+        while true do this_fiber.yield() end
+      end)
+    end
+  end))
+  print(ended)
+`,
+  'deep\nfalse\tone of them\n3000\n',
+  { once: true },
+);

@@ -81,3 +81,23 @@ spec(
 `,
   '3\n3\n3\tother\n',
 );
+
+spec(
+  'a timeout that is infinite is none; a case that is not one is EINVAL',
+  `
+  local select, channel = require 'select', require 'channel'
+  local ch = channel.new(1)
+  spawn(function() ch:send('v') end)
+  print(select { 1 / 0, ch:receiving() })
+  for _, case in ipairs { -1, 0 / 0, 'x', ch, {}, print, true } do
+    local ok, e = pcall(select, { case })
+    print(ok, e, e.arg)
+  end
+  print(select { 0 })
+  print(getmetatable(ch:receiving()), getmetatable(ch:sending(1)), pcall(function() return ch:receiving().x end))
+`,
+  `2	v
+${'false	Invalid argument	1\n'.repeat(7)}1
+select_case	select_case	false	Requested key wasn't found in the table/userdata
+`,
+);

@@ -80,3 +80,81 @@ spec(
 `,
   'true\tfalse\nafter a while\nfalse\tInvalid argument\nfalse\tInvalid argument\n',
 );
+
+spec(
+  'arguments that make no sense; what is not there; other objects',
+  `
+  local semaphore, barrier, wait_group, limiter = require 'semaphore', require 'barrier', require 'wait_group', require 'rate_limiter'
+  local s, b, w, r = semaphore.new(1), barrier.new(2), wait_group.new(), limiter.new { rate = 5 }
+  local function code(...)
+    local ok, e = pcall(...)
+    return ok and 'ok' or type(e) == 'table' and (e.arg or e.index or tostring(e)) or e
+  end
+  print(code(semaphore.new, -1), code(semaphore.new, 0 / 0), code(semaphore.new, 1 / 0), code(semaphore.new, 'x'))
+  print(code(s.acquire, s, 0), code(s.acquire, s, -1), code(s.try_acquire, s, 0), code(s.release, s, 0), code(s.release, s, 2 ^ 53))
+  print(code(s.acquire, s, 'x'))
+  print(code(s.acquire), code(s.try_acquire, b), code(s.release, w), code(b.wait, s), code(w.wait, s), code(r.acquire, s))
+  print(code(barrier.new), code(barrier.new, 0), code(wait_group.new().add, w, -1), code(w.done, w))
+  print(code(limiter.new, {}), code(limiter.new, { rate = 0 }), code(limiter.new, { rate = 1 / 0 }), code(limiter.new, { rate = 1, burst = 0 }))
+  print(code(r.acquire, r, 6), code(r.acquire, r, 0), code(r.try_acquire, r, 0 / 0))
+  for _, o in ipairs { s, b, w, r } do
+    print(getmetatable(o), code(function() return o.nothing end), code(function() o.count = 1 end))
+  end
+  print(s.count, b.parties, b.arrived, w.count, r.rate, r.burst)
+`,
+  `1	1	1	bad argument #1 to 'new' (number expected, got string)
+2	2	2	2	Value too large for defined data type
+bad argument #2 to 'acquire' (number expected, got string)
+1	1	1	1	1	1
+bad argument #1 to 'new' (number expected, got no value)	1	2	2
+bad argument #1 to 'new' (number expected, got nil)	rate	rate	burst
+2	2	2
+semaphore	2	Operation not permitted
+barrier	2	Operation not permitted
+wait_group	2	Operation not permitted
+rate_limiter	2	Operation not permitted
+1	2	0	0	5	5
+`,
+);
+
+spec(
+  'a rate limiter keeps its rate; what an interrupted fiber was promised goes to those who ask later',
+  `
+  local time, limiter = require 'time', require('rate_limiter').new { rate = 10, burst = 2 }
+  local start = time.steady_clock.now()
+  local function tenths() return math.floor((time.steady_clock.now() - start) * 10 + 0.5) end
+  local at = {}
+  for i = 1, 6 do limiter:acquire() at[i] = tenths() end
+  print(table.concat(at, ' '))
+  local f = spawn(function() limiter:acquire(2) print('never') end)
+  time.sleep(0.01)
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught, limiter:try_acquire())
+  limiter:acquire(1)
+  print(tenths())
+`,
+  '0 0 1 2 3 4\ntrue\tfalse\n5\n',
+  { schedule: 1 },
+);
+
+spec(
+  'a barrier of which a fiber is interrupted waits for another; one that has been let go is not interrupted there',
+  `
+  local b = require('barrier').new(2)
+  local f = spawn(function() b:wait() print('never') end)
+  this_fiber.yield()
+  print(b.arrived)
+  f:interrupt()
+  f:join()
+  print(b.arrived)
+  local g = spawn(function() print(b:wait()) this_fiber.yield() print('never') end)
+  this_fiber.yield()
+  print(b:wait())
+  g:interrupt()
+  g:join()
+  print(g.interruption_caught, b.arrived)
+`,
+  '1\n0\ntrue\nfalse\ntrue\t0\n',
+  { once: true },
+);

@@ -78,3 +78,65 @@ spec(
 `,
   'Numerical argument out of domain\t1\n'.repeat(3),
 );
+
+spec(
+  'what has been completed counts, also after the time; so does another error',
+  `
+  local timeout = require 'timeout'
+  local function wait() while true do this_fiber.yield() end end
+  print(timeout(0.001, function()
+    local ok, e = pcall(wait)
+    return ok, tostring(e)
+  end))
+  print(pcall(timeout, 0.001, function() pcall(wait) error('other', 0) end))
+  print(pcall(timeout, 0.001, function() error(select(2, pcall(wait))) end))
+  print(timeout(0, function() return 'at once' end))
+  print(pcall(timeout, 9, function() error(nil) end))
+`,
+  `false	Fiber interrupted
+false	other
+false	Connection timed out
+at once
+false	nil
+`,
+);
+
+spec(
+  'a caller that is interrupted while the function ends by itself gets its results, and is interrupted later',
+  `
+  local timeout = require 'timeout'
+  local f = spawn(function()
+    print(timeout(60, function()
+      this_fiber.disable_interruption()
+      for i = 1, 9 do this_fiber.yield() end
+      return 'kept'
+    end))
+    this_fiber.yield()
+    print('never')
+  end)
+  this_fiber.yield() this_fiber.yield()
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+`,
+  'kept\ntrue\n',
+);
+
+spec(
+  'it works in cleanup handlers, where the caller is not interrupted',
+  `
+  local timeout, time = require 'timeout', require 'time'
+  local f = spawn(function()
+    scope_cleanup_push(function()
+      print(pcall(timeout, 0.001, function() time.sleep(60) end))
+      print(timeout(60, function() this_fiber.yield() return 'cleaned up' end))
+    end)
+    time.sleep(60)
+  end)
+  this_fiber.yield()
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught)
+`,
+  'false\tConnection timed out\ncleaned up\ntrue\n',
+);
