@@ -46,6 +46,7 @@
   X(setpgid) X(getsid) X(setsid) X(kill) X(ld_library_directories) \
   /* init_script.c */ \
   X(init_script_module) X(init_script_begin) X(init_script_call) X(init_script_wipe) \
+  X(init_script_deadline) \
   /* supervisor.c */ \
   X(start_supervisor) X(waitpid_nohang) X(memfd_of) X(supervise) X(fork_from_init) X(enter_actor) \
   X(set_environment) X(exit_now) X(getpid) \

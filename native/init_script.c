@@ -500,6 +500,38 @@ napi_value sys_init_script_begin(napi_env env, napi_callback_info info) {
   return give_int32(env, 0);
 }
 
+static void end_late(int signal_number) {
+  static const char text[] = "<3>ipc_actor/init/script: its time is over\n";
+  (void)signal_number;
+  signal(SIGPIPE, SIG_IGN);
+  (void)!write(2, text, sizeof text - 1);
+  _exit(1);
+}
+
+/* init_script_deadline(milliseconds) -> 0 or -errno: after that time the process ends, with a message and
+ * status 1, whatever it does; 0: no longer. A handler, since PID 1 of a namespace isn't ended by a signal's
+ * default; a timer that ends with execve(2).  timer_create(2), timer_settime(2) */
+napi_value sys_init_script_deadline(napi_env env, napi_callback_info info) {
+  static int timer = -1; /* the kernel's timer_t */
+  int32_t milliseconds;
+  if (!take_int32s(env, info, &milliseconds, 1)) return NULL;
+  if (timer >= 0) {
+    syscall(SYS_timer_delete, timer);
+    timer = -1;
+    signal(SIGALRM, SIG_DFL);
+  }
+  if (milliseconds <= 0) return give_int32(env, 0);
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+  struct itimerspec when = {
+      .it_value = {milliseconds / 1000, milliseconds % 1000 * 1000000l}};
+  signal(SIGALRM, end_late);
+  if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) < 0) {
+    timer = -1;
+    return give_result(env, -1);
+  }
+  return give_result(env, syscall(SYS_timer_settime, timer, 0, &when, NULL));
+}
+
 enum { CHUNK = 256 }; /* pages, of one mincore(2) */
 
 static void zero(uintptr_t from, uintptr_t to) {

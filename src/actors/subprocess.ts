@@ -20,8 +20,9 @@ export interface ProcessOptions {
   readonly environment: readonly (readonly [name: string, value: string])[];
   /** undefined: a pipe whose other end is closed */
   readonly standard: ProcessRequest['standard'];
-  /** Text of `init.script`, and `init.arg`. */
+  /** Text of `init.script`, how many milliseconds it may take (undefined: any), and `init.arg`. */
   readonly init: string | undefined;
+  readonly initTimeout: number | undefined;
   readonly arg: number | undefined;
   /** Without compiler: nothing in the process's memory can be written and then executed. */
   readonly jitless: boolean;
@@ -42,6 +43,7 @@ export interface ProcessTask {
   readonly id: string;
   readonly suspendAll: boolean;
   readonly init: string | undefined;
+  readonly initTimeout: number | undefined;
   readonly walls: Plan;
   readonly environment: ProcessOptions['environment'];
   /** Absolute paths of files that need not be there, and their texts. */
@@ -71,6 +73,7 @@ export function spawnProcess(
       ...place,
       suspendAll,
       init: options.init,
+      initTimeout: options.initTimeout,
       environment: options.environment,
       walls: walls === undefined ? NO_WALLS : planInbox(walls, limits, jitless),
     };

@@ -98,9 +98,10 @@ function main(): void {
 /** Compiled before any fork. Not there with --jitless: then there is no WebAssembly. */
 let initScriptModule: CompiledInitScript | undefined;
 
-function runInit({ arg }: Task, { init }: ProcessTask): void {
+function runInit({ arg }: Task, { init, initTimeout }: ProcessTask): void {
   if (init === undefined) return;
-  runInitScript(initScriptModule!, Buffer.from(init, 'latin1'), arg < 0 ? undefined : arg);
+  const script = Buffer.from(init, 'latin1');
+  runInitScript(initScriptModule!, script, arg < 0 ? undefined : arg, initTimeout);
 }
 
 function readTask({ body, bodyFile }: Task): ProcessTask {

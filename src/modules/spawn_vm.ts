@@ -52,6 +52,7 @@ function processOptions(table: LuaTable): ProcessOptions {
   const init = rawGetString(table, 'init');
   let script: string | undefined;
   let arg: number | undefined;
+  let initTimeout: number | undefined;
   if (init !== undefined) {
     if (!(init instanceof LuaTable)) return wrong('init');
     const text = rawGetString(init, 'script');
@@ -59,6 +60,9 @@ function processOptions(table: LuaTable): ProcessOptions {
     script = text;
     const given = rawGetString(init, 'arg');
     if (given !== undefined) arg = descriptor(given, 'init/arg');
+    const seconds = rawGetString(init, 'timeout') ?? Infinity;
+    if (typeof seconds !== 'number' || !(seconds > 0)) return wrong('init/timeout');
+    if (seconds !== Infinity) initTimeout = seconds * 1000;
   }
   const jitless = rawGetString(table, 'jitless') ?? false;
   if (typeof jitless !== 'boolean') return wrong('jitless');
@@ -78,6 +82,7 @@ function processOptions(table: LuaTable): ProcessOptions {
     environment: environment instanceof LuaTable ? variables(environment, wrong) : [],
     standard: [standard('stdin', 0), standard('stdout', 1), standard('stderr', 2)],
     init: script,
+    initTimeout,
     arg,
     jitless,
     isolated: isolate === 'exec',

@@ -10,6 +10,7 @@ import { getStatusFlags, O_NONBLOCK, setCloseOnExec, setStatusFlags } from '../s
 import {
   initScriptBegin,
   initScriptCall,
+  initScriptDeadline,
   initScriptModule,
   initScriptWipe,
 } from '../sys/init-script.ts';
@@ -78,13 +79,17 @@ export function compileInitScript(): CompiledInitScript {
  * script itself (`os.exit`, `C.execve`).
  * @param script  its text, which the caller wipes if it is a secret
  * @param arg     the global `arg`; undefined: nil. Its open file description is made to block
+ * @param timeout  milliseconds, > 0, after which the script fails, too; undefined: it may take as long as it likes
  */
 export function runInitScript(
   module: CompiledInitScript,
   script: Uint8Array,
   arg: Fd | undefined,
+  timeout?: number,
 ): void {
+  if (timeout !== undefined) initScriptDeadline(Math.min(Math.ceil(timeout), 0x7fffffff));
   executeInitScript(module, script, arg);
+  if (timeout !== undefined) initScriptDeadline(0);
   initScriptWipe();
 }
 

@@ -24,3 +24,8 @@ export function initScriptCall(): (call: number, at: number) => number {
 export function initScriptWipe(): void {
   ok('init_script_wipe', native().init_script_wipe());
 }
+
+/** End the process, with a message and status 1, after so many milliseconds; 0: no longer. timer_create(2) */
+export function initScriptDeadline(milliseconds: number): void {
+  ok('timer_create', native().init_script_deadline(milliseconds));
+}

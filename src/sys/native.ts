@@ -211,6 +211,7 @@ export interface Native {
   init_script_begin(memory: ArrayBuffer): number;
   init_script_call(call: number, at: number): number;
   init_script_wipe(): number;
+  init_script_deadline(milliseconds: number): number;
   start_supervisor(argv: readonly string[], control: Fd): number;
   waitpid_nohang(pid: number): number;
   memfd_of(bytes: Uint8Array, length: number): number;

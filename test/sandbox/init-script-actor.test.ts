@@ -34,7 +34,7 @@ const TOOLS = `
   local inbox = require 'inbox'
   local function actor(script, more)
     local options = more or {}
-    options.init = {script = script, arg = options.arg}
+    options.init = {script = script, arg = options.arg, timeout = options.timeout}
     local channel = spawn_vm{module = './actor', subprocess = options}
     channel:monitor()
     pcall(channel.send, channel, inbox)
@@ -62,6 +62,38 @@ actors(
   print(outcome())
   `,
   'killed by SIGKILL\nkilled by SIGKILL\n',
+);
+
+actors(
+  'a script has as much time as it is given, as PID 1 too',
+  `
+  for _, pid in ipairs{false, true} do
+    local pipe = require 'pipe'
+    local source, sink = pipe.pair()
+    sink = sink:release()
+    actor('while true do pcall(C.umask, 18) end', {newns_user = pid, newns_pid = pid, timeout = 0.1, stderr = sink})
+    sink:close()
+    print(outcome())
+    print(require('stream').scanner.new{stream = source}:get_line())
+    local one, other = require('unix').seqpacket.socket.pair()
+    other = other:release()
+    actor('C.read(arg, 1)', {newns_user = pid, newns_pid = pid, timeout = 0.1, arg = other})
+    other:close()
+    print(outcome())
+  end
+  local channel = actor('C.umask(18)', {timeout = 1000})
+  print(outcome())
+  channel:kill()
+  print(outcome())
+  for _, wrong in ipairs{0, -1, 0/0, 'x', false} do
+    local ok, e = pcall(actor, '', {timeout = wrong})
+    print(ok, e, e.arg)
+  end
+  `,
+  `${'exit status 1\n<3>ipc_actor/init/script: its time is over\nexit status 1\n'.repeat(2)}running
+killed by SIGKILL
+${'false\tInvalid argument\tsubprocess/init/timeout\n'.repeat(5)}`,
+  noNamespaces,
 );
 
 actors(
