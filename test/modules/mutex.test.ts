@@ -163,3 +163,122 @@ spec(
 `,
   '0\t0\n',
 );
+
+spec(
+  'neither kind of lock is an interruption point, on entry or while it waits; the order stays',
+  `
+  local m, r = require('mutex').new(), require('recursive_mutex').new()
+  for _, mutex in ipairs { m, r } do
+    local order, fibers = {}, {}
+    mutex:lock()
+    for i = 1, 5 do
+      fibers[i] = spawn(function()
+        mutex:lock()
+        order[#order + 1] = i
+        mutex:unlock()
+        this_fiber.yield()
+        print('never')
+      end)
+    end
+    for i = 1, 9 do this_fiber.yield() end
+    for i = 5, 1, -1 do fibers[i]:interrupt() end
+    mutex:unlock()
+    for i = 1, 5 do
+      fibers[i]:join()
+      assert(fibers[i].interruption_caught)
+    end
+    print(table.concat(order, ' '))
+    local f = spawn(function() mutex:lock() mutex:unlock() print('locked') this_fiber.yield() print('never') end)
+    f:interrupt()
+    f:join()
+  end
+`,
+  '1 2 3 4 5\nlocked\n1 2 3 4 5\nlocked\n',
+  { once: true },
+);
+
+spec(
+  'any fiber may unlock a mutex; a recursive one belongs to its fiber, coroutines included, even when that has ended',
+  `
+  local m, r = require('mutex').new(), require('recursive_mutex').new()
+  m:lock()
+  spawn(function() m:unlock() end):join()
+  print(m:try_lock())
+  r:lock()
+  print(coroutine.wrap(function() return r:try_lock() end)())
+  local f = spawn(function() r:lock() print('handed over', r:try_lock()) end)
+  this_fiber.yield()
+  r:unlock()
+  this_fiber.yield()
+  print('still mine')
+  r:unlock()
+  f:join()
+  print(r:try_lock(), pcall(r.unlock, r))
+  this_fiber.forbid_suspend()
+  print(pcall(require('recursive_mutex').new().lock, require('recursive_mutex').new()))
+`,
+  `true
+true
+still mine
+handed over	true
+false	false	Operation not permitted
+false	EPERM within a forbid-suspend block
+`,
+  { once: true },
+);
+
+spec(
+  'a notification is for those who wait now, whatever mutex they wait with',
+  `
+  local mutex, c = require 'mutex', require('condition_variable').new()
+  local a, b = mutex.new(), mutex.new()
+  c:notify_one()
+  c:notify_all()
+  local function waiter(m, name)
+    return spawn(function() m:lock() c:wait(m) print(name) m:unlock() end)
+  end
+  local fibers = { waiter(a, 'first'), waiter(b, 'second'), waiter(a, 'third') }
+  for i = 1, 9 do this_fiber.yield() end
+  print('they wait')
+  c:notify_one()
+  fibers[1]:join()
+  c:notify_all()
+  fibers[2]:join()
+  fibers[3]:join()
+`,
+  'they wait\nfirst\nsecond\nthird\n',
+  { once: true },
+);
+
+spec(
+  'a wait that can not begin leaves the mutex locked; one that must not be interrupted is not',
+  `
+  local m, c = require('mutex').new(), require('condition_variable').new()
+  m:lock()
+  this_fiber.forbid_suspend()
+  print(pcall(c.wait, c, m))
+  this_fiber.allow_suspend()
+  local f = spawn(function() c:wait(m) end)
+  f:interrupt()
+  f:join()
+  print(f.interruption_caught, m:try_lock())
+  m:unlock()
+  local g = spawn(function()
+    this_fiber.disable_interruption()
+    m:lock()
+    c:wait(m)
+    print('notified', m:try_lock())
+    m:unlock()
+    this_fiber.restore_interruption()
+    this_fiber.yield()
+    print('never')
+  end)
+  for i = 1, 9 do this_fiber.yield() end
+  g:interrupt()
+  for i = 1, 9 do this_fiber.yield() end
+  c:notify_one()
+  g:join()
+  print(g.interruption_caught)
+`,
+  'false\tEPERM within a forbid-suspend block\ntrue\tfalse\nnotified\tfalse\ntrue\n',
+);
