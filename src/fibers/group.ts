@@ -7,6 +7,7 @@ import type { LuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { type LuaFunction, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
 import type { Fiber, Waiter } from './fiber.ts';
+import { originHere } from './origin.ts';
 import { currentFiber } from './scheduler.ts';
 import { interrupt, suspendToEnd, suspensionPoint } from './suspend.ts';
 
@@ -22,6 +23,7 @@ export class FiberGroup extends Userdata {
   spawn(body: LuaFunction): Fiber {
     const parent = currentFiber();
     const child = parent.scheduler.spawn(body);
+    child.origin = originHere(parent);
     this.running.add(child);
     child.onEnd(() => this.childEnded(child));
     if (this.cancelled) interrupt(child);

@@ -1,39 +1,22 @@
 /** Fibers as Lua sees them: `spawn`, the handle, `this_fiber`. */
 import { currentVm } from '../actors/vm.ts';
-import { Fiber, type Origin } from '../fibers/fiber.ts';
+import { Fiber } from '../fibers/fiber.ts';
+import { originHere } from '../fibers/origin.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { popCleanup, pushCleanup, scope } from '../fibers/scope.ts';
 import { interrupt, suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { checkFunction } from '../runtime/check.ts';
-import type { SitePosition } from '../runtime/error.ts';
 import { badArgument, codeError, coreError, isInterrupted } from '../runtime/error-code.ts';
-import { state } from '../runtime/state.ts';
 import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
 import { luaType, type MemberTable } from './define.ts';
 
 // ── spawn and the handle ───────────────────────────────────────────────────────────────────────────
 
-/** Generations of spawners that a report tells of. */
-const MAX_ORIGINS = 16;
-
-/** Of the fiber made last: those made at one place, by one fiber, share it. */
-let lastOrigin: Origin | undefined;
-
-function originOf(at: SitePosition | undefined, parent: Fiber): Origin {
-  if (lastOrigin?.at === at && lastOrigin?.by === parent.id) return lastOrigin!;
-  const depth = (parent.origin?.depth ?? 0) + 1;
-  const before = depth < MAX_ORIGINS ? parent.origin : undefined;
-  lastOrigin = { at, by: parent.id, before, depth: before === undefined ? 1 : depth };
-  return lastOrigin;
-}
-
 function spawn(f: LuaValue): Fiber {
   const parent = currentFiber();
   const fiber = parent.scheduler.spawn(checkFunction(f, 1, 'spawn'));
-  const site = state.spawnSite as { position: SitePosition } | undefined;
-  state.spawnSite = undefined;
-  fiber.origin = originOf(site?.position, parent);
+  fiber.origin = originHere(parent);
   return fiber;
 }
 

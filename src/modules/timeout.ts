@@ -4,6 +4,7 @@
  * has ended when `timeout` returns. Ours, not Emilua's.
  */
 import type { Waiter } from '../fibers/fiber.ts';
+import { originOf } from '../fibers/origin.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { interrupt, suspendToEnd, suspensionPoint } from '../fibers/suspend.ts';
 import { startTimer } from '../io/timer.ts';
@@ -20,6 +21,7 @@ function run(seconds: LuaValue, f: LuaValue): Result {
   suspensionPoint();
   const parent = currentFiber();
   const child = parent.scheduler.spawn(body);
+  child.origin = originOf(undefined, parent);
   child.local = parent.locals;
   let late = false;
   let parked: Waiter | undefined;

@@ -141,3 +141,24 @@ spec(
     once: true,
   },
 );
+
+spec(
+  'who started a fiber is told across groups and time limits, too',
+  `
+  local group, timeout = require 'fiber_group', require 'timeout'
+  group(function(g)
+    g:spawn(function()
+      timeout(60, function()
+        spawn(function() error('deep') end):detach()
+        this_fiber.yield() this_fiber.yield()
+      end)
+    end)
+  end)
+`,
+  '',
+  {
+    stderr:
+      "Fiber 0x4 panicked: 'main.lua:6: deep'\nstack traceback:\n\tmain.lua:6: in function <main.lua:6>\nspawned by fiber 0x3:\n\tmain.lua:6: in function <main.lua:5>\nspawned by fiber 0x2\nspawned by fiber 0x1:\n\tmain.lua:4: in function <main.lua:3>\n",
+    once: true,
+  },
+);
