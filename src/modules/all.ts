@@ -26,7 +26,7 @@ import './filesystem/path.ts';
 import { format } from './format.ts';
 import { future } from './future.ts'; // when it is required
 import { genericError } from './generic_error.ts';
-import { inbox } from './inbox.ts';
+import { inbox } from './inbox.ts'; // when it is required
 import { ip } from './ip.ts'; // when it is required
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts'; // when it is required
@@ -41,7 +41,7 @@ import { regex } from './regex.ts'; // when it is required
 import { select } from './select.ts'; // when it is required
 import { semaphore } from './semaphore.ts'; // when it is required
 import { serialPort } from './serial_port.ts'; // when it is required
-import { spawnVm } from './spawn_vm.ts';
+import { defineChannels, spawnVm } from './spawn_vm.ts'; // when it is called
 import { stream } from './stream.ts'; // when it is required
 import { string } from './string.ts';
 import { system } from './system.ts'; // when it is required
@@ -123,6 +123,8 @@ export const library: Library = {
     const library = libraryByName.get(id);
     if (library !== undefined) return libraryTable(vm, library);
     const member = MEMBERS[id];
+    // What is received may be a channel.
+    if (id === 'inbox') defineChannels();
     if (member === undefined) return coreById.get(id)?.create(vm);
     const [owner, name] = member;
     return rawGetString(libraryTable(vm, libraryByName.get(owner)!), name);

@@ -153,6 +153,7 @@ function spawnInProcess(vm: Vm, options: LuaTable, file: LuaValue): IpcChannel {
 
 /** `spawn_vm(module)`, `spawn_vm { module =, inherit_context =, concurrency_hint =, new_master = }` */
 export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel | IpcChannel {
+  defineChannels();
   if (typeof options === 'string') return spawnActor(vm, options, file, false);
   if (!(options instanceof LuaTable)) throw badArgument(1);
   if (rawGetString(options, 'subprocess') !== undefined) return spawnInProcess(vm, options, file);
@@ -297,33 +298,41 @@ function monitorProcess(self: IpcChannel): Result {
   return NONE;
 }
 
-luaType('ipc_actor_channel', IpcChannel, {
-  methods: {
-    send: (self, ...args: LuaValue[]) => {
-      if (args.length === 0) throw badArgument(2);
-      return sendLetter(self, args[0]);
-    },
-    close: (self) => {
-      self.close();
-      return NONE;
-    },
-    request: requestThere,
-    detach,
-    kill,
-    monitor: monitorProcess,
-  },
-  properties: { child_pid: childPid, missing_walls: (self) => arrayOf(self.missingWalls) },
-});
+let defined = false;
 
-luaType('tx-channel', TxChannel, {
-  methods: {
-    send,
-    request: requestHere,
-    monitor,
-    close: (self) => {
-      self.close();
-      return NONE;
+/** Give channels their methods. */
+export function defineChannels(): void {
+  if (defined) return;
+  defined = true;
+  luaType('ipc_actor_channel', IpcChannel, {
+    methods: {
+      send: (self, ...args: LuaValue[]) => {
+        if (args.length === 0) throw badArgument(2);
+        return sendLetter(self, args[0]);
+      },
+      close: (self) => {
+        self.close();
+        return NONE;
+      },
+      request: requestThere,
+      detach,
+      kill,
+      monitor: monitorProcess,
     },
-  },
-  equals: (a, b) => a instanceof TxChannel && b instanceof TxChannel && a.recipient === b.recipient,
-});
+    properties: { child_pid: childPid, missing_walls: (self) => arrayOf(self.missingWalls) },
+  });
+
+  luaType('tx-channel', TxChannel, {
+    methods: {
+      send,
+      request: requestHere,
+      monitor,
+      close: (self) => {
+        self.close();
+        return NONE;
+      },
+    },
+    equals: (a, b) =>
+      a instanceof TxChannel && b instanceof TxChannel && a.recipient === b.recipient,
+  });
+}
