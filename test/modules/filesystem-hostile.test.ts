@@ -163,3 +163,33 @@ x	500
 true
 `,
 );
+
+within(
+  'another root for the process',
+  MOUNTS,
+  noMounts,
+  'mkdir "$1/disk/inside"; export TMPDIR="$1/disk"',
+  `
+  print(short(fs.temp_directory_path()))
+  print(try(fs.chroot, dir / 'none'))
+  fs.chroot(dir / 'disk')
+  print(fs.is_directory(P '/inside'), fs.exists(dir), try(fs.temp_directory_path) ~= nil)
+  print(fs.canonical(P '/../../inside'))
+`,
+  `~/disk
+No such file or directory (system) ~/none nil
+true	false	true
+/inside
+`,
+);
+
+within(
+  'folders for temporary files that are none',
+  NOBODY,
+  noNobody,
+  'export TMPDIR="$1/main.lua"',
+  `
+  print(try(fs.temp_directory_path))
+`,
+  'Not a directory (generic) ~/main.lua nil\n',
+);

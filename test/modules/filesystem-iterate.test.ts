@@ -260,6 +260,31 @@ spec(
 );
 
 spec(
+  'what an iteration that is dropped has open, the collector closes',
+  `${ON_DISK}
+  make('t/a/b/c')
+  local function fds()
+    local n = 0
+    for _ in fs.directory_iterator(P '/proc/self/fd') do n = n + 1 end
+    return n
+  end
+  local before = fds()
+  local it = fs.recursive_directory_iterator(dir / 't')
+  it()
+  print(fds() > before)
+  it = nil
+  for i = 1, 1000 do
+    collectgarbage()
+    time.sleep(0)
+    if fds() == before then break end
+  end
+  print(fds() == before)
+`,
+  'true\ntrue\n',
+  { once: true },
+);
+
+spec(
   'others run while a tree is walked, and may interrupt it; not where suspending is forbidden',
   `${ON_DISK}
   for i = 1, 20 do make('t/d' .. i .. '/f') end
