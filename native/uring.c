@@ -170,7 +170,7 @@ napi_value sys_uring_open(napi_env env, napi_callback_info info) {
   return give_int32(env, 0);
 }
 
-static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double position) {
+static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double position, bool apart) {
   struct ring *r = ring;
   int slot = 0;
   while (slot < SLOTS && r->slots[slot].bytes) slot++;
@@ -181,6 +181,7 @@ static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double posi
   struct io_uring_sqe *sqe = &r->sqes[index];
   memset(sqe, 0, sizeof *sqe);
   sqe->opcode = (uint8_t)opcode;
+  sqe->flags = apart ? IOSQE_ASYNC : 0;
   sqe->fd = fd;
   sqe->addr = (uint64_t)(uintptr_t)bytes;
   sqe->len = (uint32_t)length;
@@ -201,32 +202,35 @@ static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double posi
   return slot;
 }
 
-/* uring_read(fd, length, position, or -1: the file's own) -> slot, or -errno (EBUSY: too many at once;
- * others as io_uring_enter(2)).  IORING_OP_READ */
+/* uring_read(fd, length, position, or -1: the file's own, apart: boolean) -> slot, or -errno (EBUSY: too many
+ * at once; others as io_uring_enter(2)). Apart: in a thread of the kernel's, even what is in memory.
+ * IORING_OP_READ, IOSQE_ASYNC */
 napi_value sys_uring_read(napi_env env, napi_callback_info info) {
-  napi_value args[3];
+  napi_value args[4];
   int32_t fd, length;
   double position;
-  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd) ||
+  bool apart;
+  if (!take_args(env, info, args, 4) || napi_get_value_bool(env, args[3], &apart) != napi_ok || !take_int32(env, args[0], &fd) ||
       !take_int32(env, args[1], &length) ||
       napi_get_value_double(env, args[2], &position) != napi_ok || length < 0)
     return NULL;
   if (!ring) return give_int32(env, -ENOSYS);
   uint8_t *bytes = malloc((size_t)length + 1);
   if (!bytes) return give_int32(env, -ENOMEM);
-  int slot = submit(IORING_OP_READ, fd, bytes, (size_t)length, position);
+  int slot = submit(IORING_OP_READ, fd, bytes, (size_t)length, position, apart);
   if (slot < 0) free(bytes);
   return give_int32(env, slot);
 }
 
-/* uring_write(fd, bytes, offset, length, position, or -1) -> slot, or -errno, as uring_read. The bytes are
+/* uring_write(fd, bytes, offset, length, position, or -1, apart) -> slot, or -errno, as uring_read. The bytes are
  * copied before it returns.  IORING_OP_WRITE */
 napi_value sys_uring_write(napi_env env, napi_callback_info info) {
-  napi_value args[5];
+  napi_value args[6];
   int32_t fd, offset, length;
   double position;
+  bool apart;
   uint8_t *from;
-  if (!take_args(env, info, args, 5) || !take_int32(env, args[0], &fd) ||
+  if (!take_args(env, info, args, 6) || napi_get_value_bool(env, args[5], &apart) != napi_ok || !take_int32(env, args[0], &fd) ||
       !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &length) ||
       napi_get_value_double(env, args[4], &position) != napi_ok ||
       !take_bytes(env, args[1], offset, length, &from))
@@ -235,7 +239,7 @@ napi_value sys_uring_write(napi_env env, napi_callback_info info) {
   uint8_t *bytes = malloc((size_t)length + 1);
   if (!bytes) return give_int32(env, -ENOMEM);
   memcpy(bytes, from, (size_t)length);
-  int slot = submit(IORING_OP_WRITE, fd, bytes, (size_t)length, position);
+  int slot = submit(IORING_OP_WRITE, fd, bytes, (size_t)length, position, apart);
   if (slot < 0) free(bytes);
   return give_int32(env, slot);
 }

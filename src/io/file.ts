@@ -67,6 +67,17 @@ const SIZES = 2 ** 63;
 /** Bytes of one system call: copying more at once would hold up the thread, too. */
 const MOST = 1 << 20;
 
+/**
+ * Bytes that are copied at once in a turn of the event loop, before others have their turn; what comes then is copied by
+ * the kernel's threads, or the pool's.
+ */
+const MOST_PER_TURN = 8 << 20;
+let copied = 0;
+
+function turnIsOver(): void {
+  copied = 0;
+}
+
 /** Results after which it is done the slow way. */
 const NOT_WITHOUT_WAITING: ReadonlySet<number> = new Set([-EAGAIN, -EOPNOTSUPP, -EINVAL, -ENOSYS]);
 
@@ -130,6 +141,12 @@ class OpenFile implements Closable {
   }
 }
 
+/** Bytes of all jobs that are under way, which have memory of their own: what comes beyond that waits. */
+const MOST_UNDER_WAY = 64 << 20;
+let underWay = 0;
+/** Jobs that wait for memory, oldest first. */
+const queued = new Set<SlowJob>();
+
 /**
  * One read or write that takes its time: in io_uring, or where there is none in libuv's thread pool.
  */
@@ -162,13 +179,23 @@ class SlowJob implements Canceller {
     op.waitsIn = this;
     file.pending.add(op);
     file.begin();
-    if (!this.toRing(op)) this.toPool(this.copyOf(op));
+    if (underWay < MOST_UNDER_WAY) this.launch(op);
+    else queued.add(this);
   }
 
   cancelOperation(op: Operation): void {
     this.op = undefined;
     this.file.pending.delete(op);
+    if (queued.delete(this)) {
+      this.returned(-ECANCELED, false);
+      queueMicrotask(() => this.file.end()); // not while the file is being closed
+    }
     op.finish(-ECANCELED);
+  }
+
+  private launch(op: Operation): void {
+    underWay += this.length;
+    if (!this.toRing(op)) this.toPool(this.copyOf(op));
   }
 
   /** @returns false: there is no ring, or it is full */
@@ -176,9 +203,10 @@ class SlowJob implements Canceller {
     const at = this.position ?? AT_POSITION;
     const { fd } = this.file;
     const done = (result: number, slot: number) => this.ringDone(result, slot);
+    const isApart = copied >= MOST_PER_TURN;
     return this.transfer === 'read'
-      ? readInRing(fd, this.length, at, done)
-      : writeInRing(fd, op.bytes!, op.offset, this.length, at, done);
+      ? readInRing(fd, this.length, at, isApart, done)
+      : writeInRing(fd, op.bytes!, op.offset, this.length, at, isApart, done);
   }
 
   private ringDone(result: number, slot: number): void {
@@ -227,6 +255,12 @@ class SlowJob implements Canceller {
 
   private done(result: number): void {
     const { op, file } = this;
+    underWay -= this.length;
+    for (const job of queued) {
+      if (underWay >= MOST_UNDER_WAY) break;
+      queued.delete(job);
+      job.launch(job.op!);
+    }
     if (op !== undefined) file.pending.delete(op);
     this.returned(result, op !== undefined);
     file.end();
@@ -237,11 +271,16 @@ class SlowJob implements Canceller {
 /** At once, or -EAGAIN and the like. */
 function attempt(file: OpenFile, op: Operation, transfer: Transfer, position: number): number {
   if (transfer === 'write' && file.writesBlind) return -EOPNOTSUPP;
+  if (copied >= MOST_PER_TURN) return -EAGAIN;
   const call = transfer === 'read' ? preadNoWait : pwriteNoWait;
   let result: number;
   do result = call(file.fd, op.bytes!, op.offset, Math.min(op.length, MOST), position);
   while (result === -EINTR);
   if (result === -EOPNOTSUPP && transfer === 'write') file.writesBlind = true;
+  if (result > 0) {
+    if (copied === 0) setImmediate(turnIsOver);
+    copied += result;
+  }
   return result;
 }
 

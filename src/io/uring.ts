@@ -42,9 +42,18 @@ function register(slot: number, done: RingDone): boolean {
   return true;
 }
 
-/** @returns false: there is no ring, or no room in it */
-export function readInRing(fd: Fd, length: number, position: number, done: RingDone): boolean {
-  return isThere() && register(uringRead(fd, length, position), done);
+/**
+ * @param isApart  by a thread of the kernel's, even what is in memory
+ * @returns false: there is no ring, or no room in it
+ */
+export function readInRing(
+  fd: Fd,
+  length: number,
+  position: number,
+  isApart: boolean,
+  done: RingDone,
+): boolean {
+  return isThere() && register(uringRead(fd, length, position, isApart), done);
 }
 
 /** The bytes may change once it has returned. @returns false: there is no ring, or no room in it */
@@ -54,9 +63,10 @@ export function writeInRing(
   offset: number,
   length: number,
   position: number,
+  isApart: boolean,
   done: RingDone,
 ): boolean {
-  return isThere() && register(uringWrite(fd, bytes, offset, length, position), done);
+  return isThere() && register(uringWrite(fd, bytes, offset, length, position, isApart), done);
 }
 
 /** Copy what has been read, and let go of the slot. */

@@ -140,8 +140,15 @@ export interface Native {
   copy_file_range(from: Fd, to: Fd, length: number): number;
 
   uring_open(done: (count: number) => void, shared: Int32Array): number;
-  uring_read(fd: Fd, length: number, position: number): number;
-  uring_write(fd: Fd, bytes: Uint8Array, offset: number, length: number, position: number): number;
+  uring_read(fd: Fd, length: number, position: number, apart: boolean): number;
+  uring_write(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    apart: boolean,
+  ): number;
   uring_collect(slot: number, bytes: Uint8Array, offset: number, length: number): number;
 
   reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;

@@ -9,9 +9,13 @@ export function openUring(done: (count: number) => void, shared: Int32Array): nu
   return native().uring_open(done, shared);
 }
 
-/** @param position  -1: the file's own. @returns the slot, or -errno: EBUSY, too many at once */
-export function uringRead(fd: Fd, length: number, position: number): number {
-  return native().uring_read(fd, length, position);
+/**
+ * @param position  -1: the file's own
+ * @param isApart   in a thread of the kernel's, even what is in memory
+ * @returns the slot, or -errno: EBUSY, too many at once
+ */
+export function uringRead(fd: Fd, length: number, position: number, isApart: boolean): number {
+  return native().uring_read(fd, length, position, isApart);
 }
 
 /** The bytes may change once it has returned. @returns as `uringRead` */
@@ -21,8 +25,9 @@ export function uringWrite(
   offset: number,
   length: number,
   position: number,
+  isApart: boolean,
 ): number {
-  return native().uring_write(fd, bytes, offset, length, position);
+  return native().uring_write(fd, bytes, offset, length, position, isApart);
 }
 
 /** Copy what a read that is done has brought, and let go of its slot. */

@@ -557,6 +557,51 @@ const END = `
 ending('the VM ends while files are read', 'preadv2', END, 'end\n');
 ending('the VM ends while files are written', 'pwritev2', END, 'end\n');
 
+/** More at once than there is memory for: those that wait for it are ended, too, and no one is forgotten. */
+const CROWD = (what: string): string => `
+  local path = name()
+  local w = random_of(path, 'create', 'read_write')
+  w:resize(2^20)
+  file.write_all_at(w, 2^20 - 5, 'there')
+  local files, fibers, N = {}, {}, 150
+  for i = 1, N do
+    files[i] = i % 3 == 0 and stream_of(path, 'read_write') or random_of(path, 'read_write')
+    fibers[i] = spawn(function()
+      local f, b = files[i], byte_span.new(2^20)
+      if i % 3 == 0 then return f:${what}_some(b), b end
+      return f:${what}_some_at(0, b), b
+    end)
+  end
+  this_fiber.yield()
+  local counts = {}
+  for i = N, 1, -1 do
+    if i % 10 == 1 then fibers[i]:interrupt()
+    elseif i % 10 == 2 then files[i]:close()
+    elseif i % 10 == 3 then files[i]:cancel()
+    elseif i % 10 == 4 then files[i]:release():close() end
+  end
+  for i = 1, N do
+    local ok, n, b = pcall(fibers[i].join, fibers[i])
+    local kind = ok and not fibers[i].interruption_caught and 'done' or 'ended'
+    counts[kind] = (counts[kind] or 0) + 1
+    if kind == 'done' then
+      assert(n == 2^20)
+      if '${what}' == 'read' then assert(tostring(b:last(5)) == 'there') end
+    else
+      assert(i % 10 >= 1 and i % 10 <= 4)
+      if not ok then assert(n == ae.basic.operation_aborted) end
+    end
+    if files[i].is_open then
+      assert(files[i].size == 2^20)
+      if i % 3 == 0 and kind == 'ended' and '${what}' == 'read' then assert(files[i]:seek(0, 'cur') == 0) end
+      files[i]:close()
+    end
+  end
+  print(counts.done + counts.ended, counts.done >= 90)
+`;
+ending('more readers than there is memory for', 'preadv2', CROWD('read'), '150\ttrue\n');
+ending('more writers than there is memory for', 'pwritev2', CROWD('write'), '150\ttrue\n');
+
 // ── others go on ───────────────────────────────────────────────────────────────────────────────────
 
 /**

@@ -12,7 +12,7 @@ import { run } from '../run.ts';
 if (workerData === 'pending') {
   const { readEnd } = pipe2(0);
   let started = 0;
-  for (let i = 0; i < 300; i++) if (readInRing(readEnd, 4096, -1, () => {})) started++;
+  for (let i = 0; i < 300; i++) if (readInRing(readEnd, 4096, -1, false, () => {})) started++;
   parentPort!.postMessage(started);
 } else {
   injectFault('io_uring_setup', { errno: EPERM });
