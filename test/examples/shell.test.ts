@@ -5,7 +5,10 @@ import { noTerminal, ON_TERMINAL } from '../support/terminal.ts';
 import { example } from './support.ts';
 
 const shell = (stdin: string) =>
-  runCommand([example('shell.lua')], { stdin, env: { NAME: `perilune-shell-${process.pid}` } });
+  runCommand([example('shell.lua')], {
+    stdin,
+    env: { NAME: `perilune-shell-${process.pid}`, PATH: '/usr/local/bin:/usr/bin:/bin' },
+  });
 
 /** What somebody does at a shell on a terminal. */
 function session(name: string, program: string, expected: string): void {

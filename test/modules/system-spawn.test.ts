@@ -10,6 +10,9 @@ import { fromBytes, runProgram, spec } from '../support/spec.ts';
 
 await openReactor();
 
+/** Of what can be searched: a directory that can't makes ENOENT EACCES, as with execvp. */
+process.env.PATH = '/usr/local/bin:/usr/bin:/bin';
+
 const folder = mkdtempSync(join(tmpdir(), 'perilune-spawn-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const file = (name: string, text: string, mode = 0o755): string => {
