@@ -33,10 +33,10 @@ function lua(name: string, program: string, expected: string): void {
 lua(
   'a program gets a controlling terminal',
   `
-  local t = sh 'tty; ps -o tpgid=,pgid=,sid= -p $$ | tr -s " "; test -t 0 && test -t 1 && test -t 2 && echo all three'
+  local t = sh 'tty; cut -d" " -f5,6,8 /proc/$$/stat; test -t 0 && test -t 1 && test -t 2 && echo all three'
   t.expect '/dev/pts/'
   t.expect '\\r\\n'
-  local foreground, group, session = t.expect('\\r\\n'):match '(%d+) (%d+) (%d+)'
+  local group, session, foreground = t.expect('\\r\\n'):match '(%d+) (%d+) (%d+)'
   print(foreground == group, group == session, tonumber(group) == t.process.pid)
   t.expect 'all three'
   t.rest()
@@ -170,7 +170,16 @@ test('the standard streams as a terminal', { skip: noTerminal, timeout: 60_000 }
       print(tostring(b):byte())
       system.in_:tcsetpgrp(system.getpgrp())
       print(pcall(system.in_.tcsetpgrp, system.in_, 'x'))
-      print(pcall(system.in_.tcsetpgrp, system.in_, 2^30))`,
+      print(pcall(system.in_.tcsetpgrp, system.in_, 2^30))
+      system.signal.ignore(system.signal.SIGTTOU)
+      for _, name in ipairs{'stdin', 'stderr'} do
+        system.spawn{
+          program = 'sh', environment = system.environment, stdin = 'share', stdout = 'share', stderr = 'share',
+          arguments = {'sh', '-c', 'set -- $(cut -d" " -f5,8 /proc/$$/stat); test $1 = $2 && echo in front'},
+          process_group = 0, foreground = name,
+        }:wait()
+        system.in_:tcsetpgrp(system.getpgrp())
+      end`,
     );
     const outcome = await runLua(`${SETUP}
       local t = on_terminal(perilune '${inner}')
@@ -187,6 +196,8 @@ test('the standard streams as a terminal', { skip: noTerminal, timeout: 60_000 }
 3
 false\tbad argument #2 to 'tcsetpgrp' (number expected, got string)
 false\tNo such process
+in front
+in front
 
 0
 `,
