@@ -244,6 +244,7 @@ end
 
 local arguments = {unpack(system.arguments, 3)}
 local base = fs.temp_directory_path() / ('container-' .. system.getpid())
+if not fs.create_directory(base) then error(tostring(base) .. ' is there already') end
 local ok, status = pcall(function()
   local options = {}
   while arguments[1] == '--root' or arguments[1] == '--network' do
@@ -251,7 +252,7 @@ local ok, status = pcall(function()
   end
   local tree = options['--root'] and fs.canonical(path.new(options['--root']))
   if #arguments == 0 then arguments = {'sh'} end
-  fs.create_directories(base / 'mount')
+  fs.create_directory(base / 'mount')
   fs.chmod(base, fs.mode(7, 5, 5))
   return run(arguments, tree or busybox_tree(base / 'tree'), base / 'mount', options['--network'])
 end)
