@@ -6,7 +6,7 @@
   /* fd.c */ \
   X(read) X(write) X(preadv2_nowait) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
   X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(ignore_signal) \
-  X(kcmp_file) X(dup2) \
+  X(kcmp_file) X(dup2) X(eventfd) \
   /* socket.c */ \
   X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
   X(recv) X(send) X(recvfrom) X(sendto) X(set_membership) X(set_multicast_interface) \

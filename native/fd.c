@@ -5,6 +5,7 @@
 #include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -118,6 +119,14 @@ napi_value sys_pipe2(napi_env env, napi_callback_info info) {
   }
   if (fault(FAULT_PIPE2, -1, NULL)) return give_result(env, -1);
   return give_result(env, pipe2(ends, flags | O_CLOEXEC));
+}
+
+/* eventfd() -> a descriptor that never blocks; edge-triggered, each write to it is an event; or -errno.
+ * eventfd(2) */
+napi_value sys_eventfd(napi_env env, napi_callback_info info) {
+  (void)info;
+  if (fault(FAULT_EVENTFD, -1, NULL)) return give_result(env, -1);
+  return give_result(env, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 /* isatty(fd) -> 1 or -errno (ENOTTY, EBADF).  isatty(3) */

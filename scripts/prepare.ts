@@ -33,7 +33,7 @@ const stampFile = join(root, 'build/perilune.stamp');
 await bundle();
 linkCommands();
 const failure = buildAddon();
-writeCodeCache();
+writeCodeCaches();
 if (failure) {
   console.error(
     `perilune: the native addon was not built (${failure}).\n` +
@@ -48,9 +48,7 @@ if (failure) {
  * before an ES module. Lines and names stay as they are, since stacks show them.
  */
 async function bundle(): Promise<void> {
-  const entryPoints = ['main', 'worker', 'jailed']
-    .map((name) => `src/cli/${name}.ts`)
-    .filter((file) => existsSync(join(root, file)));
+  const entryPoints = ['main', 'thread', 'jailed'].map((name) => `src/cli/${name}.ts`);
   const result = await build({
     absWorkingDir: root,
     entryPoints,
@@ -80,24 +78,28 @@ async function bundle(): Promise<void> {
   mkdirSync(join(root, 'dist'), { recursive: true });
   for (const { path, contents } of result.outputFiles) {
     if (existsSync(path) && readFileSync(path).equals(contents)) continue;
-    rmSync(join(root, 'dist/main.cache'), { force: true }); // V8 compares lengths only
+    rmSync(path.replace(/\.cjs$/, '.cache'), { force: true }); // V8 compares lengths only
     writeFileSync(path, contents);
   }
 }
 
 /**
- * The code cache that bin/start.cjs loads, from one run of the launcher, so that V8 has the flags
- * that it will have then. Without the cache start-up takes some milliseconds longer.
+ * The code caches that bin/start.cjs and bin/thread.cjs load, each from one run of the launcher, so that V8
+ * has the flags that it will have then. Without them start-up takes some milliseconds longer.
  */
-function writeCodeCache(): void {
+function writeCodeCaches(): void {
   if (process.platform === 'win32') return;
-  const program = join(root, 'examples/hello.lua');
   const preload = join(root, 'scripts/write-code-cache.cjs');
-  spawnSync(join(root, 'bin/perilune'), [program], {
-    env: { ...process.env, NODE_OPTIONS: `--require "${preload}"` },
-    stdio: 'ignore',
-    timeout: 10_000,
-  });
+  for (const [bundle, program] of [
+    ['main', 'examples/hello.lua'],
+    ['thread', 'scripts/code-cache.lua'],
+  ] as const) {
+    spawnSync(join(root, 'bin/perilune'), [join(root, program)], {
+      env: { ...process.env, NODE_OPTIONS: `--require "${preload}"`, CACHE_OF: bundle },
+      stdio: 'ignore',
+      timeout: 10_000,
+    });
+  }
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { LuaValue } from '../runtime/value.ts';
 import { addressFor, type TxChannel } from './address.ts';
 import { ModuleLoader } from './modules.ts';
+import { vmJoins } from './threads/pool.ts';
 import { Vm } from './vm.ts';
 
 /**
@@ -14,6 +15,7 @@ import { Vm } from './vm.ts';
 export function spawnActor(parent: Vm, id: string, file: LuaValue, isMaster: boolean): TxChannel {
   const found = parent.modules.findActor(id, file);
   const vm = new Vm(parent.library, parent.host, parent);
+  vmJoins();
   vm.modules = new ModuleLoader(vm, 'worker', parent.modules.searchPath);
   try {
     vm.run(vm.modules.startActor(found, id));

@@ -58,6 +58,11 @@ export class FileDescriptor extends Userdata implements Owned {
     return new FileDescriptor(new OwnedFd(this.owned.dup(), onTheirWay));
   }
 
+  /** That of a message, which goes elsewhere in this process. @returns the number */
+  leave(): number {
+    return this.handle.take();
+  }
+
   adopt({ io }: Holder): void {
     this.handle.moveTo(io);
   }
@@ -95,6 +100,10 @@ Object.defineProperty(Spent.prototype, 'luaType', { value: spentType });
 function notIndexable(self: Userdata): Result {
   throw typeError('index', self, 0);
 }
+
+/** An object for a message, that owns `fd`. */
+export const fdOnItsWay = (fd: number): FileDescriptor =>
+  new FileDescriptor(new OwnedFd(fd, onTheirWay));
 
 /** An object that owns `fd`, for the VM whose code runs. */
 export function newFd(fd: number): FileDescriptor {

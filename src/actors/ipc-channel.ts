@@ -33,6 +33,11 @@ export class IpcChannel extends Outside implements Owned {
     return new IpcChannel(duplicate(this.sender.fd));
   }
 
+  /** That of a message, which goes elsewhere in this process. @returns the number of its socket */
+  leave(): number {
+    return this.sender.release();
+  }
+
   adopt({ io }: Holder): void {
     this.sender.moveTo(io);
   }

@@ -12,9 +12,10 @@ import { type Inlet, inletsOf } from './inlets.ts';
 import { IpcChannel } from './ipc-channel.ts';
 import { Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
+import { RemoteMailbox } from './threads/hub.ts';
 
 /** What has a descriptor. */
-type Object = FileDescriptor | IpcChannel | Mailbox;
+type Object = FileDescriptor | IpcChannel | Mailbox | RemoteMailbox;
 
 interface Carrier {
   readonly carries: Carried;
@@ -55,7 +56,9 @@ export class Letter {
       else {
         const { sender, receiver } = packetPair();
         this.ends.push(new OwnedFd(sender, ofNoVm));
-        this.inlets.push(inletsOf(object).add(receiver));
+        // Another thread sees the end of it when nobody has the other one.
+        if (object instanceof RemoteMailbox) object.feed(receiver);
+        else this.inlets.push(inletsOf(object).add(receiver));
         this.fds.push(sender);
       }
     } catch (error) {
@@ -104,7 +107,10 @@ function partOf(value: LuaValue): Scalar | Carrier {
   if (value instanceof Spent) throw codeError('EBUSY');
   if (value instanceof Inbox) return { carries: 'address', object: value.mailbox };
   if (value instanceof IpcChannel && value.isOpen) return { carries: 'address', object: value };
-  if (value instanceof TxChannel && value.isOpen && value.recipient instanceof Mailbox)
-    return { carries: 'address', object: value.recipient };
+  if (value instanceof TxChannel && value.isOpen) {
+    const { recipient } = value;
+    if (recipient instanceof Mailbox || recipient instanceof RemoteMailbox)
+      return { carries: 'address', object: recipient };
+  }
   throw badArgument(2);
 }

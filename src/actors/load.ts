@@ -136,6 +136,15 @@ export function loadModule(
   chunkName: string,
   env: LuaTable,
 ): LuaFunction {
+  return new LoadedChunk(moduleCode(file, source, chunkName), env).main();
+}
+
+/** Whether it can be loaded. @throws LuaError  a syntax error */
+export function checkModule(file: string, source: string, chunkName: string): void {
+  moduleCode(file, source, chunkName);
+}
+
+function moduleCode(file: string, source: string, chunkName: string): ChunkCode {
   let known = modules.get(file);
   const { suspendAll } = state;
   if (
@@ -146,7 +155,7 @@ export function loadModule(
     known = { source, chunkName, suspendAll, code: compileChunk(source, chunkName) };
     modules.set(file, known);
   }
-  return new LoadedChunk(known.code, env).main();
+  return known.code;
 }
 
 function compileChunk(source: string, chunkName: string): ChunkCode {

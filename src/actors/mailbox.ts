@@ -17,6 +17,8 @@ export interface Message {
   readonly value: LuaValue;
   /** What lies in `value` and owns something. */
   readonly owned: readonly Owned[];
+  /** It came from another thread. */
+  readonly via?: Exported;
 }
 
 /** Who receives: a VM. What its messages own ends with it, at the latest. */
@@ -61,6 +63,15 @@ export interface Source {
   /** None waits any more. */
   rest(): void;
   close(): void;
+}
+
+/** A mailbox as other threads know it. */
+export interface Exported {
+  /** A message of theirs has been received. */
+  taken(): void;
+  /** The number of messages that may wait is another now. */
+  limitChanged(): void;
+  closed(): void;
 }
 
 /** One holder's right; given back once. */
@@ -113,6 +124,7 @@ export class Mailbox implements Recipient {
   private leaseCount = 0;
   /** Messages of other processes. */
   source: Source | undefined = undefined;
+  exported: Exported | undefined = undefined;
   /** What `receiver` waits for, where nothing but other fibers can give it that. */
   private receiverEnd: Outside | undefined = undefined;
   /** Whose turn it is, where messages wait both here and in the source. */
@@ -132,6 +144,11 @@ export class Mailbox implements Recipient {
   constructor(holder: Holder, orphaned: CoreName = 'no_senders') {
     this.holder = holder;
     this.orphaned = orphaned;
+  }
+
+  /** Up to this number of messages more may be sent. */
+  get limit(): number {
+    return Math.max(this.highWater, this.receiver === undefined ? 0 : 1);
   }
 
   /** Messages that wait here. */
@@ -247,6 +264,7 @@ export class Mailbox implements Recipient {
     this.receiver = waiter;
     this.receiverEnd = end;
     this.sourceChanged();
+    if (this.highWater === 0) this.exported?.limitChanged();
     waiter.undo = () => {
       if (this.receiver === waiter) this.stopListening();
     };
@@ -266,6 +284,7 @@ export class Mailbox implements Recipient {
     this.receiver = undefined;
     this.receiverEnd = undefined;
     if (receiver !== undefined) this.source?.rest();
+    if (this.highWater === 0) this.exported?.limitChanged();
     return receiver;
   }
 
@@ -278,8 +297,14 @@ export class Mailbox implements Recipient {
     }
   }
 
+  setHighWater(n: number): void {
+    this.highWater = n;
+    this.admit();
+    this.exported?.limitChanged();
+  }
+
   /** Let senders in, as many as there is room for. */
-  admit(): void {
+  private admit(): void {
     while (this.length < this.highWater) {
       const sender = this.senders.shift();
       if (sender === undefined) return;
@@ -291,6 +316,7 @@ export class Mailbox implements Recipient {
 
   private arrive(message: Message): LuaValue {
     for (const owned of message.owned) owned.adopt(this.holder);
+    message.via?.taken();
     return message.value;
   }
 
@@ -299,6 +325,7 @@ export class Mailbox implements Recipient {
     if (this.closed) return;
     this.closed = true;
     activity.count++;
+    this.exported?.closed();
     this.stopListening()?.fail(coreError('channel_closed'));
     this.source?.close();
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
@@ -319,6 +346,7 @@ export class Mailbox implements Recipient {
   }
 }
 
-function discard(message: Message): void {
+/** It will not arrive. */
+export function discard(message: Message): void {
   for (const owned of message.owned) owned.discard();
 }

@@ -13,7 +13,7 @@ import { LuaError } from '../runtime/error.ts';
 import { codeError, coreError, systemCategory, systemError } from '../runtime/error-code.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
-import { displayName, loadModule } from './load.ts';
+import { checkModule, displayName, loadModule } from './load.ts';
 
 /** `_FILE`: a path as Lua sees it. */
 export class FilePath extends Userdata {
@@ -109,6 +109,13 @@ export class ModuleLoader {
   /** The text of an actor's file, for a VM elsewhere. @throws LuaError  it can't be read */
   readActor(found: Found, id: string): string {
     return readModule(found.file, id);
+  }
+
+  /** The same, of one that can be compiled. @throws LuaError */
+  readCheckedActor(found: Found, id: string): string {
+    const source = readModule(found.file, id);
+    checkModule(found.file, source, displayName(`@${found.file}`));
+    return source;
   }
 
   private startModule(found: Found, source: string, shown: string): Fiber {

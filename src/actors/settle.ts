@@ -6,34 +6,45 @@ import type { Vm } from './vm.ts';
 /** `activity.count` when the collector was asked last. */
 let collectedAt = -1;
 
+/** Where there are other threads, they have to be asked. @returns false: there are none */
+export const otherThreads: { rest: (() => boolean) | undefined } = { rest: undefined };
+
 /**
  * Nothing can happen any more by itself. VMs that have nothing to wait for end, which may wake others.
  * Of those that wait for messages some may have no senders any more: the collector finds out. If it
  * doesn't help either, they wait for each other: that is reported, and they end.
  */
 export function settle(vms: ReadonlySet<Vm>): void {
-  if (vms.size === 0) return;
+  if (vms.size === 0) {
+    otherThreads.rest?.();
+    return;
+  }
   const all = [...vms];
   const idle = all.filter((vm) => vm.isIdle);
   if (idle.length > 0) for (const vm of idle) vm.closeIdle();
+  else if (otherThreads.rest?.() === true) return;
   else if (collectedAt !== activity.count) {
     collectedAt = activity.count;
     fullCollection();
   } else {
-    const stuck = all.filter((vm) => vm.isStuck);
-    // A wait that claims to be for the outside world: there is nothing there any more.
-    endStuck(stuck.length > 0 ? stuck : all);
+    if (!orphanAlone(all)) endStuck(all);
   }
   // Come back here, if it changed nothing.
   setImmediate(() => {});
 }
 
-function endStuck(vms: readonly Vm[]): void {
-  const alone = vms.filter((vm) => vm.mailbox.isOnlyHeldBy(vm.leases));
-  if (alone.length > 0) {
-    for (const vm of alone) vm.mailbox.orphan();
-    return;
-  }
-  for (const vm of vms) vm.reportDeadlocks();
-  for (const vm of vms) vm.close();
+/** Those that only they themselves could send to learn it. @returns whether there are some */
+export function orphanAlone(vms: readonly Vm[]): boolean {
+  const alone = vms.filter((vm) => vm.isStuck && vm.mailbox.isOnlyHeldBy(vm.leases));
+  for (const vm of alone) vm.mailbox.orphan();
+  return alone.length > 0;
+}
+
+/** They wait for each other, or for nothing. */
+export function endStuck(vms: readonly Vm[]): void {
+  const stuck = vms.filter((vm) => vm.isStuck);
+  // A wait that claims to be for the outside world: there is nothing there any more.
+  const ending = stuck.length > 0 ? stuck : vms;
+  for (const vm of ending) vm.reportDeadlocks();
+  for (const vm of ending) vm.close();
 }

@@ -46,6 +46,14 @@ export interface VmHost {
 
 let nextVm = 1;
 
+/** Ids of VMs in this thread begin here. */
+export function countVmsFrom(id: number): void {
+  nextVm = id;
+}
+
+/** For whoever counts the VMs of this thread: one has ended. */
+export const population: { left: (() => void) | undefined } = { left: undefined };
+
 /** Runs of schedulers, each started by another, before the event loop gets its turn. */
 const CHAIN = 1024;
 let chained = 0;
@@ -82,13 +90,13 @@ export class Vm {
   onExit: ((code: number) => void) | undefined = undefined;
   private open = true;
 
-  /** @param parent  the VM that made it; undefined: it is the first of the process, and its master */
-  constructor(library: Library, host: VmHost, parent?: Vm) {
+  /** @param beside  one of this thread; undefined: it is the first of the process, and its master */
+  constructor(library: Library, host: VmHost, beside?: Pick<Vm, 'siblings'>) {
     this.library = library;
     this.host = host;
-    this.siblings = parent?.siblings ?? new Set();
+    this.siblings = beside?.siblings ?? new Set();
     this.siblings.add(this);
-    this.isMaster = parent === undefined;
+    this.isMaster = beside === undefined;
     this.scheduler = new Scheduler({
       schedule,
       quiet: () => this.quiet(),
@@ -188,6 +196,7 @@ export class Vm {
     this.open = false;
     this.scheduler.close();
     this.siblings.delete(this);
+    population.left?.();
   }
 
   /** No fiber is ready. */
@@ -251,6 +260,7 @@ export class Vm {
     this.mailbox.end(reason);
     for (const lease of this.leases) lease.release();
     this.siblings.delete(this);
+    population.left?.();
     this.onExit?.(this.exitCode);
     this.host.ended(this);
   }

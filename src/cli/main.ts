@@ -17,16 +17,13 @@ import { state } from '../runtime/state.ts';
 import { LuaTable } from '../runtime/table.ts';
 import { type Invocation, parseArguments, USAGE } from './arguments.ts';
 import {
-  colored,
   commandArguments,
   commandName,
-  ERROR,
   reportSettings,
   searchPath,
   WARNING,
-  wantsColors,
 } from './environment.ts';
-import { StandardOutput, writeError } from './output.ts';
+import { reportTo, StandardOutput, writeError } from './output.ts';
 
 declare const PERILUNE_VERSION: string | undefined;
 
@@ -68,11 +65,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     for (const text of settings.warnings) writeError(`<${WARNING}>perilune: ${text}\n`);
   }
   const host: VmHost = {
-    report: (text, isProblem) => {
-      output.flush();
-      if (isProblem !== true) writeError(text);
-      else if (settings.level >= ERROR) writeError(wantsColors(settings) ? colored(text) : text);
-    },
+    report: reportTo(output, settings),
     ended: (ended) => {
       if (ended.isMaster) process.exitCode = ended.exitCode;
       output.flush();

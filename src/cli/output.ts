@@ -4,6 +4,7 @@
  * as SIGPIPE would: quietly, with the code that a shell expects.
  */
 import { writeSync } from 'node:fs';
+import { colored, ERROR, type ReportSettings, wantsColors } from './environment.ts';
 
 const FLUSH_AT = 64 * 1024;
 /** 128 + SIGPIPE. */
@@ -31,6 +32,15 @@ export class StandardOutput {
     this.text = '';
     writeAll(1, Buffer.from(text, 'latin1'));
   }
+}
+
+/** `report` of a VM's host. */
+export function reportTo(output: StandardOutput, settings: ReportSettings) {
+  return (text: string, isProblem?: boolean): void => {
+    output.flush();
+    if (isProblem !== true) writeError(text);
+    else if (settings.level >= ERROR) writeError(wantsColors(settings) ? colored(text) : text);
+  };
 }
 
 /** Bytes as code units. */

@@ -41,7 +41,7 @@ import { regex } from './regex.ts'; // when it is required
 import { select } from './select.ts'; // when it is required
 import { semaphore } from './semaphore.ts'; // when it is required
 import { serialPort } from './serial_port.ts'; // when it is required
-import { defineChannels, spawnVm } from './spawn_vm.ts'; // when it is called
+import { defineChannels, spawnContextThreads, spawnVm } from './spawn_vm.ts'; // when it is called
 import { stream } from './stream.ts'; // when it is required
 import { string } from './string.ts';
 import { system } from './system.ts'; // when it is required
@@ -114,6 +114,7 @@ export const library: Library = {
       return vm.modules.require(id, rawGetString(env, '_FILE'));
     };
     members.spawn_vm = (options: LuaValue) => spawnVm(vm, options, rawGetString(env, '_FILE'));
+    members.spawn_context_threads = (count: LuaValue) => spawnContextThreads(vm, count);
     // Set later: then they have their places already.
     Object.assign(members, { _G: undefined, _FILE: undefined, _CONTEXT: undefined });
     setFields(env, Object.keys(members), Object.values(members).map(memberValue));

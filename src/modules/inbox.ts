@@ -11,8 +11,7 @@ const receive = (self: Inbox): Result => receiveFrom(self.mailbox, self);
 function setHighWater({ mailbox }: Inbox, n: LuaValue): void {
   if (typeof n !== 'number' || !(n >= 0) || (n !== Infinity && !Number.isInteger(n)))
     throw badArgument(3);
-  mailbox.highWater = n;
-  mailbox.admit();
+  mailbox.setHighWater(n);
 }
 
 luaType('rx-channel', Inbox, {

@@ -10,13 +10,14 @@ import { FilePath } from '../actors/modules.ts';
 import { receiveFrom, sendTo } from '../actors/receive.ts';
 import { sendLetter } from '../actors/send-letter.ts';
 import { type ProcessOptions, spawnProcess } from '../actors/subprocess.ts';
+import { addThreads, spawnInThread, threadFor } from '../actors/threads/pool.ts';
 import { currentVm, type Vm } from '../actors/vm.ts';
 import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import type { Outside } from '../fibers/waitable.ts';
 import { startTimer } from '../io/timer.ts';
 import { suspendIn } from '../runtime/call.ts';
-import { checkDuration } from '../runtime/check.ts';
+import { checkDuration, checkInteger } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import { arrayOf, entries, LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
@@ -154,15 +155,35 @@ function spawnInProcess(vm: Vm, options: LuaTable, file: LuaValue): IpcChannel {
 /** `spawn_vm(module)`, `spawn_vm { module =, inherit_context =, concurrency_hint =, new_master = }` */
 export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel | IpcChannel {
   defineChannels();
-  if (typeof options === 'string') return spawnActor(vm, options, file, false);
+  if (typeof options === 'string') return spawnInPool(vm, options, file, false);
   if (!(options instanceof LuaTable)) throw badArgument(1);
   if (rawGetString(options, 'subprocess') !== undefined) return spawnInProcess(vm, options, file);
   const module = rawGetString(options, 'module');
   if (typeof module !== 'string') throw badArgument('module');
-  if (rawGetString(options, 'inherit_context') === false) throw codeError('ENOTSUP');
-  const isNewMaster = rawGetString(options, 'new_master') === true;
-  if (isNewMaster && !vm.isMaster) throw codeError('EPERM');
-  return spawnActor(vm, module, file, isNewMaster);
+  const isMaster = rawGetString(options, 'new_master') === true;
+  if (isMaster && !vm.isMaster) throw codeError('EPERM');
+  if (rawGetString(options, 'inherit_context') !== false)
+    return spawnInPool(vm, module, file, isMaster);
+  if (!nativeAvailable()) throw codeError('ENOTSUP');
+  const isAlone = rawGetString(options, 'concurrency_hint') === 1;
+  return spawnInThread(vm, module, file, { isAlone, isMaster });
+}
+
+/** In that of the caller's threads which has the fewest VMs. */
+function spawnInPool(vm: Vm, module: string, file: LuaValue, isMaster: boolean): TxChannel {
+  const thread = threadFor();
+  return thread === undefined
+    ? spawnActor(vm, module, file, isMaster)
+    : spawnInThread(vm, module, file, { isAlone: false, isMaster }, thread);
+}
+
+/** `spawn_context_threads(count)` */
+export function spawnContextThreads(vm: Vm, count: LuaValue): Result {
+  const n = checkInteger(count, 1, 'spawn_context_threads');
+  if (n <= 0) return NONE;
+  if (!nativeAvailable()) throw codeError('ENOSYS');
+  addThreads(vm, n);
+  return NONE;
 }
 
 function send(self: TxChannel, ...args: LuaValue[]): Result {

@@ -66,6 +66,18 @@ export function pipe2(flags: number): { readonly readEnd: Fd; readonly writeEnd:
   return { readEnd: ends[0]!, writeEnd: ends[1]! };
 }
 
+/** What `signalEvent` makes readable: edge-triggered, each call is an event. eventfd(2). EMFILE, ENFILE */
+export function eventfd(): Fd {
+  return ok('eventfd', native().eventfd());
+}
+
+const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+/** From any thread. */
+export function signalEvent(fd: Fd): void {
+  native().write(fd, ONE, 0, ONE.length);
+}
+
 /** The O_ flags of the open file description, access mode included. fcntl(2), F_GETFL */
 export function getStatusFlags(fd: Fd): number {
   return ok('fcntl', native().get_status_flags(fd));

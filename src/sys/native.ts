@@ -23,6 +23,7 @@ export interface Native {
   set_status_flags(fd: Fd, flags: number): number;
   set_close_on_exec(fd: Fd, on: number): number;
   pipe2(ends: Int32Array, flags: number): number;
+  eventfd(): number;
   isatty(fd: Fd): number;
   poll(fd: Fd, events: number, milliseconds: number): number;
   bytes_readable(fd: Fd): number;

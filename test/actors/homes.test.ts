@@ -1,13 +1,15 @@
 /**
- * What actors do wherever they live: in the thread of their maker, and in a process of their own. Each program
+ * What actors do wherever they live: in the thread of their maker, in another, and in a process of their own. Each program
  * calls `actor(id)` for the options of `spawn_vm`.
  */
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
+import { bundleThread } from '../support/threads.ts';
 
 const HOMES = {
   'in the thread': `local function actor(id) return {module = id} end\n`,
+  'in another thread': `local function actor(id) return {module = id, inherit_context = false} end\n`,
   'in a process': `local function actor(id)
     return {module = id, subprocess = {stderr = 'share'}}
   end\n`,
@@ -15,8 +17,13 @@ const HOMES = {
 
 if (nativeFailure() === undefined) {
   await openReactor();
+  await bundleThread();
   // The supervisor, and its socket, come with the first one.
   await runLua(`spawn_vm{module = './w', subprocess = {}}`, { files: { 'w.lua': '' } });
+  // So do the bells of threads, which they keep.
+  await runLua(`for i = 1, 5 do spawn_vm{module = './w', inherit_context = false} end`, {
+    files: { 'w.lua': '' },
+  });
 }
 
 function everywhere(name: string, source: string, expected: string, options: SpecOptions = {}) {

@@ -88,8 +88,10 @@ export async function runFile(
         },
         ended: () => {
           if (vm.siblings.size > 0) return;
-          clearInterval(watch);
-          onceReaped(done);
+          onceReaped(() => {
+            clearInterval(watch);
+            done();
+          });
         },
         bug: broken,
         print: (text) => {

@@ -1,0 +1,689 @@
+/**
+ * A thread among others: the frames that it sends and receives, mailboxes of others as it knows them, and those of
+ * its own that others know.
+ *
+ * Nobody watches over the threads. Each counts itself in `memory.BUSY` while its event loop has something to
+ * do, and so does each frame on its way: whoever takes that to 0 knows that nothing can happen any more by
+ * itself, and the main thread then does what actors/settle.ts does for one.
+ */
+import type { Waiter } from '../../fibers/fiber.ts';
+import { WaitQueue } from '../../fibers/queue.ts';
+import type { Receiver } from '../../fibers/waitable.ts';
+import { BellListener, makeBell, ring } from '../../io/wakeup.ts';
+import { codeError, coreError } from '../../runtime/error-code.ts';
+import { NONE } from '../../runtime/value.ts';
+import { fullCollection } from '../collect.ts';
+import { inletsOf } from '../inlets.ts';
+import {
+  activity,
+  discard,
+  type Exported,
+  HIGH_WATER,
+  type Mailbox,
+  type Message,
+  type Recipient,
+} from '../mailbox.ts';
+import { endStuck, orphanAlone } from '../settle.ts';
+import type { Vm } from '../vm.ts';
+import { type Address, AWAKE, type SharedMemory, slotOf } from './memory.ts';
+import { type Directory, FrameReader, FrameWriter } from './wire.ts';
+
+/** Frames. Of a mailbox of the receiver: */
+const MESSAGE = 1;
+const FORGOTTEN = 2;
+const WATCH = 3;
+const INLET = 15;
+/** Of a mailbox of the sender: */
+const ROOM = 4;
+const DIED = 5;
+/** Between threads: */
+export const SPAWN = 6;
+export const START = 7;
+export const EXIT_CODE = 8;
+export const BUG = 9;
+const SETTLE = 10;
+const COLLECT = 11;
+const ORPHAN = 12;
+const END = 13;
+const GONE = 14;
+
+/** What the main thread does when nothing goes on, one after the other. */
+const PHASES = [COLLECT, ORPHAN, END] as const;
+
+/** Frames that are taken before the fibers run. */
+const FRAMES_PER_TURN = 1024;
+
+const MAX_LIMIT = 0x7fffffff;
+
+export interface Outgoing {
+  readonly frame: Uint8Array;
+  readonly progress: { at: number };
+}
+
+/** What more a thread can be told. */
+export interface Chores {
+  frame(kind: number, reader: FrameReader, from: number): void;
+  /** A frame that its receiver will never see. */
+  undelivered(kind: number, reader: FrameReader): void;
+  /** Nothing is left to be read. */
+  drained(): void;
+  /** What has been printed is written: whoever gets a message may print, too. */
+  flush(): void;
+}
+
+/** A mailbox of this thread, as others know it: for as long as they do. */
+class Link implements Exported {
+  readonly address: Address;
+  readonly mailbox: Mailbox;
+  private readonly hub: Hub;
+  /** Messages of others that wait in the mailbox. */
+  private waiting = 0;
+  isOpen = true;
+
+  constructor(hub: Hub, mailbox: Mailbox, address: Address) {
+    this.hub = hub;
+    this.mailbox = mailbox;
+    this.address = address;
+    mailbox.retain();
+    mailbox.exported = this;
+    this.limitChanged();
+    if (mailbox.closed) hub.memory.close(address);
+  }
+
+  deliver(message: Message): void {
+    this.waiting++;
+    this.mailbox.deliver(message);
+  }
+
+  taken(): void {
+    if (!this.isOpen) return;
+    this.waiting--;
+    this.hub.memory.unclaim(this.address);
+    this.tellRoom();
+    this.check();
+  }
+
+  limitChanged(): void {
+    this.hub.memory.setLimit(this.address, Math.min(this.mailbox.limit, MAX_LIMIT));
+    this.tellRoom();
+  }
+
+  closed(): void {
+    this.hub.memory.close(this.address);
+    this.tellRoom();
+  }
+
+  private tellRoom(): void {
+    const { memory } = this.hub;
+    const wanted = memory.takeWanted(this.address);
+    if (wanted === 0) return;
+    for (const slot of memory.among(wanted)) this.hub.tell(slot, ROOM, this.address);
+  }
+
+  /** Nobody knows it any more, and nothing of theirs is on its way. */
+  check(): void {
+    const { memory } = this.hub;
+    if (!this.isOpen || memory.references(this.address) > 0) return;
+    if (!this.mailbox.closed && memory.count(this.address) > this.waiting) return;
+    this.isOpen = false;
+    this.hub.unlink(this.address);
+    memory.free(this.address);
+    this.mailbox.exported = undefined;
+    this.mailbox.release();
+  }
+}
+
+interface Sender extends Receiver {
+  readonly message: Message;
+}
+
+/** A mailbox of another thread. There is one object for it, for as long as somebody has an address. */
+export class RemoteMailbox implements Recipient {
+  readonly address: Address;
+  private readonly hub: Hub;
+  private leases = 0;
+  private readonly senders = new WaitQueue<Sender>();
+  private readonly watchers = new Set<(reason: string | undefined) => void>();
+  private death: { readonly reason: string | undefined } | undefined = undefined;
+  private watches = false;
+
+  /** @param watches  its owner will tell of its end */
+  constructor(hub: Hub, address: Address, watches: boolean) {
+    this.hub = hub;
+    this.address = address;
+    this.watches = watches;
+  }
+
+  get closed(): boolean {
+    return this.death !== undefined || !this.hub.memory.isOpen(this.address);
+  }
+
+  retain(): void {
+    this.leases++;
+    this.hub.memory.retain(this.address);
+  }
+
+  release(): void {
+    if (--this.leases === 0) this.hub.forget(this);
+    this.hub.giveBack(this.address);
+  }
+
+  offer(message: Message): boolean {
+    if (this.senders.first !== undefined || !this.hub.memory.claim(this.address)) return false;
+    this.hub.sendMessage(this.address, message);
+    return true;
+  }
+
+  awaitRoom(waiter: Waiter, message: Message): () => void {
+    const sender: Sender = {
+      message,
+      get settled() {
+        return waiter.settled;
+      },
+      wake: () => waiter.wake(NONE),
+      fail: (error) => waiter.fail(error),
+    };
+    this.senders.push(sender);
+    this.admit();
+    return () => {
+      if (waiter.settled) return;
+      this.senders.remove(sender);
+      discard(message);
+    };
+  }
+
+  /** Perhaps there is room; where there is none its owner tells when there is. */
+  admit(): void {
+    const { memory } = this.hub;
+    const claim = (): boolean => {
+      if (memory.claim(this.address)) return true;
+      memory.want(this.address, this.hub.slot);
+      return memory.claim(this.address);
+    };
+    while (this.senders.first !== undefined) {
+      if (this.closed) return this.failSenders();
+      if (!claim()) return;
+      const sender = this.senders.shift();
+      if (sender === undefined) {
+        memory.unclaim(this.address);
+        return;
+      }
+      try {
+        this.hub.sendMessage(this.address, sender.message);
+        sender.wake();
+      } catch (thrown) {
+        sender.fail(thrown);
+      }
+    }
+  }
+
+  private failSenders(): void {
+    for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
+      s.fail(coreError('channel_closed'));
+      discard(s.message);
+    }
+  }
+
+  onDeath(told: (reason: string | undefined) => void): () => void {
+    if (this.death !== undefined) told(this.death.reason);
+    else {
+      this.watchers.add(told);
+      if (!this.watches) {
+        this.watches = true;
+        if (!this.hub.tell(slotOf(this.address), WATCH, this.address)) this.died(undefined);
+      }
+    }
+    return () => this.watchers.delete(told);
+  }
+
+  /** Messages of a process are to reach it, too. @param fd  their receiving end, which is its owner's from now on */
+  feed(fd: number): void {
+    const { hub, address } = this;
+    hub.send(slotOf(address), hub.frame(INLET).integer(address).descriptor(fd).frame);
+  }
+
+  died(reason: string | undefined): void {
+    if (this.death !== undefined) return;
+    this.death = { reason };
+    this.failSenders();
+    for (const told of this.watchers) told(reason);
+    this.watchers.clear();
+  }
+}
+
+export class Hub implements Directory {
+  readonly memory: SharedMemory;
+  readonly slot: number;
+  private readonly chores: Chores;
+  private readonly bell: BellListener;
+  private readonly links = new Map<Address, Link>();
+  private readonly remotes = new Map<Address, RemoteMailbox>();
+  private readonly outbox = new Map<number, Outgoing[]>();
+  /** Pieces of frames, by who sends them. */
+  private readonly pieces = new Map<number, Buffer[]>();
+  private readonly writer = new FrameWriter(this);
+  private readonly reader = new FrameReader(this);
+  private isResting = false;
+  private isDraining = false;
+  /** Of `activity.count`: what the others know of. */
+  private published = activity.count;
+  /** In the main thread. */
+  private phase = 0;
+  private eventsBefore = -1;
+  private isOver = false;
+
+  /** @throws SysError  EMFILE, ENFILE, ENOSPC */
+  constructor(memory: SharedMemory, slot: number, chores: Chores) {
+    this.memory = memory;
+    this.slot = slot;
+    this.chores = chores;
+    this.prepareBell(slot);
+    this.bell = new BellListener(memory.bellOf(slot), () => this.awake());
+    memory.set(slot, AWAKE, 1);
+    memory.enter();
+  }
+
+  /** @throws SysError  EMFILE, ENFILE */
+  prepareBell(slot: number): void {
+    if (this.memory.bellOf(slot) === 0) this.memory.setBell(slot, makeBell());
+  }
+
+  // ── sending ──
+
+  /** @returns false: there is no such thread */
+  tell(slot: number, kind: number, address: Address): boolean {
+    return this.send(slot, this.writer.begin(kind).integer(address).frame);
+  }
+
+  frame(kind: number): FrameWriter {
+    return this.writer.begin(kind);
+  }
+
+  /** There is room for it. @throws LuaError  EAGAIN */
+  sendMessage(address: Address, message: Message): void {
+    const { writer } = this;
+    try {
+      writer.begin(MESSAGE).integer(address).value(message.value);
+    } catch (thrown) {
+      writer.abandon();
+      discard(message);
+      this.memory.unclaim(address);
+      throw thrown;
+    }
+    activity.count++;
+    this.chores.flush();
+    this.send(slotOf(address), writer.frame);
+  }
+
+  /** @returns false: there is no such thread; what was in the frame is given back */
+  send(slot: number, frame: Uint8Array): boolean {
+    const { memory } = this;
+    memory.enter();
+    const waiting = this.outbox.get(slot);
+    if (waiting !== undefined) {
+      waiting.push({ frame: frame.slice(), progress: { at: 0 } });
+      return true;
+    }
+    const progress = { at: 0 };
+    const pushed = memory.push(slot, this.slot, frame, progress);
+    if (pushed === 'gone') {
+      this.drop(Buffer.from(frame));
+      return false;
+    }
+    this.ring(slot);
+    if (pushed === 'full') {
+      this.outbox.set(slot, [{ frame: frame.slice(), progress }]);
+      this.flush(slot);
+    }
+    return true;
+  }
+
+  private ring(slot: number): void {
+    if (this.memory.mustRing(slot)) ring(this.memory.bellOf(slot));
+  }
+
+  /** Nobody will read it. */
+  private drop(frame: Buffer): void {
+    this.undelivered(frame);
+    this.memory.leave();
+  }
+
+  private undelivered(frame: Buffer): void {
+    const reader = new FrameReader(this);
+    reader.begin(frame);
+    const kind = reader.byte();
+    if (kind === MESSAGE) {
+      reader.integer();
+      discard(reader.message());
+    } else if (kind === INLET) {
+      reader.integer();
+      reader.descriptor().discard();
+    } else if (kind === WATCH) this.remotes.get(reader.integer())?.died(undefined);
+    else if (kind >= SPAWN) this.chores.undelivered(kind, reader);
+  }
+
+  /** What there was no room for. */
+  private flush(slot: number): void {
+    const waiting = this.outbox.get(slot);
+    if (waiting === undefined) return;
+    const { memory } = this;
+    let stalled = false;
+    while (waiting.length > 0) {
+      const { frame, progress } = waiting[0]!;
+      const before = progress.at;
+      const pushed = memory.push(slot, this.slot, frame, progress);
+      if (progress.at > before) this.ring(slot);
+      if (pushed === 'full') {
+        if (stalled) return; // it will ring
+        stalled = true;
+        memory.stall(slot, this.slot);
+        continue;
+      }
+      waiting.shift();
+      if (pushed === 'gone') this.drop(Buffer.from(frame));
+    }
+    this.outbox.delete(slot);
+  }
+
+  // ── receiving ──
+
+  /** Somebody has rung. */
+  private awake(): void {
+    if (this.isOver) return;
+    this.wake();
+    this.memory.answered(this.slot);
+    for (const slot of [...this.outbox.keys()]) this.flush(slot);
+    this.drain();
+  }
+
+  /** There is something to do. */
+  wake(): void {
+    if (!this.isResting) return;
+    this.isResting = false;
+    this.memory.enter();
+    this.memory.set(this.slot, AWAKE, 1);
+    this.bell.release();
+  }
+
+  /** All that has come. */
+  drain(): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    try {
+      for (let n = 0; n < FRAMES_PER_TURN; n++) {
+        const frame = this.next();
+        if (frame === undefined) {
+          this.chores.drained();
+          return;
+        }
+        this.handle(frame.bytes, frame.from);
+        this.memory.leave();
+      }
+      setImmediate(() => {
+        if (!this.isOver) this.drain();
+      });
+    } finally {
+      this.isDraining = false;
+      this.letStalledGoOn();
+    }
+  }
+
+  private letStalledGoOn(): void {
+    const stalled = this.memory.takeStalled(this.slot);
+    if (stalled === 0) return;
+    for (const slot of this.memory.among(stalled)) {
+      if (this.memory.mustRing(slot)) ring(this.memory.bellOf(slot));
+    }
+  }
+
+  private next(
+    slot = this.slot,
+    pieces = this.pieces,
+  ): { readonly bytes: Buffer; readonly from: number } | undefined {
+    const { memory } = this;
+    for (;;) {
+      const piece = memory.take(slot);
+      if (piece === undefined) return undefined;
+      const { from, more, length } = piece;
+      const before = pieces.get(from);
+      if (before === undefined && !more) return { bytes: memory.piece, from };
+      const list = before ?? [];
+      list.push(Buffer.from(memory.piece.subarray(0, length)));
+      if (more) {
+        pieces.set(from, list);
+        this.letStalledGoOn();
+        continue;
+      }
+      pieces.delete(from);
+      return { bytes: Buffer.concat(list), from };
+    }
+  }
+
+  private handle(bytes: Buffer, from: number): void {
+    const { reader } = this;
+    reader.begin(bytes);
+    const kind = reader.byte();
+    switch (kind) {
+      case MESSAGE: {
+        const link = this.links.get(reader.integer());
+        const message = reader.message();
+        reader.end();
+        if (link === undefined) discard(message);
+        else {
+          link.deliver({ ...message, via: link });
+          link.check();
+        }
+        break;
+      }
+      case FORGOTTEN:
+        this.forgotten(reader.integer());
+        break;
+      case WATCH:
+        this.watch(reader.integer(), from);
+        break;
+      case INLET: {
+        const link = this.links.get(reader.integer());
+        const fd = reader.descriptor();
+        if (link === undefined || link.mailbox.closed) fd.discard();
+        else inletsOf(link.mailbox).add(fd.take());
+        break;
+      }
+      case ROOM:
+        this.remotes.get(reader.integer())?.admit();
+        break;
+      case DIED:
+        this.remotes.get(reader.integer())?.died(reader.optionalText());
+        break;
+      case SETTLE:
+        this.settle();
+        break;
+      case COLLECT:
+      case ORPHAN:
+      case END:
+        this.perform(kind);
+        break;
+      case GONE:
+        this.lose(reader.integer(), reader.text());
+        break;
+      default:
+        this.chores.frame(kind, reader, from);
+    }
+  }
+
+  // ── mailboxes ──
+
+  addressOf(recipient: Recipient): Address {
+    let address: Address;
+    if (recipient instanceof RemoteMailbox) address = recipient.address;
+    else {
+      const mailbox = recipient as Mailbox;
+      const link = mailbox.exported as Link | undefined;
+      address = link?.address ?? this.link(mailbox);
+    }
+    this.memory.retain(address);
+    return address;
+  }
+
+  private link(mailbox: Mailbox): Address {
+    const address = this.memory.allocate(this.slot);
+    if (address === undefined) throw codeError('EAGAIN');
+    this.links.set(address, new Link(this, mailbox, address));
+    return address;
+  }
+
+  /** The mailbox of a VM that others had an address for before it was there. */
+  linkAt(mailbox: Mailbox, address: Address): void {
+    const link = new Link(this, mailbox, address);
+    this.links.set(address, link);
+    link.check();
+  }
+
+  /** For a VM that is to be made in another thread. @throws LuaError  EAGAIN */
+  newAddress(slot: number): Address {
+    const address = this.memory.allocate(slot);
+    if (address === undefined) throw codeError('EAGAIN');
+    this.memory.setLimit(address, HIGH_WATER);
+    return address;
+  }
+
+  recipientAt(address: Address): Recipient {
+    const link = this.links.get(address);
+    return link === undefined ? this.remoteAt(address, false) : link.mailbox;
+  }
+
+  /** @param watches  its owner will tell of its end */
+  remoteAt(address: Address, watches: boolean): RemoteMailbox {
+    let remote = this.remotes.get(address);
+    if (remote === undefined) {
+      remote = new RemoteMailbox(this, address, watches);
+      this.remotes.set(address, remote);
+    }
+    return remote;
+  }
+
+  forget(remote: RemoteMailbox): void {
+    this.remotes.delete(remote.address);
+  }
+
+  giveBack(address: Address): void {
+    if (!this.memory.release(address)) return;
+    activity.count++;
+    if (slotOf(address) === this.slot) this.forgotten(address);
+    else if (!this.tell(slotOf(address), FORGOTTEN, address)) this.memory.freeClosed(address);
+  }
+
+  private forgotten(address: Address): void {
+    const link = this.links.get(address);
+    if (link !== undefined) link.check();
+    // Of a thread that had this slot before.
+    else if (this.memory.references(address) === 0) this.memory.freeClosed(address);
+  }
+
+  unlink(address: Address): void {
+    this.links.delete(address);
+  }
+
+  /** Tell a thread of the end of a mailbox. */
+  watch(address: Address, slot: number): void {
+    const tell = (reason: string | undefined): void => {
+      activity.count++;
+      this.send(slot, this.frame(DIED).integer(address).optionalText(reason).frame);
+    };
+    const link = this.links.get(address);
+    if (link === undefined) tell(undefined);
+    else link.mailbox.onDeath(tell);
+  }
+
+  // ── what goes on ──
+
+  /** VMs that are in this thread. */
+  vms: ReadonlySet<Vm> = new Set();
+
+  /** This thread has nothing left to do, until it is told something. */
+  rest(): void {
+    if (this.isOver) return;
+    const { memory } = this;
+    memory.noteEvents(activity.count - this.published);
+    this.published = activity.count;
+    if (this.isResting) return;
+    this.bell.hold();
+    this.isResting = true;
+    memory.set(this.slot, AWAKE, 0);
+    if (!memory.leave()) return;
+    if (this.slot !== 0) this.send(0, this.frame(SETTLE).frame);
+    else {
+      this.wake();
+      this.settle();
+    }
+  }
+
+  /** Nothing goes on in any thread. */
+  private settle(): void {
+    const { memory } = this;
+    const { events } = memory;
+    if (events !== this.eventsBefore) this.phase = 0;
+    this.eventsBefore = events;
+    const kind = PHASES[Math.min(this.phase++, PHASES.length - 1)]!;
+    for (const slot of memory.among(-1)) {
+      if (slot !== this.slot) this.send(slot, this.frame(kind).frame);
+    }
+    this.perform(kind);
+  }
+
+  private perform(kind: number): void {
+    if (kind === COLLECT) fullCollection();
+    else if (kind === ORPHAN) orphanAlone([...this.vms]);
+    else endStuck([...this.vms]);
+    // What has been collected is let go of in the next turn.
+    setImmediate(() => setImmediate(() => {}));
+  }
+
+  /** The end of this thread, if it has nothing to do any more. */
+  end(): boolean {
+    const { memory, slot } = this;
+    if (this.outbox.size > 0) return false;
+    memory.set(slot, AWAKE, 0);
+    if (!memory.end(slot, () => memory.closeSome(this.links.keys()))) {
+      memory.set(slot, AWAKE, this.isResting ? 0 : 1);
+      return false;
+    }
+    this.isOver = true;
+    this.bell.release();
+    if (!this.isResting && memory.leave()) this.send(0, this.frame(SETTLE).frame);
+    return true;
+  }
+
+  /** All threads of these slots look whether there is something for them. */
+  ringAll(slots: readonly number[]): void {
+    for (const slot of slots) this.ring(slot);
+  }
+
+  /**
+   * In the main thread: another has ended that should not have.
+   * @param reason  why its VMs are gone
+   */
+  bury(slot: number, reason: string): void {
+    const { memory } = this;
+    memory.end(slot);
+    const pieces = new Map<number, Buffer[]>();
+    for (;;) {
+      const frame = this.next(slot, pieces);
+      if (frame === undefined) break;
+      this.undelivered(Buffer.from(frame.bytes));
+      memory.leave();
+    }
+    if (memory.get(slot, AWAKE) === 1) memory.leave();
+    memory.set(slot, AWAKE, 0);
+    for (const other of memory.among(-1)) {
+      if (other !== this.slot) this.send(other, this.frame(GONE).integer(slot).text(reason).frame);
+    }
+    this.lose(slot, reason);
+  }
+
+  private lose(slot: number, reason: string): void {
+    this.pieces.delete(slot);
+    for (const remote of [...this.remotes.values()]) {
+      if (slotOf(remote.address) === slot) remote.died(reason);
+    }
+  }
+}

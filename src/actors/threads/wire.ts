@@ -1,0 +1,284 @@
+/**
+ * Frames: what one thread tells another, as bytes. Numbers are as the machine has them.
+ *
+ * What a value owns goes with the frame: descriptors by number, since they are the process's, and addresses with
+ * a reference each. Every frame is decoded once, also where nobody wants it.
+ */
+import {
+  entries,
+  fromArray,
+  LuaTable,
+  rawGetNumber,
+  rawLength,
+  rawSet,
+} from '../../runtime/table.ts';
+import type { LuaValue } from '../../runtime/value.ts';
+import { TxChannel } from '../address.ts';
+import { FileDescriptor, fdOnItsWay } from '../file-descriptor.ts';
+import { IpcChannel } from '../ipc-channel.ts';
+import type { Owned, Recipient } from '../mailbox.ts';
+import type { Address } from './memory.ts';
+
+/** Mailboxes of this thread and of others. */
+export interface Directory {
+  /** With a reference for the frame. @throws LuaError  EAGAIN */
+  addressOf(recipient: Recipient): Address;
+  /** The frame's reference is another's then, and is to be given back. */
+  recipientAt(address: Address): Recipient;
+  giveBack(address: Address): void;
+}
+
+const FALSE = 0;
+const TRUE = 1;
+const INTEGER = 2;
+const DOUBLE = 3;
+const STRING = 4;
+const ARRAY = 5;
+const RECORD = 6;
+const CHANNEL = 7;
+const DESCRIPTOR = 8;
+const SOCKET = 9;
+
+const SHORT = 24;
+const FIRST_SIZE = 64 * 1024;
+/** A buffer beyond this is not kept. */
+const KEPT = 1024 * 1024;
+
+export class FrameWriter {
+  private readonly directory: Directory;
+  private bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
+  private view = new DataView(this.bytes.buffer);
+  private at = 0;
+  private addresses: Address[] = [];
+  private descriptors: number[] = [];
+
+  constructor(directory: Directory) {
+    this.directory = directory;
+  }
+
+  begin(kind: number): this {
+    this.at = 0;
+    this.addresses.length = 0;
+    this.descriptors.length = 0;
+    return this.byte(kind);
+  }
+
+  /** The frame, until the next one is begun. */
+  get frame(): Uint8Array {
+    const frame = this.bytes.subarray(0, this.at);
+    if (this.bytes.length > KEPT) this.resize(FIRST_SIZE);
+    return frame;
+  }
+
+  private resize(size: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  private room(size: number): number {
+    const { at } = this;
+    this.at += size;
+    if (this.at > this.bytes.length) {
+      const { bytes } = this;
+      this.resize(Math.max(this.at, bytes.length * 2));
+      bytes.copy(this.bytes, 0, 0, at);
+    }
+    return at;
+  }
+
+  byte(n: number): this {
+    const at = this.room(1);
+    this.bytes[at] = n;
+    return this;
+  }
+
+  integer(n: number): this {
+    const at = this.room(4);
+    this.view.setInt32(at, n, true);
+    return this;
+  }
+
+  text(s: string): this {
+    const { length } = s;
+    this.integer(length);
+    const at = this.room(length);
+    if (length > SHORT) this.bytes.write(s, at, length, 'latin1');
+    else for (let i = 0; i < length; i++) this.bytes[at + i] = s.charCodeAt(i);
+    return this;
+  }
+
+  optionalText(s: string | undefined): this {
+    return s === undefined ? this.byte(0) : this.byte(1).text(s);
+  }
+
+  value(v: LuaValue): this {
+    switch (typeof v) {
+      case 'string':
+        return this.byte(STRING).text(v);
+      case 'boolean':
+        return this.byte(v ? TRUE : FALSE);
+      case 'number':
+        return this.number(v);
+      default:
+        return v instanceof LuaTable ? this.table(v) : this.object(v);
+    }
+  }
+
+  private number(n: number): this {
+    if ((n | 0) === n && !Object.is(n, -0)) return this.byte(INTEGER).integer(n);
+    this.byte(DOUBLE);
+    const at = this.room(8);
+    this.view.setFloat64(at, n, true);
+    return this;
+  }
+
+  /** One that has been copied: an array, or string keys. */
+  private table(t: LuaTable): this {
+    const length = rawLength(t);
+    if (length > 0) {
+      this.byte(ARRAY).integer(length);
+      for (let i = 1; i <= length; i++) this.value(rawGetNumber(t, i));
+      return this;
+    }
+    const all = [...entries(t)];
+    this.byte(RECORD).integer(all.length);
+    for (const [key, value] of all) this.text(key as string).value(value);
+    return this;
+  }
+
+  /** What it owns is the frame's from now on. */
+  private object(v: LuaValue): this {
+    if (v instanceof FileDescriptor) return this.byte(DESCRIPTOR).descriptor(v.leave());
+    if (v instanceof IpcChannel) return this.byte(SOCKET).descriptor(v.leave());
+    if (!(v instanceof TxChannel)) throw new TypeError('not the value of a message');
+    const address = this.directory.addressOf(v.recipient);
+    this.addresses.push(address);
+    v.close();
+    return this.byte(CHANNEL).integer(address);
+  }
+
+  descriptor(fd: number): this {
+    this.descriptors.push(fd);
+    return this.integer(fd);
+  }
+
+  /** It can't be finished: what went into it is nobody's. */
+  abandon(): void {
+    for (const address of this.addresses) this.directory.giveBack(address);
+    for (const fd of this.descriptors) fdOnItsWay(fd).discard();
+  }
+}
+
+export class FrameReader {
+  private readonly directory: Directory;
+  private bytes: Buffer = Buffer.alloc(0);
+  private view = new DataView(this.bytes.buffer);
+  private at = 0;
+  private owned: Owned[] = [];
+
+  constructor(directory: Directory) {
+    this.directory = directory;
+  }
+
+  begin(bytes: Buffer): void {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    this.at = 0;
+  }
+
+  /** Let go of a large one. */
+  end(): void {
+    if (this.bytes.length > KEPT) this.begin(Buffer.alloc(0));
+  }
+
+  byte(): number {
+    return this.bytes[this.at++]!;
+  }
+
+  integer(): number {
+    const n = this.view.getInt32(this.at, true);
+    this.at += 4;
+    return n;
+  }
+
+  text(): string {
+    const length = this.integer();
+    const { at, bytes } = this;
+    this.at += length;
+    if (length > SHORT) return bytes.toString('latin1', at, at + length);
+    let s = '';
+    for (let i = at; i < this.at; i++) s += String.fromCharCode(bytes[i]!);
+    return s;
+  }
+
+  optionalText(): string | undefined {
+    return this.byte() === 0 ? undefined : this.text();
+  }
+
+  descriptor(): FileDescriptor {
+    return fdOnItsWay(this.integer());
+  }
+
+  /** A value, and what it owns. */
+  message(): { readonly value: LuaValue; readonly owned: readonly Owned[] } {
+    this.owned = [];
+    const value = this.value();
+    return { value, owned: this.owned };
+  }
+
+  private value(): LuaValue {
+    const tag = this.byte();
+    switch (tag) {
+      case FALSE:
+        return false;
+      case TRUE:
+        return true;
+      case INTEGER:
+        return this.integer();
+      case DOUBLE:
+        this.at += 8;
+        return this.view.getFloat64(this.at - 8, true);
+      case STRING:
+        return this.text();
+      case ARRAY:
+        return this.array();
+      case RECORD:
+        return this.record();
+      case DESCRIPTOR:
+        return this.own(this.descriptor());
+      case SOCKET:
+        return this.own(new IpcChannel(this.integer()));
+      case CHANNEL: {
+        const address = this.integer();
+        const channel = new TxChannel(this.directory.recipientAt(address));
+        this.directory.giveBack(address);
+        return this.own(channel);
+      }
+      default:
+        throw new TypeError(`a frame with the tag ${tag}`);
+    }
+  }
+
+  private array(): LuaTable {
+    const length = this.integer();
+    const elements: LuaValue[] = [0];
+    for (let i = 0; i < length; i++) elements.push(this.value());
+    return fromArray(elements);
+  }
+
+  private record(): LuaTable {
+    const t = new LuaTable();
+    for (let n = this.integer(); n > 0; n--) {
+      const key = this.text();
+      rawSet(t, key, this.value());
+    }
+    return t;
+  }
+
+  private own<T extends LuaValue & Owned>(v: T): T {
+    this.owned.push(v);
+    return v;
+  }
+}

@@ -1,0 +1,40 @@
+/** A thread of its own for VMs: started by actors/threads/pool.ts, with the memory that all threads share. */
+import { workerData } from 'node:worker_threads';
+import { setArguments } from '../actors/program.ts';
+import { settle } from '../actors/settle.ts';
+import { joinThreads, type ThreadData, tellBug, tellExitCode } from '../actors/threads/pool.ts';
+import type { Vm, VmHost } from '../actors/vm.ts';
+import { onceReaped } from '../io/reaping.ts';
+import { library } from '../modules/all.ts';
+import { exitNow } from '../sandbox/child.ts';
+import { reportSettings } from './environment.ts';
+import { reportTo, StandardOutput } from './output.ts';
+
+const data = workerData as ThreadData;
+const output = new StandardOutput();
+const siblings = new Set<Vm>();
+
+const host: VmHost = {
+  report: reportTo(output, reportSettings()),
+  ended: (ended) => {
+    output.flush();
+    if (ended.isMaster) tellExitCode(ended.exitCode);
+  },
+  bug: (thrown) => {
+    output.flush();
+    tellBug(thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown));
+  },
+  print: (text) => output.write(text),
+  flush: () => output.flush(),
+};
+process.on('uncaughtException', host.bug);
+process.on('beforeExit', () => settle(siblings));
+setArguments(data.arguments);
+
+const endThread = process.exit.bind(process, 0);
+// To a program it is the end of the process.
+process.exit = (code) => exitNow(Number(code ?? 0));
+
+joinThreads(data, { library, host, siblings, searchPath: data.searchPath }, () =>
+  onceReaped(endThread),
+);
