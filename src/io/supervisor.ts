@@ -33,6 +33,7 @@ import {
   socketpair,
 } from '../sys/unix.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
+import { onRightsChange } from './rights.ts';
 
 export { SysError } from '../sys/errno.ts';
 export { SIGNALLED } from '../sys/supervisor.ts';
@@ -110,7 +111,8 @@ export class StartedProcess {
 
 class Supervisor implements EventTarget {
   generation = 0;
-  private readonly endsWithProcess: boolean;
+  /** It makes no more processes, and ends with the last one. */
+  private isRetired: boolean;
   private control: Fd;
   private readonly pid: number;
   private nextId = 1;
@@ -119,9 +121,9 @@ class Supervisor implements EventTarget {
   private readonly report = new DataView(this.bytes.buffer);
   private readonly out = new Int32Array(PACKET_FDS + 1);
 
-  /** @param endsWithProcess  it is there for one process */
-  constructor(argv: readonly string[], endsWithProcess: boolean) {
-    this.endsWithProcess = endsWithProcess;
+  /** @param isForOne  it is there for one process */
+  constructor(argv: readonly string[], isForOne: boolean) {
+    this.isRetired = isForOne;
     const [near, far] = socketpair(SOCK_SEQPACKET);
     try {
       this.pid = startSupervisor(argv, far);
@@ -221,7 +223,17 @@ class Supervisor implements EventTarget {
     const process = this.processes.get(id);
     this.processes.delete(id);
     process?.ended(value);
-    if (this.endsWithProcess) this.end();
+    this.endIfDone();
+  }
+
+  /** Its processes go on, and it with them. */
+  retire(): void {
+    this.isRetired = true;
+    this.endIfDone();
+  }
+
+  private endIfDone(): void {
+    if (this.isRetired && this.processes.size === 0) this.end();
   }
 
   onEvents(): void {
@@ -270,6 +282,13 @@ function reapLater(): void {
 }
 
 const supervisors = new Map<string, Supervisor>();
+
+// A supervisor has the rights that the process had when it was started: processes with more rights than
+// their maker would be a way around what it has given up.
+onRightsChange(() => {
+  for (const supervisor of supervisors.values()) supervisor.retire();
+  supervisors.clear();
+});
 
 /**
  * @param argv     the command of the supervisor; there is one for each

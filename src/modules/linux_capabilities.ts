@@ -1,5 +1,6 @@
 /** Objects of type `linux_capabilities`: sets that processes and files have. There is no module: `system` makes them. */
 import { currentVm } from '../actors/vm.ts';
+import { rightsChanged } from '../io/rights.ts';
 import {
   ALL_CAPABILITIES,
   type CapabilityFlag,
@@ -72,6 +73,7 @@ luaType('linux_capabilities', LinuxCapabilities, {
         permitted: known(self.permitted),
         inheritable: known(self.inheritable),
       });
+      rightsChanged();
       return NONE;
     },
     get_nsowner: (self) => self.namespaceOwner,

@@ -339,6 +339,50 @@ Operation not permitted\tnil
   isRoot,
 );
 
+test('actors that are made later have the rights of the moment', {
+  skip: skip || (isRoot ? false : 'only for root'),
+  timeout: 60_000,
+}, async () => {
+  const outcome = await runProgram(
+    `
+    local system, inbox = require 'system', require 'inbox'
+    local function actor()
+      local worker = spawn_vm{module = './worker', subprocess = {stderr = 'share', environment = {}}}
+      worker:send{from = inbox}
+      return inbox:receive(), inbox:receive()
+    end
+    local before, uid = actor()
+    print(uid)
+    system.setresgid(1234, 1234, 1234)
+    system.setgroups{}
+    system.setresuid(1234, 1234, 1234)
+    local _, uid = actor()
+    print(uid)
+    -- the first one goes on
+    before:send{from = inbox}
+    print(type(inbox:receive()), inbox:receive())
+  `,
+    {
+      files: {
+        'worker.lua': `
+          local system, inbox = require 'system', require 'inbox'
+          while true do
+            local ok, message = pcall(inbox.receive, inbox)
+            if not ok then break end
+            local main = message.from
+            main:send(inbox)
+            main:send(system.getresuid())
+          end
+        `,
+      },
+    },
+  );
+  assert.deepEqual(
+    [outcome.stdout, outcome.stderr, outcome.code],
+    ['0\n1234\nuserdata\t0\n', '', 0],
+  );
+});
+
 program(
   'sessions and groups',
   `

@@ -19,7 +19,7 @@ import {
   setsid,
   type ThreeIds,
 } from '../../sys/process.ts';
-import { forMaster, withAddon } from './part.ts';
+import { changeRights, forMaster, withAddon } from './part.ts';
 
 /** Real, effective and saved id: -1 keeps one. */
 function checkThree(args: readonly LuaValue[], fn: string): ThreeIds {
@@ -62,15 +62,6 @@ function sendSignal(pid: number, signal: number): void {
   }
 }
 
-/** For the master VM; gives nothing. */
-const change = (body: (...args: LuaValue[]) => void): LuaFunction =>
-  forMaster(
-    withAddon((...args) => {
-      body(...args);
-      return NONE;
-    }),
-  );
-
 export const identity: Record<string, LuaFunction> = {
   getpid: () => process.pid,
   getppid: () => process.ppid,
@@ -80,10 +71,15 @@ export const identity: Record<string, LuaFunction> = {
   getresuid: withAddon(() => [...getresuid()]),
   getresgid: withAddon(() => [...getresgid()]),
   getgroups: withAddon(() => arrayOf(getgroups())),
-  setresuid: change((...ids) => setresuid(...checkThree(ids, 'setresuid'))),
-  setresgid: change((...ids) => setresgid(...checkThree(ids, 'setresgid'))),
-  setgroups: change((list) => setgroups(checkIds(list, 1))),
-  setpgid: change((pid, group) => setpgid(int32(pid, 1, 'setpgid'), int32(group, 2, 'setpgid'))),
+  setresuid: changeRights((...ids) => setresuid(...checkThree(ids, 'setresuid'))),
+  setresgid: changeRights((...ids) => setresgid(...checkThree(ids, 'setresgid'))),
+  setgroups: changeRights((list) => setgroups(checkIds(list, 1))),
+  setpgid: forMaster(
+    withAddon((pid, group) => {
+      setpgid(int32(pid, 1, 'setpgid'), int32(group, 2, 'setpgid'));
+      return NONE;
+    }),
+  ),
   setsid: forMaster(withAddon(() => setsid())),
   kill: forMaster((pid, signal) => {
     sendSignal(int32(pid, 1, 'kill'), int32(signal, 2, 'kill'));

@@ -1,8 +1,9 @@
 /** What the parts of `system` have alike. */
 import { Buffer } from 'node:buffer';
 import { currentVm } from '../../actors/vm.ts';
+import { rightsChanged } from '../../io/rights.ts';
 import { codeError } from '../../runtime/error-code.ts';
-import type { LuaFunction, LuaValue, Result } from '../../runtime/value.ts';
+import { type LuaFunction, type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { nativeAvailable } from '../../sys/native.ts';
 
 /** A string of ours as one of Lua's: its UTF-8 bytes. */
@@ -38,6 +39,16 @@ export const withAddon =
     needAddon();
     return f(...args);
   };
+
+/** What changes the rights of the process: for the master VM; gives nothing. */
+export const changeRights = (body: (...args: LuaValue[]) => void): LuaFunction =>
+  forMaster(
+    withAddon((...args) => {
+      body(...args);
+      rightsChanged();
+      return NONE;
+    }),
+  );
 
 /** Functions of other systems. */
 export function unsupported(): never {

@@ -33,7 +33,7 @@ import {
   setSecurebits,
 } from '../../sys/confine.ts';
 import { seccompSetModeFilter } from '../../sys/walls.ts';
-import { forMaster, unsupported, withAddon } from './part.ts';
+import { changeRights, forMaster, unsupported, withAddon } from './part.ts';
 
 export function capabilitiesOf(pid: number): LinuxCapabilities {
   return Object.assign(new LinuxCapabilities(), capget(pid));
@@ -50,15 +50,6 @@ function checkCapability(v: LuaValue): number {
   if (n === undefined) throw badArgument(1);
   return n;
 }
-
-/** For the master VM; gives nothing. */
-const change = (body: (...args: LuaValue[]) => void): LuaFunction =>
-  forMaster(
-    withAddon((...args) => {
-      body(...args);
-      return NONE;
-    }),
-  );
 
 // ── Landlock ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -115,22 +106,22 @@ export const rights: Record<string, LuaFunction> = {
   cap_init: withAddon(() => new LinuxCapabilities()),
   cap_from_text: withAddon(fromText),
   cap_get_bound: withAddon((name) => isBounding(checkCapability(name))),
-  cap_drop_bound: change((name) => dropBounding(checkCapability(name))),
+  cap_drop_bound: changeRights((name) => dropBounding(checkCapability(name))),
   cap_get_ambient: withAddon((name) => isAmbient(checkCapability(name))),
-  cap_set_ambient: change((name, on) => {
+  cap_set_ambient: changeRights((name, on) => {
     const capability = checkCapability(name);
     if (typeof on !== 'boolean') throw badArgument(2);
     setAmbient(capability, on);
   }),
-  cap_reset_ambient: change(() => clearAmbient()),
+  cap_reset_ambient: changeRights(() => clearAmbient()),
   cap_get_secbits: withAddon(() => getSecurebits()),
-  cap_set_secbits: change((bits) => {
+  cap_set_secbits: changeRights((bits) => {
     const number = checkInteger(bits, 1, 'cap_set_secbits');
     if ((number | 0) !== number) throw badArgument(1);
     setSecurebits(number);
   }),
-  set_no_new_privs: change(() => setNoNewPrivs()),
-  seccomp_set_mode_filter: change(setFilter),
+  set_no_new_privs: changeRights(() => setNoNewPrivs()),
+  seccomp_set_mode_filter: changeRights(setFilter),
   landlock_create_ruleset: withAddon(createRuleset),
   landlock_add_rule: forMaster(
     withAddon((ruleset, type, rule) => {
@@ -138,7 +129,7 @@ export const rights: Record<string, LuaFunction> = {
       return NONE;
     }),
   ),
-  landlock_restrict_self: change((ruleset) => landlockRestrictSelf(checkFd(ruleset, 1).fd)),
+  landlock_restrict_self: changeRights((ruleset) => landlockRestrictSelf(checkFd(ruleset, 1).fd)),
 };
 
 /** securebits.h */
