@@ -62,6 +62,13 @@ static bool take_place(napi_env env, napi_callback_info info, struct place *out,
   return true;
 }
 
+/* Exactly one argument, a path. */
+static bool take_only_path(napi_env env, napi_callback_info info, struct path *out, int *error) {
+  napi_value arg;
+  *error = 0;
+  return take_args(env, info, &arg, 1) && take_path(env, arg, out, error);
+}
+
 /* The call's result, unless the path was no path or a test wants it to fail. */
 #define GIVE(p, call, expression)                                  \
   do {                                                             \
@@ -170,10 +177,9 @@ napi_value sys_readlinkat(napi_env env, napi_callback_info info) {
 
 /* realpath(path) -> string, or -errno.  realpath(3) */
 napi_value sys_realpath(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   struct path path;
-  int error = 0;
-  if (!take_args(env, info, args, 1) || !take_path(env, args[0], &path, &error)) return NULL;
+  int error;
+  if (!take_only_path(env, info, &path, &error)) return NULL;
   if (error != 0) return give_int32(env, -error);
   char *text = realpath(path.bytes, NULL);
   if (!text) return give_result(env, -1);
@@ -201,10 +207,9 @@ napi_value sys_fchdir(napi_env env, napi_callback_info info) {
 
 /* chroot(path) -> 0 or -errno: the whole process.  chroot(2) */
 napi_value sys_chroot(napi_env env, napi_callback_info info) {
-  napi_value args[1];
   struct path path;
-  int error = 0;
-  if (!take_args(env, info, args, 1) || !take_path(env, args[0], &path, &error)) return NULL;
+  int error;
+  if (!take_only_path(env, info, &path, &error)) return NULL;
   if (error != 0) return give_int32(env, -error);
   return give_result(env, chroot(path.bytes));
 }
@@ -363,8 +368,8 @@ napi_value sys_ftruncate(napi_env env, napi_callback_info info) {
 
 /* ── extended attributes ─────────────────────────────────────────────────────────────────────── */
 
-/* flistxattr(fd, bytes) -> length of the names, each with its NUL, or -errno (ERANGE: no room).
- * listxattr(2) */
+/* flistxattr(fd, bytes, length) -> length of the names, each with its NUL, or -errno (ERANGE: no
+ * room).  listxattr(2) */
 napi_value sys_flistxattr(napi_env env, napi_callback_info info) {
   napi_value args[3];
   int32_t fd, length;
@@ -375,66 +380,60 @@ napi_value sys_flistxattr(napi_env env, napi_callback_info info) {
   return give_result(env, flistxattr(fd, (char *)bytes, (size_t)length));
 }
 
+/* (fd or path, name, bytes, length) */
+struct attribute {
+  int32_t fd;
+  struct path path, name;
+  uint8_t *bytes;
+  size_t length;
+  int error;
+};
+
+static bool take_attribute(napi_env env, napi_callback_info info, bool by_path,
+                           struct attribute *out) {
+  napi_value args[4];
+  int32_t length;
+  out->error = 0;
+  if (!take_args(env, info, args, 4) ||
+      !(by_path ? take_path(env, args[0], &out->path, &out->error)
+                : take_int32(env, args[0], &out->fd)) ||
+      !take_path(env, args[1], &out->name, &out->error) || !take_int32(env, args[3], &length) ||
+      !take_bytes(env, args[2], 0, length, &out->bytes))
+    return false;
+  out->length = (size_t)length;
+  return true;
+}
+
 /* fgetxattr(fd, name, bytes, length) -> length of the value, or -errno (ERANGE: no room, ENODATA).
  * getxattr(2) */
 napi_value sys_fgetxattr(napi_env env, napi_callback_info info) {
-  napi_value args[4];
-  int32_t fd, length;
-  struct path name;
-  int error = 0;
-  uint8_t *bytes;
-  if (!take_args(env, info, args, 4) || !take_int32(env, args[0], &fd) ||
-      !take_path(env, args[1], &name, &error) || !take_int32(env, args[3], &length) ||
-      !take_bytes(env, args[2], 0, length, &bytes))
-    return NULL;
-  if (error != 0) return give_int32(env, -error);
-  return give_result(env, fgetxattr(fd, name.bytes, bytes, (size_t)length));
+  struct attribute a;
+  if (!take_attribute(env, info, false, &a)) return NULL;
+  if (a.error != 0) return give_int32(env, -a.error);
+  return give_result(env, fgetxattr(a.fd, a.name.bytes, a.bytes, a.length));
 }
 
 /* fsetxattr(fd, name, bytes, length) -> 0 or -errno.  setxattr(2) */
 napi_value sys_fsetxattr(napi_env env, napi_callback_info info) {
-  napi_value args[4];
-  int32_t fd, length;
-  struct path name;
-  int error = 0;
-  uint8_t *bytes;
-  if (!take_args(env, info, args, 4) || !take_int32(env, args[0], &fd) ||
-      !take_path(env, args[1], &name, &error) || !take_int32(env, args[3], &length) ||
-      !take_bytes(env, args[2], 0, length, &bytes))
-    return NULL;
-  if (error != 0) return give_int32(env, -error);
-  if (fault(FAULT_FSETXATTR, -1, NULL)) return give_result(env, -1);
-  return give_result(env, fsetxattr(fd, name.bytes, bytes, (size_t)length, 0));
+  struct attribute a;
+  if (!take_attribute(env, info, false, &a)) return NULL;
+  GIVE(a, FAULT_FSETXATTR, fsetxattr(a.fd, a.name.bytes, a.bytes, a.length, 0));
 }
 
-/* getxattr(path, name, bytes, length) -> length of the value, or -errno; follows links.  getxattr(2) */
+/* getxattr(path, name, bytes, length) -> as fgetxattr; follows links.  getxattr(2) */
 napi_value sys_getxattr(napi_env env, napi_callback_info info) {
-  napi_value args[4];
-  int32_t length;
-  struct path path, name;
-  int error = 0;
-  uint8_t *bytes;
-  if (!take_args(env, info, args, 4) || !take_path(env, args[0], &path, &error) ||
-      !take_path(env, args[1], &name, &error) || !take_int32(env, args[3], &length) ||
-      !take_bytes(env, args[2], 0, length, &bytes))
-    return NULL;
-  if (error != 0) return give_int32(env, -error);
-  return give_result(env, getxattr(path.bytes, name.bytes, bytes, (size_t)length));
+  struct attribute a;
+  if (!take_attribute(env, info, true, &a)) return NULL;
+  if (a.error != 0) return give_int32(env, -a.error);
+  return give_result(env, getxattr(a.path.bytes, a.name.bytes, a.bytes, a.length));
 }
 
 /* setxattr(path, name, bytes, length) -> 0 or -errno; follows links.  setxattr(2) */
 napi_value sys_setxattr(napi_env env, napi_callback_info info) {
-  napi_value args[4];
-  int32_t length;
-  struct path path, name;
-  int error = 0;
-  uint8_t *bytes;
-  if (!take_args(env, info, args, 4) || !take_path(env, args[0], &path, &error) ||
-      !take_path(env, args[1], &name, &error) || !take_int32(env, args[3], &length) ||
-      !take_bytes(env, args[2], 0, length, &bytes))
-    return NULL;
-  if (error != 0) return give_int32(env, -error);
-  return give_result(env, setxattr(path.bytes, name.bytes, bytes, (size_t)length, 0));
+  struct attribute a;
+  if (!take_attribute(env, info, true, &a)) return NULL;
+  if (a.error != 0) return give_int32(env, -a.error);
+  return give_result(env, setxattr(a.path.bytes, a.name.bytes, a.bytes, a.length, 0));
 }
 
 /* ── contents ────────────────────────────────────────────────────────────────────────────────── */

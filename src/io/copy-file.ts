@@ -35,6 +35,7 @@ import {
 } from '../sys/filesystem.ts';
 import type { Fd } from '../sys/native.ts';
 import { giveAttributes, type Preserve } from './attributes.ts';
+import type { Place } from './find.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const EEXIST = errnoNumber('EEXIST')!;
@@ -58,12 +59,6 @@ const NOT_IN_KERNEL: ReadonlySet<number> = new Set(
 
 /** Pairs of file systems that can't share blocks, `from:to`. */
 const cannotShare = new Set<string>();
-
-/** A name in a directory that is held open, and how error messages call it. */
-export interface Place {
-  readonly at: Fd;
-  readonly name: string;
-}
 
 export class FileCopy {
   private source: Fd;

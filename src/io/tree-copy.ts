@@ -6,30 +6,27 @@
  * followed on the side of the copy, and on the side of the source only on request: whoever puts a link in
  * place of a file or directory meanwhile can't lead a copy elsewhere.
  */
-import { constants } from 'node:fs';
 import { EINVAL, errnoNumber, ok, SysError } from '../sys/errno.ts';
-import { close } from '../sys/fd.ts';
-import { AT_FDCWD, openat2, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../sys/file.ts';
+import { AT_FDCWD } from '../sys/file.ts';
 import {
-  AT_SYMLINK_NOFOLLOW,
   fchmod,
   fstat,
   isSameFile,
-  lastStat,
   linkAt,
   mkdirAt,
   mknodAt,
   readlinkAt,
   type Stat,
   symlinkAt,
-  tryStat,
   unlinkAt,
 } from '../sys/filesystem.ts';
 import type { Fd } from '../sys/native.ts';
 import { giveAttributes, giveAttributesByName, type Preserve } from './attributes.ts';
+import { CopiedLinks } from './copied-links.ts';
 import { FileCopy } from './copy-file.ts';
 import { type Directory, openDirectory } from './directory.ts';
 import { type FileType, fileType } from './file-type.ts';
+import { find, type Place } from './find.ts';
 import type { Closable } from './group.ts';
 import { openSame, prefixOf } from './walk.ts';
 
@@ -38,9 +35,6 @@ const EISDIR = errnoNumber('EISDIR')!;
 const ELOOP = errnoNumber('ELOOP')!;
 const ENOENT = errnoNumber('ENOENT')!;
 const ENOTDIR = errnoNumber('ENOTDIR')!;
-
-const { O_DIRECTORY } = constants;
-const O_PATH = 0o10000000;
 
 /** Levels of the tree that are open at once: two descriptors each. */
 const MOST_OPEN = 16;
@@ -79,23 +73,12 @@ interface Level {
 
 /** A name on each side. */
 interface Pair {
-  readonly from: Fd;
-  readonly fromName: string;
-  readonly to: Fd;
-  readonly toName: string;
+  readonly from: Place;
+  readonly to: Place;
   /** the paths that the caller gave: links in them are followed */
   readonly isTop: boolean;
   /** nothing can be there yet */
   readonly isFree: boolean;
-}
-
-/** The first copy of a file with several links. */
-interface FirstLink {
-  readonly relative: string;
-  readonly name: string;
-  readonly copy: Stat;
-  /** links of the original that haven't been met */
-  left: number;
 }
 
 export class TreeCopy implements Closable {
@@ -112,8 +95,7 @@ export class TreeCopy implements Closable {
   private firstLink: (() => void) | undefined;
   /** The top of the copy. */
   private top: Stat | undefined;
-  private topFd: Fd = -1;
-  private readonly links = new Map<string, FirstLink>();
+  private readonly links = new CopiedLinks();
   private hasBegun = false;
 
   constructor(from: string, to: string, options: CopyOptions) {
@@ -157,31 +139,26 @@ export class TreeCopy implements Closable {
       target.close();
     }
     this.levels.length = 0;
-    if (this.topFd >= 0) close(this.topFd);
-    this.topFd = -1;
+    this.links.close();
   }
 
   // ── one name ─────────────────────────────────────────────────────────────────────────────────────
 
   private begin(): void {
-    const [from, to] = [this.failedFrom, this.failedTo];
     const { what, symlinks } = this.options;
-    const looksAtLinks = what === 'create_symlinks' || symlinks !== 'follow';
-    const source = find(AT_FDCWD, from, looksAtLinks);
-    if (source === undefined) throw new SysError('stat', ENOENT);
-    // With symlinks = 'copy' the target is looked up through links, as the standard has it.
-    let target = find(AT_FDCWD, to, what === 'create_symlinks' || symlinks === 'skip');
-    if (fileType(source.mode) === 'directory' && target !== undefined) {
-      target = find(AT_FDCWD, to, false);
-    }
     const pair: Pair = {
-      from: AT_FDCWD,
-      fromName: from,
-      to: AT_FDCWD,
-      toName: to,
+      from: { at: AT_FDCWD, name: this.failedFrom },
+      to: { at: AT_FDCWD, name: this.failedTo },
       isTop: true,
       isFree: false,
     };
+    const looksAtLinks = what === 'create_symlinks' || symlinks !== 'follow';
+    const source = find(pair.from, looksAtLinks);
+    if (source === undefined) throw new SysError('stat', ENOENT);
+    // With symlinks = 'copy' the target is looked up through links, as the standard has it.
+    let target = find(pair.to, what === 'create_symlinks' || symlinks === 'skip');
+    if (fileType(source.mode) === 'directory' && target !== undefined)
+      target = find(pair.to, false);
     if (this.options.fileOnly) {
       const isRegular = (stat: Stat): boolean => fileType(stat.mode) === 'regular';
       if (!isRegular(source) || (target !== undefined && !isRegular(target))) {
@@ -197,10 +174,8 @@ export class TreeCopy implements Closable {
     this.failedFrom += name;
     this.failedTo += name;
     const pair: Pair = {
-      from: source.fd,
-      fromName: name,
-      to: target.fd,
-      toName: name,
+      from: { at: source.fd, name },
+      to: { at: target.fd, name },
       isTop: false,
       isFree: isNew,
     };
@@ -212,15 +187,15 @@ export class TreeCopy implements Closable {
     }
     const follow = this.options.symlinks === 'follow' && this.options.what !== 'create_symlinks';
     const isFollowed = follow && (type === 'symlink' || type === 'unknown');
-    const found = find(source.fd, name, !isFollowed);
+    const found = find(pair.from, !isFollowed);
     if (found === undefined) {
       // A link that leads nowhere; anything else has gone meanwhile.
-      if (isFollowed && find(source.fd, name, true) !== undefined) {
+      if (isFollowed && find(pair.from, true) !== undefined) {
         throw new SysError('stat', ENOENT);
       }
       return;
     }
-    this.dispatch(pair, found, isNew ? undefined : find(target.fd, name, true), isFollowed);
+    this.dispatch(pair, found, isNew ? undefined : find(pair.to, true), isFollowed);
   }
 
   /** @param target  what is there already */
@@ -253,18 +228,15 @@ export class TreeCopy implements Closable {
     if (what === 'directories_only') return;
     if (what === 'create_symlinks') {
       if (!this.isAbsoluteOrBeside()) throw new SysError('symlink', EINVAL);
-      symlinkAt(this.failedFrom, pair.to, pair.toName);
+      symlinkAt(this.failedFrom, pair.to.at, pair.to.name);
     } else if (what === 'create_hardlinks') {
-      linkAt(pair.from, pair.fromName, pair.to, pair.toName, 0);
+      linkAt(pair.from.at, pair.from.name, pair.to.at, pair.to.name, 0);
     } else if (target !== undefined && fileType(target.mode) === 'directory') {
       if (!pair.isTop) throw new SysError('copy', EISDIR);
-      const name = pair.fromName.slice(pair.fromName.lastIndexOf('/') + 1);
-      this.failedTo = prefixOf(pair.toName) + name;
-      this.copyFile(
-        { ...pair, toName: this.failedTo },
-        followed,
-        find(AT_FDCWD, this.failedTo, false),
-      );
+      const name = pair.from.name.slice(pair.from.name.lastIndexOf('/') + 1);
+      this.failedTo = prefixOf(pair.to.name) + name;
+      const to = { at: AT_FDCWD, name: this.failedTo };
+      this.copyFile({ ...pair, to }, followed, find(to, false));
     } else this.copyFile(pair, followed, target);
   }
 
@@ -278,12 +250,7 @@ export class TreeCopy implements Closable {
     const { preserve } = this.options;
     let file: FileCopy;
     try {
-      file = new FileCopy(
-        { at: pair.from, name: pair.fromName },
-        followed,
-        { at: pair.to, name: pair.toName },
-        preserve,
-      );
+      file = new FileCopy(pair.from, followed, pair.to, preserve);
     } catch (error) {
       if (!pair.isTop && error instanceof SysError && error.errno === ENOENT) return; // gone meanwhile
       throw error;
@@ -300,7 +267,7 @@ export class TreeCopy implements Closable {
       } catch (error) {
         const inTheWay = error instanceof SysError && error.errno === EEXIST;
         if (!inTheWay || this.options.existing === 'fail') throw error;
-        target = find(pair.to, pair.toName, !pair.isTop);
+        target = find(pair.to, !pair.isTop);
         // A link that leads nowhere is in the way, too.
         if (target === undefined && this.options.existing !== 'skip') throw error;
       }
@@ -335,46 +302,19 @@ export class TreeCopy implements Closable {
 
   /** @returns true: it is a link to a copy that we have made; else the copy that comes now will be linked to */
   private linkInstead(pair: Pair, source: Stat, target: Stat | undefined): boolean {
-    const key = `${source.device}:${source.inodeHigh}:${source.inodeLow}`;
-    const first = this.links.get(key);
-    if (first !== undefined && this.linkTo(first, pair, source, target)) {
-      if (--first.left <= 0) this.links.delete(key);
-      return true;
+    const place = pair.to;
+    const copy = this.links.copyOf(source);
+    if (copy !== undefined) {
+      const isDone = target !== undefined && isSameFile(target, copy);
+      const isKept = !isDone && target !== undefined && !this.mayReplace(source, target);
+      if (isDone || isKept || this.links.link(source, place, target !== undefined)) {
+        this.links.count(source);
+        return true;
+      }
     }
-    const relative = this.levels.at(-1)?.relative ?? '';
-    this.firstLink = () => {
-      const copy = find(pair.to, pair.toName, true);
-      if (copy === undefined) return;
-      this.links.set(key, { relative, name: pair.toName, copy, left: source.links - 1 });
-    };
+    const folder = this.levels.at(-1)?.relative ?? '';
+    this.firstLink = () => this.links.add(source, folder, place);
     return false;
-  }
-
-  /** Link to the first copy, by a path below the top that no link leads out of. */
-  private linkTo(first: FirstLink, pair: Pair, source: Stat, target: Stat | undefined): boolean {
-    if (target !== undefined) {
-      if (isSameFile(target, first.copy)) return true;
-      if (!this.mayReplace(source, target)) return true;
-    }
-    let folder: Fd | undefined;
-    try {
-      const path = first.relative === '' ? '.' : first.relative;
-      const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-      folder = openat2(this.topFd, path, O_PATH | O_DIRECTORY, 0, resolve);
-      const found = find(folder, first.name, true);
-      if (found === undefined || !isSameFile(found, first.copy)) return false;
-      if (target !== undefined) ok('unlink', unlinkAt(pair.to, pair.toName, 0));
-      linkAt(folder, first.name, pair.to, pair.toName, 0);
-      const made = find(pair.to, pair.toName, true);
-      if (made !== undefined && isSameFile(made, first.copy)) return true;
-      unlinkAt(pair.to, pair.toName, 0); // somebody has put another file there at this moment
-      return false;
-    } catch (error) {
-      if (error instanceof SysError) return false; // EMLINK, ENOSYS, EXDEV …: as a file of its own
-      throw error;
-    } finally {
-      if (folder !== undefined) close(folder);
-    }
   }
 
   // ── links and special files ──────────────────────────────────────────────────────────────────────
@@ -383,27 +323,27 @@ export class TreeCopy implements Closable {
     if (this.options.symlinks === 'skip') return;
     if (this.options.symlinks !== 'copy') throw new SysError('copy', EINVAL);
     if (!this.makeRoom(pair, source, there)) return;
-    const text = readlinkAt(pair.from, pair.fromName);
-    symlinkAt(text, pair.to, pair.toName);
-    giveAttributesByName(pair.to, pair.toName, source, this.options.preserve);
+    const text = readlinkAt(pair.from.at, pair.from.name);
+    symlinkAt(text, pair.to.at, pair.to.name);
+    giveAttributesByName(pair.to.at, pair.to.name, source, this.options.preserve);
   }
 
   private copySpecial(pair: Pair, source: Stat, there: FileType | undefined): void {
     if (this.options.special === 'skip') return;
     if (this.options.special === 'fail') throw new SysError('copy', EINVAL);
     if (this.options.what !== 'content' || !this.makeRoom(pair, source, there)) return;
-    mknodAt(pair.to, pair.toName, source.mode, source.rdev);
-    giveAttributesByName(pair.to, pair.toName, source, this.options.preserve);
+    mknodAt(pair.to.at, pair.to.name, source.mode, source.rdev);
+    giveAttributesByName(pair.to.at, pair.to.name, source, this.options.preserve);
   }
 
   /** For what can't be written over. @returns false: it is not to be copied */
   private makeRoom(pair: Pair, source: Stat, there: FileType | undefined): boolean {
     if (there === undefined && pair.isFree) return true;
-    const target = find(pair.to, pair.toName, true);
+    const target = find(pair.to, true);
     if (target === undefined) return true;
     if (isSameFile(source, target)) throw new SysError('copy', EEXIST);
     if (!this.mayReplace(source, target)) return false;
-    ok('unlink', unlinkAt(pair.to, pair.toName, 0)); // EISDIR where it is a directory
+    ok('unlink', unlinkAt(pair.to.at, pair.to.name, 0)); // EISDIR where it is a directory
     return true;
   }
 
@@ -423,7 +363,7 @@ export class TreeCopy implements Closable {
     if (!options.recursive && (options.isSet || !pair.isTop)) return;
     let source: Directory;
     try {
-      source = openDirectory(pair.from, pair.fromName, followed || pair.isTop);
+      source = openDirectory(pair.from.at, pair.from.name, followed || pair.isTop);
     } catch (error) {
       const isGone =
         error instanceof SysError && (error.errno === ENOENT || error.errno === ENOTDIR);
@@ -435,7 +375,7 @@ export class TreeCopy implements Closable {
       const from = fstat(source.fd);
       this.checkSource(from, followed);
       const isNew = there === undefined && this.makeDirectory(pair, found);
-      target = openDirectory(pair.to, pair.toName, pair.isTop && !isNew);
+      target = openDirectory(pair.to.at, pair.to.name, pair.isTop && !isNew);
       this.enter(pair, source, target, from, isNew);
     } catch (error) {
       source.close();
@@ -457,11 +397,11 @@ export class TreeCopy implements Closable {
   private makeDirectory(pair: Pair, source: Stat): boolean {
     const mode = this.options.preserve.mode ? 0o700 : source.mode & 0o777;
     try {
-      mkdirAt(pair.to, pair.toName, mode);
+      mkdirAt(pair.to.at, pair.to.name, mode);
       return true;
     } catch (error) {
       if (!(error instanceof SysError) || error.errno !== EEXIST) throw error;
-      const found = find(pair.to, pair.toName, !pair.isTop);
+      const found = find(pair.to, !pair.isTop);
       if (found === undefined || fileType(found.mode) !== 'directory') throw error;
       return false;
     }
@@ -485,11 +425,9 @@ export class TreeCopy implements Closable {
     if (above === undefined) {
       this.top = fstat(target.fd);
       if (isSameFile(this.top, from)) throw new SysError('copy', EINVAL);
-      if (preserve.links) {
-        this.topFd = openat2(target.fd, '.', O_PATH | O_DIRECTORY, 0, 0);
-      }
+      if (preserve.links) this.links.open(target.fd);
     }
-    const relative = above === undefined ? '' : `${above.relative}${pair.toName}/`;
+    const relative = above === undefined ? '' : `${above.relative}${pair.to.name}/`;
     this.levels.push({
       source,
       target,
@@ -551,14 +489,6 @@ const isAnySet = ({ mode, owner, times, xattrs }: Preserve): boolean =>
 
 const isNewer = (a: Stat, b: Stat): boolean =>
   a.modified > b.modified || (a.modified === b.modified && a.modifiedNs > b.modifiedNs);
-
-/** What is there, if anything. */
-function find(at: Fd, name: string, itself: boolean): Stat | undefined {
-  const result = tryStat(at, name, itself ? AT_SYMLINK_NOFOLLOW : 0);
-  if (result === -ENOENT || result === -ENOTDIR) return undefined;
-  ok('stat', result);
-  return lastStat();
-}
 
 /** @returns false: no more entries, or the directory has been removed */
 function advance(directory: Directory): boolean {

@@ -1,0 +1,24 @@
+/** Looking at what a name stands for, where there may be nothing. */
+import { errnoNumber, ok } from '../sys/errno.ts';
+import { AT_SYMLINK_NOFOLLOW, lastStat, type Stat, tryStat } from '../sys/filesystem.ts';
+import type { Fd } from '../sys/native.ts';
+
+const ENOENT = errnoNumber('ENOENT')!;
+const ENOTDIR = errnoNumber('ENOTDIR')!;
+
+/** A name in a directory that is held open. */
+export interface Place {
+  readonly at: Fd;
+  readonly name: string;
+}
+
+/**
+ * @param itself  a symbolic link, not what it leads to
+ * @returns       undefined: there is nothing. EACCES, ELOOP, ENAMETOOLONG …
+ */
+export function find({ at, name }: Place, itself: boolean): Stat | undefined {
+  const result = tryStat(at, name, itself ? AT_SYMLINK_NOFOLLOW : 0);
+  if (result === -ENOENT || result === -ENOTDIR) return undefined;
+  ok('stat', result);
+  return lastStat();
+}
