@@ -2,10 +2,15 @@
  * Fuzzer of what reads outside data: JSON, regular expressions, format strings, settings of scanners, each against a
  * simple model of its own (test/fuzz/data/). What differs is made as small as it can be, and printed.
  *
- *   npm run fuzz:data -- --seconds N | --cases N [--only json,json-encode,regex,regex-text,format,format-text,scanner] [--seed S] [--most N]
+ *   npm run fuzz:data -- --seconds N | --cases N [--only json,json-encode,regex,regex-text,format,format-text,scanner,calls] [--seed S] [--most N]
  *
+ * `calls` calls functions of Lua's modules with values of all kinds: an internal error is what it looks for.
  * The time, or the number of cases, is each fuzzer's. After `--most` findings (5) one ends. Ends with code 1 if there were any.
  */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { anyText, wellFormed } from '../test/fuzz/data/format.ts';
 import { type Fuzzer, finding, minimise } from '../test/fuzz/data/fuzzer.ts';
@@ -23,6 +28,28 @@ export const FUZZERS: readonly Fuzzer[] = [
   anyText,
   scanning,
 ];
+
+const main_ts = join(import.meta.dirname, '../src/cli/main.ts');
+const program = join(import.meta.dirname, '../test/fuzz/calls.lua');
+
+/** Calls of all functions with values of all kinds: see calls.lua. A case is a process. */
+export const calls: Fuzzer<{ readonly seed: number }> = {
+  name: 'calls',
+  kept: ['seed'],
+  make: (random) => ({ seed: random.int(1e9) }),
+  check({ seed }) {
+    const folder = mkdtempSync(join(tmpdir(), 'perilune-calls-'));
+    const file = join(folder, 'file');
+    const args = ['--stack-size=3900', main_ts, program, '--', String(seed), file];
+    try {
+      const run = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 });
+      if (run.status === 0 && run.stdout.endsWith('done\n')) return undefined;
+      return `${run.signal ?? run.status}: ${run.stderr.slice(0, 2000)}`;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
 
 interface Limits {
   readonly seconds: number;
@@ -61,11 +88,12 @@ function main(): void {
       most: { type: 'string', default: '5' },
     },
   });
-  const names = values.only?.split(',') ?? FUZZERS.map(({ name }) => name);
-  const unknown = names.find((name) => !FUZZERS.some((fuzzer) => fuzzer.name === name));
+  const all = [...FUZZERS, calls];
+  const names = values.only?.split(',') ?? all.map(({ name }) => name);
+  const unknown = names.find((name) => !all.some((fuzzer) => fuzzer.name === name));
   if (unknown !== undefined) {
-    const all = FUZZERS.map(({ name }) => name).join(', ');
-    console.error(`fuzz:data: nothing is named '${unknown}': there are ${all}`);
+    const known = all.map(({ name }) => name).join(', ');
+    console.error(`fuzz:data: nothing is named '${unknown}': there are ${known}`);
     process.exitCode = 2;
     return;
   }
@@ -77,7 +105,7 @@ function main(): void {
   const seed = Number(values.seed);
   console.log(`seed ${seed}`);
   for (const name of names) {
-    const { findings, cases } = run(FUZZERS.find((f) => f.name === name)!, seed, limits);
+    const { findings, cases } = run(all.find((f) => f.name === name)!, seed, limits);
     for (const text of findings) console.log(text);
     console.log(`${name}: ${cases} cases, ${findings.length} findings`);
     if (findings.length > 0) process.exitCode = 1;
