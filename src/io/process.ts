@@ -32,7 +32,11 @@ export interface Status {
   readonly signal: number | undefined;
 }
 
-export type Change = 'exited' | 'stopped' | 'continued';
+/** With an exit code, or a signal. */
+export interface Changed {
+  readonly what: 'exited' | 'stopped' | 'continued';
+  readonly number: number;
+}
 
 /** No VM's: their descriptors stay until they have been waited for. */
 const children = new IoGroup();
@@ -53,8 +57,7 @@ export class Child implements Closable {
   private readonly group: IoGroup;
   private readonly lastSignal: number;
   private readonly changes = new EventQueue();
-  /** What the last `waitChange` has seen, with an exit code or a signal. */
-  change: { readonly what: Change; readonly number: number } | undefined;
+  private change: Changed | undefined;
   /** Known when it has been waited for. */
   status: Status | undefined;
 
@@ -86,7 +89,7 @@ export class Child implements Closable {
     return result;
   }
 
-  /** @returns 0: `change` says what has happened; or as `wait` */
+  /** @returns 0: op.value is what has happened, a `Changed`; or as `wait` */
   waitChange(op: Operation): number {
     if (this.status !== undefined) return -ECHILD;
     if (this.isWaitedFor) return -EBUSY;
@@ -100,6 +103,7 @@ export class Child implements Closable {
     const result = this.tryChange();
     if (result !== -EAGAIN) {
       this.unwatch();
+      op.value = this.change;
       return result;
     }
     this.changes.push(op);
@@ -117,6 +121,7 @@ export class Child implements Closable {
     if (result === -EAGAIN) return;
     this.changes.remove(op);
     this.unwatch();
+    op.value = this.change;
     op.finish(result);
   }
 

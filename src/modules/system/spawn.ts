@@ -4,7 +4,7 @@ import { FileDescriptor } from '../../actors/file-descriptor.ts';
 import { FilePath } from '../../actors/modules.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { closeWithOwner } from '../../io/descriptor.ts';
-import { Child } from '../../io/process.ts';
+import { type Changed, Child } from '../../io/process.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { checkInteger } from '../../runtime/check.ts';
 import type { LuaError } from '../../runtime/error.ts';
@@ -322,9 +322,9 @@ luaType('subprocess', Subprocess, {
     wait_change(self) {
       const op = begin();
       op.owner = self;
-      return end(op, self.io.waitChange(op), (result): Result => {
+      return end(op, self.io.waitChange(op), (result, value): Result => {
         if (result < 0) raise(result);
-        const { what, number } = self.io.change!;
+        const { what, number } = value as Changed;
         return [what, number];
       });
     },
