@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -110,8 +111,9 @@ static void free_strings(char **list) {
   free(list);
 }
 
-/* @return pid, or -errno */
-static __attribute__((noinline)) int start(int control, char **argv) {
+/* Its locals are static, since the child runs on this stack: one thread at a time.
+ * @return pid, or -errno */
+static __attribute__((noinline)) int start_alone(int control, char **argv) {
   static char *nothing[] = {NULL};
   static volatile int failed;
   static sigset_t all, before;
@@ -127,6 +129,14 @@ static __attribute__((noinline)) int start(int control, char **argv) {
   error = failed;
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
   return -error;
+}
+
+static int start(int control, char **argv) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
+  int result = start_alone(control, argv);
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 
 /* start_supervisor(argv: string[], control: fd) -> pid or -errno. The program gets an empty environment,

@@ -1,11 +1,11 @@
 /** Messages to other processes: what may be sent, and the descriptors that go with it. */
-import { IoGroup } from '../io/group.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
 import { packetPair } from '../io/packet.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
 import { entries, LuaTable } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { TxChannel } from './address.ts';
+import { currentIo } from './current-io.ts';
 import { FileDescriptor, Spent } from './file-descriptor.ts';
 import { type Carried, encodeFrame, MAX_FRAME, type Member, type Scalar } from './frame.ts';
 import { type Inlet, inletsOf } from './inlets.ts';
@@ -24,8 +24,6 @@ interface Carrier {
 
 /** Nothing else is in it between two sends. */
 const frame = new Uint8Array(MAX_FRAME);
-
-const ofNoVm = new IoGroup();
 
 export class Letter {
   readonly bytes = frame;
@@ -55,7 +53,7 @@ export class Letter {
       } else if (object instanceof IpcChannel) this.fds.push(object.sender.fd);
       else {
         const { sender, receiver } = packetPair();
-        this.ends.push(new OwnedFd(sender, ofNoVm));
+        this.ends.push(new OwnedFd(sender, currentIo()));
         // Another thread sees the end of it when nobody has the other one.
         if (object instanceof RemoteMailbox) object.feed(receiver);
         else this.inlets.push(inletsOf(object).add(receiver));

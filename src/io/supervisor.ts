@@ -129,6 +129,7 @@ class Supervisor implements EventTarget {
       this.pid = startSupervisor(argv, far);
     } catch (error) {
       close(near);
+      if (error instanceof SysError) throw new SysError(error.syscall, ECHILD);
       throw error;
     } finally {
       close(far);

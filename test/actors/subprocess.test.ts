@@ -373,6 +373,40 @@ there(
   },
 );
 
+there(
+  'the VM ends while a message with addresses and descriptors waits: nothing stays open',
+  `
+  local inbox = require 'inbox'
+  local deaf = spawn_vm{module = './deaf', subprocess = {stderr = 'share'}}
+  deaf:send(inbox)
+  inbox:receive()
+  local fd = require('pipe').pair():release()
+  local n = 0
+  spawn(function()
+    while true do
+      deaf:send{a = inbox, b = inbox, fd = fd}
+      n = n + 1
+    end
+  end)
+  local sleep = require('time').sleep
+  local last
+  repeat last = n sleep(0.01) until n == last
+  print(n > 0, pcall(fd.close, fd))
+  require('system').exit(0)
+`,
+  'true\tfalse\tDevice or resource busy\n',
+  {
+    files: {
+      'deaf.lua': `
+      local home = require('inbox'):receive()
+      home:send 'deaf from now on'
+      while true do require('time').sleep(10) end
+      `,
+    },
+    once: true,
+  },
+);
+
 // ── life and death ─────────────────────────────────────────────────────────────────────────────────
 
 there(

@@ -121,7 +121,7 @@ udp Operation not permitted
 unix Operation not permitted
 name error
 program Operation not permitted
-process Operation not permitted
+process No child processes
 kill Operation not permitted
 module module_not_found
 environment 0
