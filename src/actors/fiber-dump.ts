@@ -8,6 +8,11 @@ import { addressOf } from '../runtime/ops.ts';
 /** Frames of one fiber that are printed. */
 const MAX_FRAMES = 20;
 
+/** Fibers that are described one by one; of the others is said how many wait where. */
+const MAX_FIBERS = 200;
+/** Places that are named then. */
+const MAX_PLACES = 20;
+
 /** `file:line: in function 'name'`, as tracebacks have it. */
 export function describePosition({ script, line, functionIndex }: SitePosition): string {
   const fn = script.functions[functionIndex];
@@ -40,6 +45,42 @@ export function describeWait(fiber: Fiber): string {
   return `waits for ${String(target.luaType.name)} ${addressOf(target)}`;
 }
 
+/** What it waits for, without saying which one. */
+function waitKind({ waiter, state }: Fiber): string {
+  if (waiter === undefined || waiter.settled) return state === 'waiting' ? 'wait' : `are ${state}`;
+  const target = waiter.waitsFor;
+  if (target === undefined) return 'wait for a timer or a descriptor';
+  return `wait for a ${target instanceof Fiber ? 'fiber' : String(target.luaType.name)}`;
+}
+
+const innermost = (fiber: Fiber): string => {
+  const [position] = positionsOf(fiber.thread);
+  return position === undefined ? '' : ` at ${position.script.chunkName}:${position.line}`;
+};
+
+/** So many fibers one by one, the others by what they wait for, and where. */
+function describeEach(fibers: readonly Fiber[], one: (fiber: Fiber) => string): string {
+  let text = '';
+  for (const fiber of fibers.slice(0, MAX_FIBERS)) text += one(fiber);
+  const places = new Map<string, number>();
+  for (const fiber of fibers.slice(MAX_FIBERS)) {
+    const place = `${waitKind(fiber)}${innermost(fiber)}`;
+    places.set(place, (places.get(place) ?? 0) + 1);
+  }
+  const sorted = [...places].sort(([, a], [, b]) => b - a);
+  for (const [place, count] of sorted.slice(0, MAX_PLACES)) text += `\t${count} more ${place}\n`;
+  const rest = sorted.slice(MAX_PLACES).reduce((sum, [, count]) => sum + count, 0);
+  return rest === 0 ? text : `${text}\t${rest} more\n`;
+}
+
+/** Where these fibers wait that nobody can wake, and for what. */
+export function describeDeadlock(fibers: readonly Fiber[]): string {
+  return describeEach(
+    fibers,
+    (fiber) => `\tfiber 0x${fiber.id.toString(16)} ${describeWait(fiber)}${innermost(fiber)}\n`,
+  );
+}
+
 /** Positions of a suspended thread, innermost first, those of the coroutine it is in before its own. */
 export function positionsOf(thread: LuaThread): SitePosition[] {
   const positions = thread.inner === undefined ? [] : positionsOf(thread.inner);
@@ -50,24 +91,26 @@ export function positionsOf(thread: LuaThread): SitePosition[] {
   return positions;
 }
 
+function describeFiber(fiber: Fiber): string {
+  const flags = [
+    fiber.isRoot ? 'main' : fiber.isModule ? 'module' : '',
+    fiber.interruptRequested ? 'interruption requested' : '',
+    fiber.detached ? 'detached' : '',
+  ].filter((flag) => flag !== '');
+  let text = `fiber 0x${fiber.id.toString(16)}${flags.length > 0 ? ` (${flags.join(', ')})` : ''} ${describeWait(fiber)}\n`;
+  const positions = positionsOf(fiber.thread);
+  for (const position of positions.slice(0, MAX_FRAMES))
+    text += `\t${describePosition(position)}\n`;
+  if (positions.length > MAX_FRAMES) text += `\t... ${positions.length - MAX_FRAMES} more\n`;
+  const { origin } = fiber;
+  if (origin?.at !== undefined)
+    text += `\tspawned at ${describePosition(origin.at)}, by fiber 0x${origin.by.toString(16)}\n`;
+  return text;
+}
+
 /** All fibers of the VM with this id. */
 export function describeFibers(id: number, scheduler: Scheduler): string {
   const fibers = [...scheduler.alive];
-  let text = `VM 0x${id.toString(16)}: ${fibers.length} fiber${fibers.length === 1 ? '' : 's'}\n`;
-  for (const fiber of fibers) {
-    const flags = [
-      fiber.isRoot ? 'main' : fiber.isModule ? 'module' : '',
-      fiber.interruptRequested ? 'interruption requested' : '',
-      fiber.detached ? 'detached' : '',
-    ].filter((flag) => flag !== '');
-    text += `fiber 0x${fiber.id.toString(16)}${flags.length > 0 ? ` (${flags.join(', ')})` : ''} ${describeWait(fiber)}\n`;
-    const positions = positionsOf(fiber.thread);
-    for (const position of positions.slice(0, MAX_FRAMES))
-      text += `\t${describePosition(position)}\n`;
-    if (positions.length > MAX_FRAMES) text += `\t... ${positions.length - MAX_FRAMES} more\n`;
-    const { origin } = fiber;
-    if (origin?.at !== undefined)
-      text += `\tspawned at ${describePosition(origin.at)}, by fiber 0x${origin.by.toString(16)}\n`;
-  }
-  return text;
+  const title = `VM 0x${id.toString(16)}: ${fibers.length} fiber${fibers.length === 1 ? '' : 's'}\n`;
+  return title + describeEach(fibers, describeFiber);
 }

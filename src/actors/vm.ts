@@ -13,7 +13,7 @@ import { addressOf } from '../runtime/ops.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { setIo } from './current-io.ts';
-import { describeOrigin, describeWait, positionsOf } from './fiber-dump.ts';
+import { describeDeadlock, describeOrigin } from './fiber-dump.ts';
 import { type Lease, Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
 import type { ModuleLoader } from './modules.ts';
@@ -43,6 +43,9 @@ export interface VmHost {
   /** What `print` has gathered is written before this returns. */
   flush(): void;
 }
+
+/** That a report of a deadlock names. */
+const MAX_MUTEXES = 20;
 
 let nextVm = 1;
 
@@ -225,22 +228,19 @@ export class Vm {
 
   /** Where each fiber waits that nobody can wake, and for what. */
   reportDeadlocks(): void {
-    let text = '';
+    const stuck: Fiber[] = [];
     const mutexes = new Set<Mutex>();
     for (const fiber of this.scheduler.alive) {
       const target = fiber.waiter?.waitsFor;
       if (target instanceof Mutex) mutexes.add(target);
       // A detached fiber may wait for work for ever; to wait for a mutex for ever is a mistake.
       else if (target === undefined || fiber.detached) continue;
-      const [position] = positionsOf(fiber.thread);
-      const where =
-        position === undefined ? '' : ` at ${position.script.chunkName}:${position.line}`;
-      text += `\tfiber 0x${fiber.id.toString(16)} ${describeWait(fiber)}${where}\n`;
+      stuck.push(fiber);
     }
-    if (text === '') return;
-    text += [...mutexes]
-      .map((m) => `\tNo scheduled fibers remaining to unlock mutex ${addressOf(m)}\n`)
-      .join('');
+    if (stuck.length === 0) return;
+    let text = describeDeadlock(stuck);
+    for (const mutex of [...mutexes].slice(0, MAX_MUTEXES))
+      text += `\tNo scheduled fibers remaining to unlock mutex ${addressOf(mutex)}\n`;
     this.host.report(
       `Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`,
       true,

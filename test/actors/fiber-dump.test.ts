@@ -162,3 +162,29 @@ spec(
     once: true,
   },
 );
+
+test('of more than 200 fibers the others are counted by place, in dumps and in reports of deadlocks', async () => {
+  const { stderr } = await runProgram(
+    `
+local m, ch = require('mutex').new(), require('channel').new()
+m:lock()
+for i = 1, 300 do
+  spawn(function() m:lock() end)
+  spawn(function() ch:receive() end)
+end`,
+    { flags: ['--fiber-dump'] },
+  );
+  const [dump, deadlock] = stderr.split('Possible deadlock') as [string, string];
+  assert.match(dump, /^VM 0x1: 600 fibers\nfiber 0x2 waits for mutex /);
+  assert.equal(dump.match(/^fiber 0x/gm)?.length, 200);
+  assert.match(
+    dump,
+    /\n\t\d+ more wait for a mutex at .*main\.lua:5\n\t\d+ more wait for a fiber_channel at .*main\.lua:6\n$/,
+  );
+  assert.match(
+    deadlock,
+    /\n\t\d+ more wait for a mutex at .*main\.lua:5\n\t\d+ more wait for a fiber_channel at .*main\.lua:6\n\tNo scheduled fibers remaining to unlock mutex 0x\w+\n$/,
+  );
+  const counted = [...deadlock.matchAll(/^\t(\d+) more /gm)].reduce((sum, m) => sum + +m[1]!, 0);
+  assert.equal(counted, 400);
+});
