@@ -509,6 +509,37 @@ Connection refused\tsystem\tnil\tnil
 `,
   );
 
+  tls(
+    'dial: IPv6, and an interruption while it connects or shakes hands',
+    `
+    local a = ip.tcp.listen('[::1]:0')
+    local cctx = client_context()
+    local f = spawn(function()
+      local s = tls.socket.new(a:accept(), server_context('server'))
+      s:server_handshake()
+      s:close()
+    end)
+    local c = tls.dial('[::1]:' .. a.local_port, cctx)
+    f:join()
+    print(c.remote_address)
+    c:close()
+    for yields = 1, 6 do
+      f = spawn(function() return select(2, pcall(tls.dial, 'localhost:' .. a.local_port, cctx)) end)
+      for i = 1, yields do this_fiber.yield() end
+      f:interrupt()
+      f:join()
+    end
+    f = spawn(function() raises(tls.dial, '[::1]:' .. a.local_port, cctx) end)
+    local peer = a:accept()
+    peer:read_some(byte_span.new(100)) -- it is in the handshake
+    f:interrupt()
+    f:join()
+    peer:close()
+    a:close()
+  `,
+    '::1\nFiber interrupted\temilua.core\tnil\tnil\n',
+  );
+
   // ── sockets ──────────────────────────────────────────────────────────────────────────────────────
 
   tls(
