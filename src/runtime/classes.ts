@@ -47,9 +47,12 @@ export type Event = (typeof EVENTS)[number];
 
 type Fields = Record<string, LuaValue>;
 
-/** The first so many metatables get their maker at once; later ones when they have been used again and again. */
-const MAKERS_AT_ONCE = 100;
-const USES = 4;
+/**
+ * How often a metatable must have been used before it gets its maker, which costs as much as some thousand
+ * look-ups: at once for the first ones of a process; a program that makes more and more of them pays
+ * less and less for each.
+ */
+const usesBefore = (makers: number): number => (makers < 100 ? 1 : makers < 1000 ? 4 : 64);
 let makers = 0;
 
 const links = new WeakMap<LuaTable, object>();
@@ -160,11 +163,12 @@ export function makerOf(meta: LuaValue): TableMaker | false {
     watch(meta, false);
     return false;
   }
-  if (makers >= MAKERS_AT_ONCE) {
-    // `named` counts: a program that makes a metatable for each table should not pay for it.
+  const needed = usesBefore(makers);
+  if (needed > 1) {
+    // `named` counts.
     const uses = typeof meta.named === 'number' ? meta.named + 1 : 1;
     meta.named = uses;
-    if (uses < USES) return false;
+    if (uses < needed) return false;
   }
   // Each with a text of its own: of equal ones V8 learns in common.
   const text = `/* class ${++makers} */ return function LuaTable() {}`;
