@@ -17,6 +17,7 @@
  *   waits for events, and clone(2) only one that doesn't (PID 1 of a namespace). */
 #include "util.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
@@ -33,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -403,6 +405,36 @@ static int sort_descriptors(uint32_t has, const int *fds, int count, struct give
   return next == count && count > 0 ? 0 : -EINVAL;
 }
 
+/* Whether another thread of this process runs, or would if there was a processor for it. proc(5) */
+static bool others_run(DIR *tasks) {
+  bool found = false;
+  rewinddir(tasks);
+  for (struct dirent *entry; !found && (entry = readdir(tasks));) {
+    char path[32], text[256];
+    if (entry->d_name[0] == '.' || atoi(entry->d_name) == gettid()) continue;
+    snprintf(path, sizeof path, "%.20s/stat", entry->d_name);
+    int fd = openat(dirfd(tasks), path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue; /* it has ended */
+    ssize_t length = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[length < 0 ? 0 : length] = 0;
+    const char *end = strrchr(text, ')'); /* of its name */
+    found = end && end[1] && (end[2] == 'R' || end[2] == 'D');
+  }
+  return found;
+}
+
+/* Before a fork: threads of V8 may be in malloc(3), and clone(2) copies the lock that they hold but not them,
+ * so that the child would wait for ever. All that they do is what this thread has asked for, and when they
+ * sleep they hold nothing. Up to a second; without a /proc not at all. */
+static void wait_for_threads(void) {
+  DIR *tasks = opendir("/proc/self/task");
+  if (!tasks) return;
+  for (int i = 0; i < 5000 && others_run(tasks); i++)
+    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+  closedir(tasks);
+}
+
 static int open_maps(void) {
   maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   init_script_kept_fd = maps_fd;
@@ -521,6 +553,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
     if (result == 0) result = visit_mappings(false);
     if (result == 0 && (unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) result = -errno;
     if (result == 0) {
+      wait_for_threads();
       pid = is_init ? (pid_t)syscall(SYS_clone, request.clone_flags | SIGCHLD, NULL, NULL, NULL, NULL)
                     : fork();
       if (pid < 0) result = -errno;
