@@ -2,7 +2,14 @@
 import { workerData } from 'node:worker_threads';
 import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
-import { joinThreads, type ThreadData, tellBug, tellExitCode } from '../actors/threads/pool.ts';
+import {
+  joinThreads,
+  type ThreadData,
+  tellBug,
+  tellExitCode,
+  tellPrint,
+  tellReport,
+} from '../actors/threads/pool.ts';
 import type { Vm, VmHost } from '../actors/vm.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
@@ -15,7 +22,7 @@ const output = new StandardOutput();
 const siblings = new Set<Vm>();
 
 const host: VmHost = {
-  report: reportTo(output, reportSettings()),
+  report: data.sendsOutput ? tellReport : reportTo(output, reportSettings()),
   ended: (ended) => {
     output.flush();
     if (ended.isMaster) tellExitCode(ended.exitCode);
@@ -24,7 +31,7 @@ const host: VmHost = {
     output.flush();
     tellBug(thrown instanceof Error ? (thrown.stack ?? String(thrown)) : String(thrown));
   },
-  print: (text) => output.write(text),
+  print: data.sendsOutput ? tellPrint : (text) => output.write(text),
   flush: () => output.flush(),
 };
 process.on('uncaughtException', host.bug);

@@ -1,5 +1,35 @@
-/** Actors in one thread, as programs see them. */
-import { spec } from '../support/spec.ts';
+/** Actors as programs see them: in one thread, and each in a thread of its own. */
+import { nativeFailure } from '../../src/sys/native.ts';
+import { openReactor } from '../support/faulty.ts';
+import { spec as here, runLua, type SpecOptions } from '../support/spec.ts';
+import { bundleThread, elsewhere } from '../support/threads.ts';
+
+const hasThreads = nativeFailure() === undefined;
+if (hasThreads) {
+  await openReactor();
+  await bundleThread();
+  // Bells of threads stay.
+  const [warmUp, options] = elsewhere(`for i = 1, 8 do spawn_vm './w' end`, {
+    files: { 'w.lua': '' },
+  });
+  await runLua(warmUp, options);
+}
+
+interface Options extends SpecOptions {
+  /** It is about the order in which VMs of a thread run, or about many of them. */
+  oneThread?: boolean;
+}
+
+function spec(name: string, source: string, expected: string, options: Options = {}): void {
+  here(name, source, expected, options);
+  if (options.oneThread === true || !hasThreads) return;
+  here(
+    `${name}: in other threads`,
+    elsewhere(source, options)[0],
+    expected,
+    elsewhere(source, options)[1],
+  );
+}
 
 const ECHO = `
 local inbox = require 'inbox'
@@ -49,7 +79,7 @@ spec(
   print 'end'
 `,
   'before\nafter\nhello from worker\nend\n',
-  { files: { 'hello.lua': `print('hello from ' .. _CONTEXT)` } },
+  { oneThread: true, files: { 'hello.lua': `print('hello from ' .. _CONTEXT)` } },
 );
 
 spec(
@@ -85,6 +115,7 @@ spec(
 `,
   'itself\nsibling\nup\nroot\nleaf\n',
   {
+    oneThread: true,
     files: {
       'dir/init.lua': `
       function run()
@@ -428,6 +459,7 @@ spec(
 `,
   'closed\tBroadcast the address before attempting to receive on it\nforgotten\tBroadcast the address before attempting to receive on it\nended\tBroadcast the address before attempting to receive on it\n',
   {
+    oneThread: true,
     files: {
       'w.lua': `
       local inbox = require 'inbox'
@@ -470,6 +502,7 @@ spec(
 `,
   'Channel closed\nheard\n',
   {
+    oneThread: true,
     files: {
       'deaf.lua': `local time = require 'time' spawn(function() time.sleep(0.01) end):detach()`,
       'listening.lua': `local inbox = require 'inbox' spawn(function() print(inbox:receive()) end):detach()`,
@@ -542,6 +575,7 @@ spec(
     'false\tInvalid argument\n'.repeat(4) +
     'inf\n',
   {
+    oneThread: true,
     files: {
       'w.lua': `
       local inbox = require 'inbox'
@@ -577,6 +611,7 @@ spec(
 `,
   '2000\tBroadcast the address before attempting to receive on it\n',
   {
+    oneThread: true,
     files: {
       'sender.lua': `
       local m = require('inbox'):receive()
@@ -738,7 +773,7 @@ spec(
   print(sum)
 `,
   '45150\n',
-  { files: { 'echo.lua': ECHO }, once: true },
+  { oneThread: true, files: { 'echo.lua': ECHO }, once: true },
 );
 
 // ── beyond the reference ───────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { threadProgram } from '../../src/actors/threads/pool.ts';
+import type { SpecOptions } from './spec.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -26,4 +27,17 @@ export async function bundleThread(): Promise<void> {
     logLevel: 'warning',
   });
   threadProgram.file = outfile;
+  threadProgram.sendsOutput = true;
+}
+
+const ELSEWHERE = `local here = spawn_vm local spawn_vm = function(o)
+  if type(o) == 'string' then o = {module = o} end
+  if type(o) == 'table' then o.inherit_context = false end
+  return here(o)
+end `.replaceAll('\n', ' ');
+
+/** A program whose actors are each in a thread of its own. */
+export function elsewhere(source: string, options: SpecOptions): [string, SpecOptions] {
+  const files = Object.entries(options.files ?? {}).map(([name, text]) => [name, ELSEWHERE + text]);
+  return [ELSEWHERE + source, { ...options, files: Object.fromEntries(files) }];
 }

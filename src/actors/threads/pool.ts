@@ -14,7 +14,7 @@ import { ModuleLoader, presetSource } from '../modules.ts';
 import { getArguments } from '../program.ts';
 import { otherThreads } from '../settle.ts';
 import { countVmsFrom, type Library, population, Vm, type VmHost } from '../vm.ts';
-import { BUG, type Chores, EXIT_CODE, Hub, SPAWN, START } from './hub.ts';
+import { BUG, type Chores, EXIT_CODE, Hub, PRINT, REPORT, SPAWN, START } from './hub.ts';
 import { makeSharedMemory, SharedMemory } from './memory.ts';
 import type { FrameReader } from './wire.ts';
 
@@ -37,6 +37,7 @@ export interface ThreadData {
   readonly slot: number;
   readonly searchPath: readonly string[];
   readonly arguments: readonly string[];
+  readonly sendsOutput: boolean;
 }
 
 let hub: Hub | undefined;
@@ -178,6 +179,8 @@ const here = import.meta.dirname; // src/actors/threads or dist
 
 /** What a thread runs. */
 export const threadProgram = {
+  /** For tests: what it prints and reports is the main thread's to print. */
+  sendsOutput: false,
   file: join(here, here.endsWith('threads') ? '../../cli/thread.ts' : '../bin/thread.cjs'),
 };
 
@@ -189,6 +192,7 @@ function startWorker(slot: number): boolean {
     slot,
     searchPath: place!.searchPath,
     arguments: getArguments(),
+    sendsOutput: threadProgram.sendsOutput,
   };
   let worker: Worker;
   try {
@@ -231,6 +235,8 @@ const chores: Chores = {
       const slot = reader.integer();
       if (!startWorker(slot)) hub!.bury(slot, 'Resource temporarily unavailable');
     } else if (kind === EXIT_CODE) process.exitCode = reader.integer();
+    else if (kind === PRINT) place!.host.print(reader.text());
+    else if (kind === REPORT) place!.host.report(reader.text(), true);
     else if (kind === BUG) place!.host.bug(new Error(reader.text()));
   },
   undelivered() {},
@@ -295,6 +301,10 @@ export function tellExitCode(code: number): void {
   hub!.send(0, hub!.frame(EXIT_CODE).integer(code).frame);
 }
 
-export function tellBug(text: string): void {
-  hub!.send(0, hub!.frame(BUG).text(text).frame);
+export const tellBug = (text: string): void => tell(BUG, text);
+export const tellPrint = (text: string): void => tell(PRINT, text);
+export const tellReport = (text: string): void => tell(REPORT, text);
+
+function tell(kind: number, text: string): void {
+  hub!.send(0, hub!.frame(kind).text(text).frame);
 }
