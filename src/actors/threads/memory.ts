@@ -154,6 +154,10 @@ export class SharedMemory {
     return this.get(slot, STATE) === ALIVE;
   }
 
+  isGone(slot: number): boolean {
+    return this.get(slot, STATE) === FREE;
+  }
+
   poolOf(slot: number): number {
     return this.get(slot, POOL);
   }

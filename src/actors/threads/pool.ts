@@ -117,13 +117,13 @@ export function spawnInThread(
   memory.countVms(slot, 1);
   let address: number;
   try {
+    own.prepareBell(slot);
     if (memory.begin(slot)) start(own, slot);
     address = own.newAddress(slot);
   } catch (thrown) {
-    if (memory.isAlive(slot)) {
-      memory.countVms(slot, -1);
-      own.ringAll([slot]);
-    }
+    if (thread === undefined) memory.unreserve(slot);
+    if (!memory.isGone(slot)) memory.countVms(slot, -1);
+    if (memory.isAlive(slot)) own.ringAll([slot]);
     throw thrown;
   }
   const channel = addressFor(own.remoteAt(address, true), parent);
@@ -154,16 +154,10 @@ export function addThreads(vm: Vm, count: number): void {
   }
 }
 
-/** @throws LuaError  EAGAIN: too many. SysError: EMFILE, ENFILE */
+/** One that is started with its first VM. @throws LuaError  EAGAIN: too many */
 function newThread(own: Hub, pool: number, isAlone: boolean): number {
   const slot = own.memory.reserve(pool, isAlone);
   if (slot === undefined) throw codeError('EAGAIN');
-  try {
-    own.prepareBell(slot);
-  } catch (thrown) {
-    own.memory.unreserve(slot);
-    throw thrown;
-  }
   return slot;
 }
 

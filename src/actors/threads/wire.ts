@@ -223,9 +223,10 @@ export class FrameReader {
 
   /** A value, and what it owns. */
   message(): { readonly value: LuaValue; readonly owned: readonly Owned[] } {
-    this.owned = [];
     const value = this.value();
-    return { value, owned: this.owned };
+    const { owned } = this;
+    this.owned = []; // nothing here keeps them
+    return { value, owned };
   }
 
   private value(): LuaValue {
