@@ -1,0 +1,106 @@
+/** What the kernel may refuse to processes of actors, and to messages between them. */
+import { nativeFailure } from '../../src/sys/native.ts';
+import { faultTests, openReactor } from '../support/faulty.ts';
+import { runLua } from '../support/spec.ts';
+
+/** An actor that answers; its text needs no file. */
+const SETUP = `
+  local inbox = require 'inbox'
+  local function new()
+    return spawn_vm{module = './echo', subprocess = {stderr = 'share', source_tree_cache = {echo = [[
+      local inbox = require 'inbox'
+      local home = inbox:receive()
+      for i = 1, 3 do home:send(inbox:receive()) end
+    ]]}}}
+  end
+`;
+
+if (nativeFailure() === undefined) {
+  await openReactor();
+  await runLua(`${SETUP} new()`);
+}
+
+const withFault = faultTests(SETUP);
+
+for (const [call, skip] of [
+  ['socketpair', 0],
+  ['sendmsg', 0],
+] as const) {
+  withFault(
+    `${call}: no more descriptors`,
+    call,
+    { errno: 'EMFILE', skip, times: 1 },
+    `
+    print(select(2, pcall(new)))
+    local c = new()
+    c:send(inbox)
+    c:send(1)
+    print(inbox:receive())
+    c:close()
+  `,
+    call === 'socketpair' ? 'Too many open files\n1\n' : 'End of file\n1\n',
+  );
+}
+
+const TALK = `
+  local c = new()
+  c:send(inbox)
+  for i = 1, 3 do
+    c:send(i)
+    print(inbox:receive())
+  end
+  c:close()
+`;
+for (const errno of ['EINTR', 'EAGAIN']) {
+  for (const skip of [0, 1, 2, 3]) {
+    if (errno === 'EAGAIN' && skip === 0) continue; // the supervisor's socket is never full
+    withFault(
+      `sendmsg: ${errno}, after ${skip}`,
+      'sendmsg',
+      { errno, skip, times: 1 },
+      TALK,
+      '1\n2\n3\n',
+    );
+  }
+  for (const skip of [0, 1, 2, 3])
+    withFault(
+      `recvmsg: ${errno}, after ${skip}`,
+      'recvmsg',
+      { errno, skip, times: 2 },
+      TALK,
+      '1\n2\n3\n',
+    );
+}
+
+withFault(
+  'no more descriptors for the address in a message: it is not sent, and the next one is',
+  'socketpair',
+  { errno: 'EMFILE', skip: 1, times: 1 },
+  `
+  local c = new()
+  print(select(2, pcall(c.send, c, inbox)))
+  c:send(inbox)
+  c:send 'x'
+  print(inbox:receive())
+  c:close()
+`,
+  'Too many open files\nx\n',
+);
+
+withFault(
+  'a message that the kernel refuses keeps nothing locked',
+  'sendmsg',
+  { errno: 'ENOBUFS', skip: 2, times: 1 },
+  `
+  local c = new()
+  c:send(inbox)
+  local fd = require('pipe').pair():release()
+  print(select(2, pcall(c.send, c, {fd = fd, a = inbox})))
+  print(fd.type)
+  fd:close()
+  c:send 'x'
+  print(inbox:receive())
+  c:close()
+`,
+  'No buffer space available\nfifo\nx\n',
+);
