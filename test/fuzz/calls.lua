@@ -69,6 +69,8 @@ local makers = {
   function() return json.lexer_ecat end,
 }
 local function value() return pick(makers)() end
+-- Numbers are what most arguments are.
+local function argument() return math.random(5) < 3 and pick(NUMBERS) or value() end
 
 local functions = {format}
 local function collect(t)
@@ -106,12 +108,17 @@ local operations = {
 
 for i = 1, CALLS do
   if math.random(2) == 1 then
-    attempt(pick(functions), value(), value(), value(), value())
+    attempt(pick(functions), argument(), argument(), argument(), argument())
   else
-    local object, name = value(), pick(members)
-    local ok, member = pcall(function() return object[name] end)
+    local object = value()
+    local name, ok, member
+    for _ = 1, 20 do -- one that it has, if it has any
+      name = pick(members)
+      ok, member = pcall(function() return object[name] end)
+      if ok and member ~= nil then break end
+    end
     if ok and type(member) == 'function' then
-      for _ = 1, 3 do attempt(member, object, value(), value(), value()) end
+      for _ = 1, 3 do attempt(member, object, argument(), argument(), argument()) end
     else
       for _, operation in ipairs(operations) do pcall(operation, object, name) end
     end
