@@ -6,17 +6,17 @@
 // The bundle is the expression of a function, as Node's own wrapper is, and ASCII, so that latin1 is the
 // cheapest way to read it.
 const { readFileSync } = require('node:fs');
-const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-const filename = join(__dirname, '..', 'dist', 'main.cjs');
+const folder = `${__dirname.slice(0, -'bin'.length)}dist`;
+const filename = `${folder}/main.cjs`;
 const source = readFileSync(filename, 'latin1');
 let cachedData;
 try {
-  cachedData = readFileSync(join(__dirname, '..', 'dist', 'main.cache'));
+  cachedData = readFileSync(`${folder}/main.cache`);
 } catch {
   // compiled from its text
 }
 const script = new Script(source, { filename, cachedData });
 const bundle = { exports: {} };
-script.runInThisContext()(require, bundle, bundle.exports, filename, join(__dirname, '..', 'dist'));
+script.runInThisContext()(require, bundle, bundle.exports, filename, folder);

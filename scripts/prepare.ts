@@ -45,7 +45,7 @@ if (failure) {
 
 /**
  * One file per entry point, because start-up is part of the product: a CommonJS bundle starts 3 ms
- * before an ES module. Lines and names stay as they are, since stacks show them.
+ * before an ES module, and reading it is a part of start-up. Names stay as they are, since stacks show them.
  */
 async function bundle(): Promise<void> {
   const entryPoints = ['main', 'thread', 'jailed'].map((name) => `src/cli/${name}.ts`);
@@ -71,6 +71,8 @@ async function bundle(): Promise<void> {
     footer: { js: '})' },
     supported: { 'dynamic-import': false }, // import('node:tls') becomes a lazy require
     legalComments: 'none',
+    minifyWhitespace: true,
+    lineLimit: 120,
     logLevel: 'warning',
     plugins: [lazyModules],
     write: false,
