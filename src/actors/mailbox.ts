@@ -183,7 +183,7 @@ export class Mailbox implements Recipient {
   }
 
   offer(message: Message): boolean {
-    if (this.length >= this.highWater || this.senders.first !== undefined) return false;
+    if (this.length >= this.limit || this.senders.first !== undefined) return false;
     this.deliver(message);
     return true;
   }

@@ -593,6 +593,34 @@ spec(
 );
 
 spec(
+  'high_water 0: whoever waits for a message gets it',
+  `
+  local inbox = require 'inbox'
+  local w = spawn_vm './w'
+  w:send(inbox)
+  print(inbox:receive())
+  for i = 1, 20 do this_fiber.yield() end
+  w:send('handed over')
+  print(inbox:receive())
+  for i = 1, 3 do w:send(i) end
+  print(inbox:receive())
+`,
+  'ready\nhanded over\n1 2 3\n',
+  {
+    files: {
+      'w.lua': `
+      local inbox = require 'inbox'
+      inbox.high_water = 0
+      local home = inbox:receive()
+      home:send('ready')
+      home:send(inbox:receive())
+      home:send(inbox:receive() .. ' ' .. inbox:receive() .. ' ' .. inbox:receive())
+      `,
+    },
+  },
+);
+
+spec(
   'fan-in from many senders: nothing lost or doubled, the order of each kept',
   `
   local inbox = require 'inbox'

@@ -556,6 +556,83 @@ spec(
   },
 );
 
+// Low marks, senders that are interrupted, addresses that are passed on and closed, receivers that leave.
+for (const seed of [1, 2, 3]) {
+  spec(
+    `actors of several threads that know each other by chance, ${seed}: all come to their ends`,
+    `
+    local inbox = require 'inbox'
+    if _CONTEXT == 'worker' then
+      local start = inbox:receive()
+      math.randomseed(start.seed)
+      local known = {}
+      local got = 0
+      inbox.high_water = math.random(0, 4)
+      -- sends to whoever it knows, with interruption
+      local sender = spawn(function()
+        local sent = 0
+        while true do
+          this_fiber.yield()
+          if over then return end
+          if #known > 0 then
+            local to = known[math.random(#known)]
+            local f = spawn(function() pcall(to.send, to, {ch = known[math.random(#known)], n = math.random(100), s = ('y'):rep(math.random(0, 2000))}) end)
+            this_fiber.yield()
+            if math.random(3) == 1 then f:interrupt() end
+            pcall(f.join, f)
+            sent = sent + 1
+            if sent > 300 then return end
+          end
+        end
+      end)
+      while true do
+        local ok, m = pcall(inbox.receive, inbox)
+        if not ok then break end
+        got = got + 1
+        if m.ch then known[#known + 1] = m.ch end
+        if #known > 5 then table.remove(known, 1) end
+        if m.stop then break end
+        if math.random(200) == 1 then
+          break
+        end
+      end
+      inbox:close()
+      for _, c in ipairs(known) do c:close() end
+      known = {}
+      over = true
+      sender:detach()
+      return
+    end
+    local seed = ${seed}
+    math.randomseed(seed)
+    spawn_context_threads(2)
+    local all, alive = {}, 0
+    for i = 1, 12 do
+      all[i] = spawn_vm{module = '.', inherit_context = i % 3 > 0}
+      all[i]:monitor()
+      all[i]:send{seed = seed * 100 + i}
+      alive = alive + 1
+    end
+    local fibers = {}
+    for i = 1, 12 do
+      fibers[i] = spawn(function()
+        for j = 1, 3 do pcall(all[i].send, all[i], {ch = all[math.random(12)]}) end
+        for j = 1, 30 do this_fiber.yield() end
+        pcall(all[i].send, all[i], {stop = true})
+      end)
+    end
+    for i = 1, 12 do fibers[i]:join() end
+    for i = 1, 12 do all[i]:close() end
+    all = nil
+    local down = 0
+    while down < alive do local m = inbox:receive() if m.down then down = down + 1 end m.channel:close() end
+    print('down', down)
+`,
+    'down\t12\n',
+    { once: true },
+  );
+}
+
 test('threads, one after the other, leave nothing', { skip }, async () => {
   const cycle = (n: number) =>
     runLua(

@@ -100,26 +100,18 @@ class Link implements Exported {
   taken(): void {
     if (!this.isOpen) return;
     this.waiting--;
-    this.hub.memory.unclaim(this.address);
-    this.tellRoom();
+    this.hub.unclaim(this.address);
     this.check();
   }
 
   limitChanged(): void {
     this.hub.memory.setLimit(this.address, Math.min(this.mailbox.limit, MAX_LIMIT));
-    this.tellRoom();
+    this.hub.tellRoom(this.address);
   }
 
   closed(): void {
     this.hub.memory.close(this.address);
-    this.tellRoom();
-  }
-
-  private tellRoom(): void {
-    const { memory } = this.hub;
-    const wanted = memory.takeWanted(this.address);
-    if (wanted === 0) return;
-    for (const slot of memory.among(wanted)) this.hub.tell(slot, ROOM, this.address);
+    this.hub.tellRoom(this.address);
   }
 
   /** Nobody knows it any more, and nothing of theirs is on its way. */
@@ -206,10 +198,7 @@ export class RemoteMailbox implements Recipient {
       if (this.closed) return this.failSenders();
       if (!claim()) return;
       const sender = this.senders.shift();
-      if (sender === undefined) {
-        memory.unclaim(this.address);
-        return;
-      }
+      if (sender === undefined) return this.hub.unclaim(this.address);
       try {
         this.hub.sendMessage(this.address, sender.message);
         sender.wake();
@@ -309,7 +298,7 @@ export class Hub implements Directory {
     } catch (thrown) {
       writer.abandon();
       discard(message);
-      this.memory.unclaim(address);
+      this.unclaim(address);
       throw thrown;
     }
     activity.count++;
@@ -579,6 +568,19 @@ export class Hub implements Directory {
     if (link !== undefined) link.check();
     // Of a thread that had this slot before.
     else if (this.memory.references(address) === 0) this.memory.freeClosed(address);
+  }
+
+  /** There is room for one more. */
+  unclaim(address: Address): void {
+    this.memory.unclaim(address);
+    this.tellRoom(address);
+  }
+
+  /** Those that wait for room in a mailbox look again. */
+  tellRoom(address: Address): void {
+    const wanted = this.memory.takeWanted(address);
+    if (wanted === 0) return;
+    for (const slot of this.memory.among(wanted)) this.tell(slot, ROOM, address);
   }
 
   unlink(address: Address): void {
