@@ -1,4 +1,4 @@
-/** Actors in processes: messages, and processes made and gone, beside C and bubblewrap. */
+/** Actors in threads and processes: messages, and processes made and gone, beside C and bubblewrap. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { buildTool, least, median, root, run } from './measure.ts';
@@ -25,6 +25,8 @@ export function actors(options: Options, progress: (line: string) => void): Sect
   const pingpong: Record<string, string[]> = {
     'perilune, two processes': lua('pingpong.lua', 'process', `${messages}`),
     'C, two processes, epoll': [limits, 'pingpong', `${messages}`],
+    'perilune, two threads': lua('pingpong.lua', 'threads', `${messages}`),
+    'C, two threads, eventfd and epoll': [limits, 'threads', `${messages}`],
     'perilune, one thread': lua('pingpong.lua', 'thread', `${messages}`),
   };
   const count = `${options.quick ? 10 : PROCESSES}`;
@@ -81,6 +83,13 @@ export function actors(options: Options, progress: (line: string) => void): Sect
         '≤',
         1.6,
         trip('perilune, two processes') / trip('C, two processes, epoll'),
+        ratio,
+      ),
+      goal(
+        'message to another thread and back ÷ C, eventfd and epoll',
+        '≤',
+        2,
+        trip('perilune, two threads') / trip('C, two threads, eventfd and epoll'),
         ratio,
       ),
       goal(

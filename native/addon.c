@@ -26,7 +26,7 @@
   X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) X(openat2) \
   /* filesystem.c */ \
   X(fstatat) X(statfs) X(getdents64) X(readlinkat) X(realpath) X(getcwd) X(fchdir) X(chroot) \
-  X(mkdirat) X(mknodat) X(unlinkat) X(linkat) X(renameat2) X(symlinkat) X(fchmodat) X(fchmod) \
+  X(mkdirat) X(mknodat) X(unlinkat) X(linkat) X(renameat2) X(symlinkat) X(fchmodat) X(fchmod) X(umask) \
   X(fchownat) X(utimensat) X(truncate) X(ftruncate) X(flistxattr) X(fgetxattr) X(fsetxattr) \
   X(getxattr) X(setxattr) X(ficlone) X(copy_file_range) \
   /* uring.c */ \

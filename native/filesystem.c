@@ -308,6 +308,13 @@ napi_value sys_fchmod(napi_env env, napi_callback_info info) {
   return give_result(env, fchmod(arg[0], (mode_t)arg[1]));
 }
 
+/* umask(mask) -> the one before.  umask(2) */
+napi_value sys_umask(napi_env env, napi_callback_info info) {
+  int32_t mask;
+  if (!take_int32s(env, info, &mask, 1)) return NULL;
+  return give_int32(env, (int32_t)umask((mode_t)mask));
+}
+
 /* fchownat(directory, path, owner, group, flags) -> 0 or -errno; -1 leaves one as it is.  chown(2) */
 napi_value sys_fchownat(napi_env env, napi_callback_info info) {
   struct place p;

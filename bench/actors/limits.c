@@ -2,15 +2,18 @@
  * processes from their making to their first message and to their end.
  *
  *   limits pingpong COUNT          microseconds for each there and back
+ *   limits threads COUNT           the same between two threads, over two eventfds and epoll
  *   limits fork|unshare COUNT      least and median of both, in microseconds
  *   limits run COUNT PROGRAM …     least and median of a program's time, twice, in microseconds */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,6 +67,43 @@ static void pingpong(int count) {
   printf("%.3f\n", (now() - start) / count);
 }
 
+static int bells[2];
+static int rounds;
+
+static void ring(int fd) {
+  eventfd_write(fd, 1);
+}
+
+static void await_ring(int fd, int set) {
+  eventfd_t value;
+  while (eventfd_read(fd, &value) < 0) wait_for(set);
+}
+
+static void *answer(void *nothing) {
+  int set = new_set(bells[0]);
+  for (int i = 0; i < rounds; i++) {
+    await_ring(bells[0], set);
+    ring(bells[1]);
+  }
+  return nothing;
+}
+
+static void threads(int count) {
+  pthread_t other;
+  for (int i = 0; i < 2; i++) bells[i] = eventfd(0, EFD_NONBLOCK);
+  rounds = count + 2000;
+  if (pthread_create(&other, NULL, answer, NULL) != 0) exit(1);
+  int set = new_set(bells[1]);
+  double start = 0;
+  for (int i = -2000; i < count; i++) {
+    if (i == 0) start = now();
+    ring(bells[0]);
+    await_ring(bells[1], set);
+  }
+  printf("%.3f\n", (now() - start) / count);
+  pthread_join(other, NULL);
+}
+
 static int by_size(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -82,6 +122,10 @@ int main(int argc, char **argv) {
   int count = atoi(argv[2]);
   if (strcmp(argv[1], "pingpong") == 0) {
     pingpong(count);
+    return 0;
+  }
+  if (strcmp(argv[1], "threads") == 0) {
+    threads(count);
     return 0;
   }
   double *first = calloc((size_t)count, sizeof *first), *gone = calloc((size_t)count, sizeof *gone);

@@ -1,5 +1,5 @@
--- Messages there and back, between this process and another, or another VM of this thread.
--- Arguments: process or thread, how many. Prints microseconds of wall time for each.
+-- Messages there and back, between this process and another, or another VM of this thread, or of another one.
+-- Arguments: process, thread or threads, how many. Prints microseconds of wall time for each.
 local inbox, system, time = require 'inbox', require 'system', require 'time'
 if _CONTEXT == 'worker' then
   local home = inbox:receive()
@@ -12,7 +12,8 @@ if _CONTEXT == 'worker' then
 end
 
 local where, n = system.arguments[3], tonumber(system.arguments[4])
-local c = spawn_vm{module = '.', subprocess = where == 'process' and {} or nil}
+local c = spawn_vm(where == 'process' and {module = '.', subprocess = {}}
+  or {module = '.', inherit_context = where == 'thread'})
 c:send(inbox)
 local function run(count)
   for i = 1, count do

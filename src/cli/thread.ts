@@ -17,6 +17,9 @@ import { exitNow } from '../sandbox/child.ts';
 import { reportSettings } from './environment.ts';
 import { reportTo, StandardOutput } from './output.ts';
 
+/** sysexits(3): an internal software error. */
+const EX_SOFTWARE = 70;
+
 const data = workerData as ThreadData;
 const output = new StandardOutput();
 const siblings = new Set<Vm>();
@@ -39,8 +42,12 @@ process.on('beforeExit', () => settle(siblings));
 setArguments(data.arguments);
 
 const endThread = process.exit.bind(process, 0);
-// To a program it is the end of the process.
+// To a program these are the end of the process.
 process.exit = (code) => exitNow(Number(code ?? 0));
+process.abort = () => {
+  process.kill(process.pid, 'SIGABRT');
+  return exitNow(EX_SOFTWARE);
+};
 
 joinThreads(data, { library, host, siblings, searchPath: data.searchPath }, () =>
   onceReaped(endThread),

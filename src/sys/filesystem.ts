@@ -168,6 +168,11 @@ export function chmodAt(directory: Fd, path: string, mode: number, flags: number
   ok('chmod', native().fchmodat(directory, path, mode, flags));
 }
 
+/** Of the process. @returns the one before. umask(2) */
+export function umask(mask: number): number {
+  return native().umask(mask);
+}
+
 /** chmod(2) */
 export function fchmod(fd: Fd, mode: number): void {
   ok('fchmod', native().fchmod(fd, mode));

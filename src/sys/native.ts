@@ -128,6 +128,7 @@ export interface Native {
   symlinkat(target: string, directory: Fd, path: string): number;
   fchmodat(directory: Fd, path: string, mode: number, flags: number): number;
   fchmod(fd: Fd, mode: number): number;
+  umask(mask: number): number;
   fchownat(directory: Fd, path: string, owner: number, group: number, flags: number): number;
   utimensat(directory: Fd, path: string, times: Float64Array, flags: number): number;
   truncate(path: string, length: number): number;

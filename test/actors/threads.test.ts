@@ -485,7 +485,8 @@ spec(
       local inbox, fs = require 'inbox', require 'filesystem'
       local m = inbox:receive()
       fs.current_working_directory(fs.current_working_directory())
-      m.reply:send(true)
+      local mask = fs.umask(18)
+      m.reply:send(fs.umask(mask) == 18)
       `,
     },
   },

@@ -16,7 +16,9 @@ import {
   realpath,
   S_IFDIR,
   S_IFMT,
+  umask,
 } from '../../sys/filesystem.ts';
+import { nativeAvailable } from '../../sys/native.ts';
 import { callOnPaths, needAddon, onPaths } from './failing.ts';
 import { checkPath, paths } from './path.ts';
 import { stat, statIfThere } from './status.ts';
@@ -112,7 +114,9 @@ function workingDirectory(to: LuaValue): Result {
 
 function changeMask(mask: LuaValue): Result {
   checkMaster();
-  return process.umask(checkInteger(mask, 1, 'umask') & 0o777);
+  const bits = checkInteger(mask, 1, 'umask') & 0o777;
+  // Node's is for the main thread only.
+  return nativeAvailable() ? umask(bits) : process.umask(bits);
 }
 
 export const placeFunctions: Record<string, LuaFunction> = {
