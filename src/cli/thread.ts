@@ -37,18 +37,18 @@ const host: VmHost = {
   print: data.sendsOutput ? tellPrint : (text) => output.write(text),
   flush: () => output.flush(),
 };
+setArguments(data.arguments);
+const endThread = process.exit.bind(process, 0);
+joinThreads(data, { library, host, siblings, searchPath: data.searchPath }, () =>
+  onceReaped(endThread),
+);
+
+// What fails until here ends the thread, and the main one says so.
 process.on('uncaughtException', host.bug);
 process.on('beforeExit', () => settle(siblings));
-setArguments(data.arguments);
-
-const endThread = process.exit.bind(process, 0);
 // To a program these are the end of the process.
 process.exit = (code) => exitNow(Number(code ?? 0));
 process.abort = () => {
   process.kill(process.pid, 'SIGABRT');
   return exitNow(EX_SOFTWARE);
 };
-
-joinThreads(data, { library, host, siblings, searchPath: data.searchPath }, () =>
-  onceReaped(endThread),
-);
