@@ -200,7 +200,7 @@ test('every function makes its system call', { skip: missing(), timeout: 60_000 
     .map((line) => line.replace(/^\d+ +/, ''))
     .join('\n')
     // A call during which another thread made one stands on two lines.
-    .replace(/ *<unfinished \.\.\.>\n<\.\.\. \w+ resumed>/g, '')
+    .replace(/ <unfinished \.\.\.>\n<\.\.\. \w+ resumed>/g, '')
     .split('\n')
     .map((line) => line.replace(/ += /, ' = '));
   let at = 0;
