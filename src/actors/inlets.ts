@@ -61,16 +61,26 @@ export class Inlets implements Source {
     return this.all.size > 0 || this.expected > 0;
   }
 
-  /** A message will come from the event loop. @returns call it when it is there */
-  expect(): () => void {
+  /** Those that have come. */
+  private endings: Message[] = [];
+  private closed = false;
+
+  /** A message about the end of a process will come. @returns call it with that, when it is there */
+  expect(): (message: Message) => void {
     this.expected++;
     this.mailbox.retain();
     this.mailbox.sourceChanged();
-    return () => {
-      this.expected--;
-      this.mailbox.sourceChanged();
-      this.mailbox.release();
+    return (message) => {
+      if (this.closed) return this.expectNoMore();
+      this.endings.push(message);
+      if (this.watching) this.mailbox.pump();
     };
+  }
+
+  private expectNoMore(): void {
+    this.expected--;
+    this.mailbox.sourceChanged();
+    this.mailbox.release();
   }
 
   /** @param fd  a receiving end, which belongs to the inlet from now on */
@@ -99,6 +109,20 @@ export class Inlets implements Source {
 
   next(): Message | undefined {
     if (this.streak >= STREAK) return undefined;
+    const message = this.nextPacket();
+    if (message !== undefined || this.endings.length === 0) return message;
+    // What a process has sent before its end is in the sockets, whether or not an event has told so.
+    this.ready.push(...this.all);
+    return this.nextPacket() ?? this.nextEnding();
+  }
+
+  private nextEnding(): Message | undefined {
+    // Not at once: the mailbox has no other sender, maybe, and is yet to deliver this.
+    queueMicrotask(() => this.expectNoMore());
+    return this.endings.shift();
+  }
+
+  private nextPacket(): Message | undefined {
     while (this.ready.length > 0) {
       const inlet = this.ready.shift()!;
       if (!this.all.has(inlet)) continue;
@@ -124,7 +148,7 @@ export class Inlets implements Source {
       if (this.all.has(inlet) && inlet.receiver.watch() < 0) this.remove(inlet);
     }
     this.loop.hold();
-    if (this.ready.length === 0 || this.pumps) return;
+    if ((this.ready.length === 0 && this.endings.length === 0) || this.pumps) return;
     this.pumps = true;
     setImmediate(() => {
       this.pumps = false;
@@ -140,7 +164,9 @@ export class Inlets implements Source {
 
   close(): void {
     this.rest();
+    this.closed = true;
     for (const inlet of [...this.all]) this.remove(inlet);
+    for (; this.endings.length > 0; this.endings.pop()) this.expectNoMore();
   }
 }
 

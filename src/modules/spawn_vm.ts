@@ -311,10 +311,9 @@ function monitorProcess(self: IpcChannel): Result {
   if (!self.isOpen) throw coreError('channel_closed');
   if (self.process === undefined) throw codeError('EPERM');
   const { mailbox } = currentVm();
-  const done = inletsOf(mailbox).expect();
+  const ended = inletsOf(mailbox).expect();
   self.process.onDeath((reason) => {
-    mailbox.deliver({ value: tableOf({ down: true, channel: self, reason }), owned: [] });
-    done();
+    ended({ value: tableOf({ down: true, channel: self, reason }), owned: [] });
   });
   return NONE;
 }
