@@ -15,41 +15,7 @@ if (missing === undefined) {
 }
 
 function there(name: string, source: string, expected: string, options: SpecOptions = {}): void {
-  if (missing === undefined)
-    spec(
-      'the end of a process is told after all that it has sent, by whichever addresses',
-      `
-  local inbox, time = require 'inbox', require 'time'
-  local c = spawn_vm{module = './last_words', subprocess = {}}
-  c:monitor()
-  c:send{a = inbox, b = inbox}
-  time.sleep(0.3) -- it may have ended before anything is received
-  local counts, m = {a = 0, b = 0}
-  repeat
-    m = inbox:receive()
-    if m.from then counts[m.from] = counts[m.from] + 1 end
-  until m.down
-  print(counts.a, counts.b, m.reason)
-  print(select(2, pcall(inbox.receive, inbox)))
-`,
-      `100	50	nil
-Broadcast the address before attempting to receive on it
-`,
-      {
-        once: true,
-        files: {
-          'last_words.lua': `
-      local to = require('inbox'):receive()
-      for i = 1, 100 do
-        to.a:send{from = 'a'}
-        if i % 2 == 0 then to.b:send{from = 'b'} end
-      end
-      `,
-        },
-      },
-    );
-
-  spec(name, source, expected, options);
+  if (missing === undefined) spec(name, source, expected, options);
 }
 
 const ECHO = `
@@ -442,6 +408,39 @@ there(
 );
 
 // ── life and death ─────────────────────────────────────────────────────────────────────────────────
+
+there(
+  'the end of a process is told after all that it has sent, by whichever addresses',
+  `
+  local inbox, time = require 'inbox', require 'time'
+  local c = spawn_vm{module = './last_words', subprocess = {}}
+  c:monitor()
+  c:send{a = inbox, b = inbox}
+  time.sleep(0.3) -- it may have ended before anything is received
+  local counts, m = {a = 0, b = 0}
+  repeat
+    m = inbox:receive()
+    if m.from then counts[m.from] = counts[m.from] + 1 end
+  until m.down
+  print(counts.a, counts.b, m.reason)
+  print(select(2, pcall(inbox.receive, inbox)))
+`,
+  `100\t50\tnil
+Broadcast the address before attempting to receive on it
+`,
+  {
+    once: true,
+    files: {
+      'last_words.lua': `
+      local to = require('inbox'):receive()
+      for i = 1, 100 do
+        to.a:send{from = 'a'}
+        if i % 2 == 0 then to.b:send{from = 'b'} end
+      end
+      `,
+    },
+  },
+);
 
 there(
   'kill, detach and child_pid',
