@@ -5,8 +5,9 @@
  */
 
 import { IoGroup } from '../io/group.ts';
+import { LoopHold } from '../io/loop-hold.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
-import { closeAll, isPacketSocket, LoopHold, PacketReceiver } from '../io/packet.ts';
+import { closeAll, isPacketSocket, PacketReceiver } from '../io/packet.ts';
 import { LuaTable, rawSet } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { FileDescriptor } from './file-descriptor.ts';

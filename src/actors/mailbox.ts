@@ -109,8 +109,30 @@ export const HIGH_WATER = 4096;
 /** Counts what happens to mailboxes: for whoever wants to know whether anything has. */
 export const activity = { count: 0 };
 
-interface Sender extends Receiver {
+export interface Sender extends Receiver {
   readonly message: Message;
+}
+
+/** A fiber waits until its message is taken. @returns undo: the message is discarded */
+export function waitForRoom(
+  senders: WaitQueue<Sender>,
+  waiter: Waiter,
+  message: Message,
+): () => void {
+  const sender: Sender = {
+    message,
+    get settled() {
+      return waiter.settled;
+    },
+    wake: () => waiter.wake(NONE),
+    fail: (error) => waiter.fail(error),
+  };
+  senders.push(sender);
+  return () => {
+    if (waiter.settled) return;
+    senders.remove(sender);
+    discard(message);
+  };
 }
 
 export class Mailbox implements Recipient {
@@ -198,20 +220,7 @@ export class Mailbox implements Recipient {
   }
 
   awaitRoom(waiter: Waiter, message: Message): () => void {
-    const sender: Sender = {
-      message,
-      get settled() {
-        return waiter.settled;
-      },
-      wake: () => waiter.wake(NONE),
-      fail: (error) => waiter.fail(error),
-    };
-    this.senders.push(sender);
-    return () => {
-      if (waiter.settled) return;
-      this.senders.remove(sender);
-      discard(message);
-    };
+    return waitForRoom(this.senders, waiter, message);
   }
 
   onDeath(told: (reason: string | undefined) => void): () => void {

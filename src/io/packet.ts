@@ -29,7 +29,7 @@ import {
 import { Descriptor } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { type Operation, PENDING } from './operation.ts';
-import { addPending, type EventTarget, register, removePending, unregister } from './reactor.ts';
+import { type EventTarget, register, unregister } from './reactor.ts';
 
 const NO_FDS = new Int32Array(0);
 
@@ -152,21 +152,4 @@ export class PacketReceiver implements EventTarget, Closable {
 
 export function closeAll(fds: readonly Fd[]): void {
   for (const fd of fds) close(fd);
-}
-
-/** Keeps the event loop alive from `hold` to `release`. */
-export class LoopHold {
-  private held = false;
-
-  hold(): void {
-    if (this.held) return;
-    this.held = true;
-    addPending();
-  }
-
-  release(): void {
-    if (!this.held) return;
-    this.held = false;
-    removePending();
-  }
 }

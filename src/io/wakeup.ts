@@ -2,7 +2,8 @@
 import { SysError } from '../sys/errno.ts';
 import { eventfd, signalEvent } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
-import { addPending, type EventTarget, register, removePending } from './reactor.ts';
+import { LoopHold } from './loop-hold.ts';
+import { type EventTarget, register } from './reactor.ts';
 
 /** What a thread can be woken by: any other may write to it. EMFILE, ENFILE */
 export function makeBell(): Fd {
@@ -12,13 +13,13 @@ export function makeBell(): Fd {
 export const ring: (bell: Fd) => void = signalEvent;
 
 /** This thread's end of a bell. It keeps the loop alive from `hold` to `release`. */
-export class BellListener implements EventTarget {
+export class BellListener extends LoopHold implements EventTarget {
   generation = 0;
-  private held = false;
   private readonly onRing: () => void;
 
   /** @throws SysError  EMFILE, ENOSPC */
   constructor(bell: Fd, onRing: () => void) {
+    super();
     this.onRing = onRing;
     const result = register(bell, this);
     if (result < 0) throw new SysError('epoll_ctl', -result);
@@ -26,17 +27,5 @@ export class BellListener implements EventTarget {
 
   onEvents(): void {
     this.onRing();
-  }
-
-  hold(): void {
-    if (this.held) return;
-    this.held = true;
-    addPending();
-  }
-
-  release(): void {
-    if (!this.held) return;
-    this.held = false;
-    removePending();
   }
 }

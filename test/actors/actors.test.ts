@@ -3,6 +3,7 @@ import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { spec as here, runLua, type SpecOptions } from '../support/spec.ts';
 import { bundleThread, elsewhere } from '../support/threads.ts';
+import { ECHO } from './programs.ts';
 
 const hasThreads = nativeFailure() === undefined;
 if (hasThreads) {
@@ -30,16 +31,6 @@ function spec(name: string, source: string, expected: string, options: Options =
     elsewhere(source, options)[1],
   );
 }
-
-const ECHO = `
-local inbox = require 'inbox'
-while true do
-  local ok, m = pcall(inbox.receive, inbox)
-  if not ok then return end
-  m.from:send(m.value == nil and 'nothing' or m.value)
-  m = nil
-end
-`;
 
 // ── making them ────────────────────────────────────────────────────────────────────────────────────
 

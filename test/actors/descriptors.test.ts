@@ -1,16 +1,9 @@
 /** Descriptors in messages between actors. */
 import { openReactor } from '../support/faulty.ts';
 import { spec } from '../support/spec.ts';
+import { WRITER } from './programs.ts';
 
 await openReactor();
-
-const WORKER = `
-  local inbox, pipe, stream = require 'inbox', require 'pipe', require 'stream'
-  local m = inbox:receive()
-  local w = pipe.write_stream.new(type(m) == 'table' and m.fd or m)
-  stream.write_all(w, 'from the worker')
-  w:close()
-`;
 
 spec(
   'a descriptor arrives as a duplicate, alone or in a table; the original stays usable',
@@ -31,7 +24,7 @@ spec(
   end
 `,
   'fifo\nfrom the worker\nfalse\tEnd of file\n'.repeat(2),
-  { files: { 'worker.lua': WORKER } },
+  { files: { 'worker.lua': WRITER } },
 );
 
 spec(

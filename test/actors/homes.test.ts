@@ -6,6 +6,7 @@ import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
 import { bundleThread } from '../support/threads.ts';
+import { ECHO, WRITER } from './programs.ts';
 
 const HOMES = {
   'in the thread': `local function actor(id) return {module = id} end\n`,
@@ -32,16 +33,6 @@ function everywhere(name: string, source: string, expected: string, options: Spe
     spec(`${name}: ${home}`, prelude + source, expected, options);
   }
 }
-
-const ECHO = `
-local inbox = require 'inbox'
-while true do
-  local ok, m = pcall(inbox.receive, inbox)
-  if not ok then return end
-  m.from:send(m.value == nil and 'nothing' or m.value)
-  m = nil
-end
-`;
 
 everywhere(
   'a message goes there, and the answer comes back',
@@ -177,13 +168,7 @@ everywhere(
   'fifo\nfrom the worker\nfalse\tEnd of file\n'.repeat(2),
   {
     files: {
-      'worker.lua': `
-      local inbox, pipe, stream = require 'inbox', require 'pipe', require 'stream'
-      local m = inbox:receive()
-      local w = pipe.write_stream.new(type(m) == 'table' and m.fd or m)
-      stream.write_all(w, 'from the worker')
-      w:close()
-      `,
+      'worker.lua': WRITER,
     },
   },
 );

@@ -5,6 +5,7 @@ import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, runProgram, type SpecOptions, spec } from '../support/spec.ts';
+import { ECHO } from './programs.ts';
 
 const missing = nativeFailure();
 
@@ -17,16 +18,6 @@ if (missing === undefined) {
 function there(name: string, source: string, expected: string, options: SpecOptions = {}): void {
   if (missing === undefined) spec(name, source, expected, options);
 }
-
-const ECHO = `
-local inbox = require 'inbox'
-while true do
-  local ok, m = pcall(inbox.receive, inbox)
-  if not ok then return end
-  m.from:send(m.value == nil and 'nothing' or m.value)
-  m = nil
-end
-`;
 
 // ── options ────────────────────────────────────────────────────────────────────────────────────────
 

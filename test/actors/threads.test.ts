@@ -11,6 +11,7 @@ import {
   spec as specIn,
 } from '../support/spec.ts';
 import { bundleThread } from '../support/threads.ts';
+import { ECHO } from './programs.ts';
 
 const skip = nativeFailure() === undefined ? false : 'the addon is not there';
 if (skip === false) {
@@ -27,16 +28,6 @@ if (skip === false) {
 function spec(name: string, source: string, expected: string, options: SpecOptions = {}): void {
   if (skip === false) specIn(name, source, expected, options);
 }
-
-const ECHO = `
-local inbox = require 'inbox'
-while true do
-  local ok, m = pcall(inbox.receive, inbox)
-  if not ok then return end
-  m.from:send(m.value == nil and 'nothing' or m.value)
-  m = nil
-end
-`;
 
 // ── pools ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,7 +3,7 @@
  * without being told, no descriptor left. Each in io_uring, where there is one, and in the pool.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { EAGAIN, EINTR } from '../../src/sys/errno.ts';
 import { clearFault, injectFault } from '../../src/sys/fault.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
+import { outputOf } from '../support/output.ts';
 import { openDescriptors, runLua, spec } from '../support/spec.ts';
 
 await openReactor();
@@ -101,20 +102,8 @@ function inShell(
       writeFileSync(main, setup(own) + program);
       const script = `set -e\n${before}\nexec "$0" --stack-size=3900 "$@"`;
       const args = [...command.slice(1), script, process.execPath, runner, way, main];
-      const child = spawn(command[0]!, args, {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: '' },
-      });
-      let stdout = '';
-      let stderr = '';
-      child.stdout.on('data', (data) => {
-        stdout += data;
-      });
-      child.stderr.on('data', (data) => {
-        stderr += data;
-      });
-      const ended = await new Promise((resolve) => child.on('close', (...how) => resolve(how)));
-      assert.deepEqual([stdout, stderr, ended], [expected, '', [0, null]]);
+      const ended = await outputOf(command[0]!, args);
+      assert.deepEqual(ended, { stdout: expected, stderr: '', code: 0, signal: null });
     });
   }
 }

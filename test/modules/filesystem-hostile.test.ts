@@ -3,13 +3,14 @@
  * test's own, where it may mount what it likes, or may do nothing.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { ON_DISK } from '../support/on-disk.ts';
+import { outputOf } from '../support/output.ts';
 import { MAIN } from '../support/spec.ts';
 
 const MOUNTS = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
@@ -41,19 +42,7 @@ function within(
     try {
       const command = `set -e; ${script}\nexec "$2" --stack-size=3900 "$3" "$1/main.lua"`;
       const args = [...namespace, command, 'sh', folder, process.execPath, MAIN];
-      const child = spawn('unshare', args, {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: '' },
-      });
-      let stdout = '';
-      let stderr = '';
-      child.stdout.on('data', (data) => {
-        stdout += data;
-      });
-      child.stderr.on('data', (data) => {
-        stderr += data;
-      });
-      await new Promise((resolve) => child.on('close', resolve));
+      const { stdout, stderr } = await outputOf('unshare', args);
       assert.deepEqual([stdout, stderr], [expected, '']);
     } finally {
       spawnSync('chmod', ['-R', 'u+rwx', folder]);

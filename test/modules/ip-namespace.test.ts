@@ -3,11 +3,12 @@
  * network cards in a network namespace of the test's own.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { outputOf } from '../support/output.ts';
 import { MAIN } from '../support/spec.ts';
 
 const SET_UP = `
@@ -37,19 +38,13 @@ function inNamespace(name: string, source: string, expected: string): void {
     writeFileSync(program, `local ip, timeout = require 'ip', require 'timeout'\n${source}`);
     try {
       const script = `${SET_UP}\nexec "$0" --stack-size=3900 "$@"`;
-      const child = spawn('unshare', [...NAMESPACE, script, process.execPath, MAIN, program], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: '' },
-      });
-      let stdout = '';
-      let stderr = '';
-      child.stdout.on('data', (data) => {
-        stdout += data;
-      });
-      child.stderr.on('data', (data) => {
-        stderr += data;
-      });
-      await new Promise((resolve) => child.on('close', resolve));
+      const { stdout, stderr } = await outputOf('unshare', [
+        ...NAMESPACE,
+        script,
+        process.execPath,
+        MAIN,
+        program,
+      ]);
       assert.deepEqual([stdout, stderr], [expected, '']);
     } finally {
       rmSync(folder, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { nativeFailure } from '../../src/sys/native.ts';
 import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
+import { SLURP } from './slurp.ts';
 
 function reason(): string | undefined {
   if (nativeFailure() !== undefined) return nativeFailure();
@@ -17,19 +18,7 @@ const missing = reason();
 
 const TOOLS = `
   local inbox, fs, file, time = require 'inbox', require 'filesystem', require 'file', require 'time'
-  local function slurp(path)
-    local f = file.stream.new()
-    f:open(path, {'read_only'})
-    local text, b = '', byte_span.new(65536)
-    while true do
-      local ok, n = pcall(f.read_some, f, b)
-      if not ok then break end
-      text = text .. tostring(b:slice(1, n))
-    end
-    f:close()
-    return text
-  end
-  local function proc(pid, what) return slurp('/proc/' .. pid .. '/' .. what) end
+${SLURP}  local function proc(pid, what) return slurp('/proc/' .. pid .. '/' .. what) end
   local function sandbox(module, more)
     local options = {sandbox = 'inbox', stderr = 'share'}
     for k, v in pairs(more or {}) do options[k] = v end

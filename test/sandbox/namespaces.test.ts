@@ -4,6 +4,7 @@ import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
+import { SLURP } from './slurp.ts';
 
 const missing =
   nativeFailure() ??
@@ -13,19 +14,7 @@ const missing =
 
 const TOOLS = `
   local inbox, fs, file = require 'inbox', require 'filesystem', require 'file'
-  local function slurp(path)
-    local f = file.stream.new()
-    f:open(path, {'read_only'})
-    local text, b = '', byte_span.new(65536)
-    while true do
-      local ok, n = pcall(f.read_some, f, b)
-      if not ok then break end
-      text = text .. tostring(b:slice(1, n))
-    end
-    f:close()
-    return text
-  end
-  local function proc(pid, what) return slurp('/proc/' .. pid .. '/' .. what) end
+${SLURP}  local function proc(pid, what) return slurp('/proc/' .. pid .. '/' .. what) end
   local function children(pid)
     local list = {}
     for p in proc(pid, 'task/' .. pid .. '/children'):gmatch('%d+') do list[#list + 1] = p end

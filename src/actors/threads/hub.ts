@@ -8,10 +8,8 @@
  */
 import type { Waiter } from '../../fibers/fiber.ts';
 import { WaitQueue } from '../../fibers/queue.ts';
-import type { Receiver } from '../../fibers/waitable.ts';
 import { BellListener, makeBell, ring } from '../../io/wakeup.ts';
 import { codeError, coreError } from '../../runtime/error-code.ts';
-import { NONE } from '../../runtime/value.ts';
 import { fullCollection } from '../collect.ts';
 import { inletsOf } from '../inlets.ts';
 import {
@@ -22,6 +20,8 @@ import {
   type Mailbox,
   type Message,
   type Recipient,
+  type Sender,
+  waitForRoom,
 } from '../mailbox.ts';
 import { endStuck, orphanAlone } from '../settle.ts';
 import type { Vm } from '../vm.ts';
@@ -127,10 +127,6 @@ class Link implements Exported {
   }
 }
 
-interface Sender extends Receiver {
-  readonly message: Message;
-}
-
 /** A mailbox of another thread. There is one object for it, for as long as somebody has an address. */
 export class RemoteMailbox implements Recipient {
   readonly address: Address;
@@ -169,21 +165,9 @@ export class RemoteMailbox implements Recipient {
   }
 
   awaitRoom(waiter: Waiter, message: Message): () => void {
-    const sender: Sender = {
-      message,
-      get settled() {
-        return waiter.settled;
-      },
-      wake: () => waiter.wake(NONE),
-      fail: (error) => waiter.fail(error),
-    };
-    this.senders.push(sender);
+    const undo = waitForRoom(this.senders, waiter, message);
     this.admit();
-    return () => {
-      if (waiter.settled) return;
-      this.senders.remove(sender);
-      discard(message);
-    };
+    return undo;
   }
 
   /** Perhaps there is room; where there is none its owner tells when there is. */
