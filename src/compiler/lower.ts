@@ -1077,22 +1077,12 @@ class FunctionLowering {
     const place = `${obj.js}${member(key)}`;
     const test = val.notNil ? '' : ` && ${val.js} !== undefined`;
     const set = `$s${this.field(key)}`;
-    const slow = `${set}(${obj.js}, ${val.js}) === $SUSPEND`;
-    // The runtime is to hear of these: it may have made classes of what they were.
-    if (isWatched(key)) {
-      this.emitSite(
-        `if (${slow}) return `,
-        ';',
-        [...obj.vars, ...val.vars],
-        undefined,
-        'none',
-        names,
-        set,
-      );
-      return;
-    }
+    // The runtime is to hear of watched ones: it may have made classes of what they were.
+    const quick = isWatched(key)
+      ? ''
+      : `if (${place} !== undefined${test}) ${place} = ${val.js}; else `;
     this.emitSite(
-      `if (${place} !== undefined${test}) ${place} = ${val.js}; else if (${slow}) return `,
+      `${quick}if (${set}(${obj.js}, ${val.js}) === $SUSPEND) return `,
       ';',
       [...obj.vars, ...val.vars],
       undefined,
