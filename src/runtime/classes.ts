@@ -78,20 +78,22 @@ function heritage(meta: LuaTable): LuaTable | undefined {
  * Its own properties stand in front of those of the class: no metamethod is inherited, and no maker. The
  * first four are what a table of the class has as long as it has nothing else, and need not keep itself.
  */
-const Link = new Function(
-  'EMPTY',
-  `return function Link(meta) {
-    this.arr = EMPTY; this.hash = undefined; this.meta = meta; this.named = true;
-    this.chained = true; this.maker = undefined;
-    ${EVENTS.map((event) => `this.$${event} = undefined;`).join(' ')} }`,
-)(EMPTY) as new (
-  meta: LuaTable,
-) => object;
+const makeLinks = (): (new (meta: LuaTable) => object) =>
+  new Function(
+    'EMPTY',
+    `return function Link(meta) {
+      this.arr = EMPTY; this.hash = undefined; this.meta = meta; this.named = true;
+      this.chained = true; this.maker = undefined;
+      ${EVENTS.map((event) => `this.$${event} = undefined;`).join(' ')} }`,
+  )(EMPTY);
+/** Compiled with the first class: most programs that have none should not pay for it when they start. */
+let Link: ReturnType<typeof makeLinks> | undefined;
 
 /** What is to be the prototype of the tables of a class. */
 function linkOf(meta: LuaTable): object {
   let link = links.get(meta);
   if (link === undefined) {
+    Link ??= makeLinks();
     link = new Link(meta);
     links.set(meta, link);
     bend(meta, link);
