@@ -16,6 +16,7 @@ import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
 import { outputOf } from '../support/output.ts';
 import { openDescriptors, runLua, spec } from '../support/spec.ts';
+import { inFolder } from './file-programs.ts';
 
 await openReactor();
 const hasRing = nativeFailure() === undefined && useRing(true);
@@ -26,24 +27,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const setup = (folder: string): string => `
   local file, stream, time = require 'file', require 'stream', require 'time'
-  local ge, ae = require 'generic_error', require 'asio_error'
-  local folder = '${folder}'
-  FILES = 0
-  local function name()
-    FILES = FILES + 1
-    return folder .. '/' .. tostring({}):match('0x%x+') .. FILES
-  end
-  local function bytes(s) return byte_span.append(s) end
-  local function stream_of(path, ...)
-    local f = file.stream.new()
-    f:open(path, {...})
-    return f
-  end
-  local function random_of(path, ...)
-    local f = file.random_access.new()
-    f:open(path, {...})
-    return f
-  end
+  ${inFolder(folder)}
   local function contents(path)
     local f = stream_of(path, 'read_only')
     local all, b = {}, byte_span.new(65536)

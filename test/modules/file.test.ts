@@ -7,6 +7,7 @@ import { useRing } from '../../src/io/uring.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
 import { runLua, spec } from '../support/spec.ts';
+import { inFolder } from './file-programs.ts';
 
 await openReactor();
 
@@ -15,24 +16,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const SETUP = `
   local file, pipe, stream = require 'file', require 'pipe', require 'stream'
-  local ge, ae = require 'generic_error', require 'asio_error'
-  local folder = '${folder}'
-  FILES = 0
-  local function name()
-    FILES = FILES + 1
-    return folder .. '/' .. tostring({}):match('0x%x+') .. FILES
-  end
-  local function bytes(s) return byte_span.append(s) end
-  local function stream_of(path, ...)
-    local f = file.stream.new()
-    f:open(path, {...})
-    return f
-  end
-  local function random_of(path, ...)
-    local f = file.random_access.new()
-    f:open(path, {...})
-    return f
-  end
+  ${inFolder(folder)}
   local function with(text)
     local path = name()
     local f = stream_of(path, 'create', 'write_only')
