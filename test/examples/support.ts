@@ -9,6 +9,7 @@ export const example = (name: string): string =>
 
 export interface Server {
   readonly port: number;
+  readonly pid: number;
   /** What it has printed so far. */
   output(): string;
   stop(): Promise<void>;
@@ -33,7 +34,7 @@ export async function startServer(name: string, args: string[] = ['0']): Promise
     child.kill();
     return ended;
   };
-  return { port, output: () => output, stop };
+  return { port, pid: child.pid!, output: () => output, stop };
 }
 
 /** A client that is driven by lines. */

@@ -126,9 +126,12 @@ export async function runFile(
   return outcome;
 }
 
-export function openDescriptors(): string[] {
+export const openDescriptors = (): string[] => openDescriptorsOf('self');
+
+/** Of this process, or another of ours. */
+export function openDescriptorsOf(pid: number | 'self'): string[] {
   try {
-    return readdirSync('/proc/self/fd').sort();
+    return readdirSync(`/proc/${pid}/fd`).sort();
   } catch {
     return [];
   }
