@@ -16,7 +16,7 @@ async function enter(server: Server, name: string, room = 'lobby'): Promise<Clie
 for (const threads of [1, 2]) {
   const skip = threads > 1 && nativeFailure() !== undefined;
   test(`chat_rooms: who is in a room hears what is said there; threads: ${threads}`, {
-    timeout: 120_000,
+    timeout: 300_000,
     skip,
   }, async () => {
     const server = await startServer('chat_rooms.lua', ['0', `${threads}`]);
@@ -60,7 +60,7 @@ for (const threads of [1, 2]) {
 }
 
 test('chat_rooms: sockets that have gone from room to room are open once', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const server = await startServer('chat_rooms.lua');
   try {
@@ -86,7 +86,7 @@ test('chat_rooms: sockets that have gone from room to room are open once', {
 });
 
 test('chat_rooms: a client that does not read holds nobody up, and is sent away', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const server = await startServer('chat_rooms.lua');
   try {

@@ -22,7 +22,7 @@ for (let i = 1; i <= 12; i++) PAGES[`/n/${i}`] = links(`${(i % 12) + 1}`, '/');
 for (const home of ['here', 'process']) {
   const skip = home !== 'here' && nativeFailure() !== undefined;
   test(`crawler: pages that kill workers cost no more than themselves: ${home}`, {
-    timeout: 120_000,
+    timeout: 300_000,
     skip,
   }, async () => {
     const asked = new Map<string, number>();
@@ -74,7 +74,7 @@ for (const home of ['here', 'process']) {
   });
 }
 
-test('crawler: a page that never comes', { timeout: 120_000 }, async () => {
+test('crawler: a page that never comes', { timeout: 300_000 }, async () => {
   let asked = 0;
   const server = createServer(() => asked++);
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
@@ -93,7 +93,7 @@ test('crawler: a page that never comes', { timeout: 120_000 }, async () => {
   }
 });
 
-test('crawler: no site there', { timeout: 120_000 }, async () => {
+test('crawler: no site there', { timeout: 300_000 }, async () => {
   const usage = await runCommand([example('crawler.lua'), '--', 'ftp://x']);
   assert.deepEqual(
     [usage.stdout, usage.code],
