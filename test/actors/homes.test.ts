@@ -78,6 +78,46 @@ everywhere(
 );
 
 everywhere(
+  'more than there is room for on the way, in both directions: each message arrives as it was sent',
+  `
+  local inbox = require 'inbox'
+  local echo = spawn_vm(actor './echo')
+  echo:send(inbox)
+  local function text(i) return ('%4d'):format(i):rep(63) end
+  local N = 1500
+  local sender = spawn(function()
+    for i = 1, N do
+      -- Some 8 KB.
+      local t = {}
+      for k = 1, 20 do t[('%02d'):format(k) .. ('k'):rep(150)] = text(i) end
+      echo:send(t)
+    end
+  end)
+  for i = 1, N do
+    local n = 0
+    for k, v in pairs(inbox:receive()) do
+      assert(v == text(i) and #k == 152, i)
+      n = n + 1
+    end
+    assert(n == 20)
+  end
+  sender:join()
+  print 'all'
+`,
+  'all\n',
+  {
+    once: true,
+    files: {
+      'echo.lua': `
+      local inbox = require 'inbox'
+      local to = inbox:receive()
+      for i = 1, 1500 do to:send(inbox:receive()) end
+      `,
+    },
+  },
+);
+
+everywhere(
   'actors know each other by addresses in messages: a ring',
   `
   local inbox = require 'inbox'

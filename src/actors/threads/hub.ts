@@ -58,6 +58,7 @@ const FRAMES_PER_TURN = 1024;
 const MAX_LIMIT = 0x7fffffff;
 
 export interface Outgoing {
+  /** A copy: the writer's buffer holds the next one soon. (`slice` of a Buffer copies nothing.) */
   readonly frame: Uint8Array;
   readonly progress: { at: number };
 }
@@ -296,7 +297,7 @@ export class Hub implements Directory {
     memory.enter();
     const waiting = this.outbox.get(slot);
     if (waiting !== undefined) {
-      waiting.push({ frame: frame.slice(), progress: { at: 0 } });
+      waiting.push({ frame: Buffer.from(frame), progress: { at: 0 } });
       return true;
     }
     const progress = { at: 0 };
@@ -307,7 +308,7 @@ export class Hub implements Directory {
     }
     this.ring(slot);
     if (pushed === 'full') {
-      this.outbox.set(slot, [{ frame: frame.slice(), progress }]);
+      this.outbox.set(slot, [{ frame: Buffer.from(frame), progress }]);
       this.flush(slot);
     }
     return true;
