@@ -7,7 +7,14 @@ import { endOfFile } from '../runtime/asio-error.ts';
 import { codeError } from '../runtime/error-code.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { availableWalls } from '../sandbox/apply.ts';
-import { type Limits, NO_WALLS, type Plan, planInbox, type Wall } from '../sandbox/plan.ts';
+import {
+  type Limits,
+  NO_WALLS,
+  type Plan,
+  planFiltered,
+  planInbox,
+  type Wall,
+} from '../sandbox/plan.ts';
 import { ALL_NAMESPACES } from '../sandbox/policy.ts';
 import { ActorProcess } from './actor-process.ts';
 import { IpcChannel } from './ipc-channel.ts';
@@ -31,6 +38,8 @@ export interface ProcessOptions {
   /** All walls at once; 'best_effort': those that the kernel can give. */
   readonly sandbox: 'inbox' | 'best_effort' | undefined;
   readonly limits: Limits;
+  /** Which system calls there are: a program for seccomp(2), as a string of bytes. */
+  readonly filter: string | undefined;
   /** Texts of modules, by their path below the root of imports. */
   readonly sources: readonly (readonly [path: string, text: string])[];
 }
@@ -61,8 +70,10 @@ export function spawnProcess(
   options: ProcessOptions,
   suspendAll: boolean,
 ): IpcChannel {
-  const { sandbox, jitless, limits } = options;
+  const { sandbox, filter } = options;
   const place = placeOf(vm, module, from, options.sources);
+  if (filter !== undefined && sandbox === undefined && !availableWalls().has('seccomp'))
+    throw codeError('ENOTSUP', { arg: 'subprocess/seccomp_set_mode_filter' });
   const walls = sandbox === undefined ? undefined : availableWalls();
   const wanted: Wall[] = walls === undefined ? [] : ['landlock', 'seccomp'];
   const missing = wanted.filter((wall) => !walls!.has(wall));
@@ -75,7 +86,7 @@ export function spawnProcess(
       init: options.init,
       initTimeout: options.initTimeout,
       environment: options.environment,
-      walls: walls === undefined ? NO_WALLS : planInbox(walls, limits, jitless),
+      walls: planOf(walls, options),
     };
     return startActor(vm, options, cloneFlags, task, missing);
   };
@@ -88,6 +99,14 @@ export function spawnProcess(
     missing.unshift('namespaces');
     return start(options.cloneFlags);
   }
+}
+
+function planOf(
+  walls: ReadonlySet<Wall> | undefined,
+  { limits, jitless, filter }: ProcessOptions,
+): Plan {
+  if (walls !== undefined) return planInbox(walls, limits, jitless, filter);
+  return filter === undefined ? NO_WALLS : planFiltered(filter);
 }
 
 function startActor(

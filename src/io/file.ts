@@ -50,7 +50,7 @@ import {
   SEEK_CUR,
   SEEK_END,
 } from '../sys/file.ts';
-import { ftruncate } from '../sys/filesystem.ts';
+import { fstat, ftruncate } from '../sys/filesystem.ts';
 import { type Fd, nativeAvailable } from '../sys/native.ts';
 import { closeWithOwner } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
@@ -337,7 +337,8 @@ abstract class AnyFile implements Owner {
   }
 
   get size(): number {
-    return nodeCall(() => fstatSync(this.fd('fstat')).size);
+    const fd = this.fd('fstat');
+    return nativeAvailable() ? fstat(fd).size : nodeCall(() => fstatSync(fd).size);
   }
 
   /** Cut it off, or add zeros. EINVAL, EFBIG */

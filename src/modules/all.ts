@@ -38,6 +38,7 @@ import './rdf_error_category.ts';
 import { rateLimiter } from './rate_limiter.ts'; // when it is required
 import { recursiveMutex } from './recursive_mutex.ts'; // when it is required
 import { regex } from './regex.ts'; // when it is required
+import { seccomp } from './seccomp.ts'; // when it is required
 import { select } from './select.ts'; // when it is required
 import { semaphore } from './semaphore.ts'; // when it is required
 import { serialPort } from './serial_port.ts'; // when it is required
@@ -76,6 +77,7 @@ const core: readonly LuaModule[] = [
   rateLimiter,
   recursiveMutex,
   regex,
+  seccomp,
   select,
   semaphore,
   serialPort,

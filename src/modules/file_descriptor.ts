@@ -18,7 +18,8 @@ import {
 import { LuaTable, rawGet, rawLength } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { EBADF, EINVAL, ok, SysError } from '../sys/errno.ts';
-import { fgetxattr, fsetxattr } from '../sys/filesystem.ts';
+import { fgetxattr, fsetxattr, fstat } from '../sys/filesystem.ts';
+import { nativeAvailable } from '../sys/native.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -33,8 +34,10 @@ import { luaType } from './define.ts';
 
 function typeOf(fd: number): string {
   try {
-    return fileType(fstatSync(fd).mode);
+    // In a sandbox only the addon may ask: a C library may make a path of it.
+    return fileType(nativeAvailable() ? fstat(fd).mode : fstatSync(fd).mode);
   } catch (error) {
+    if (error instanceof SysError) throw error;
     throw new SysError('fstat', -((error as NodeJS.ErrnoException).errno ?? -EBADF));
   }
 }

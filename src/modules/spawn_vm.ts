@@ -8,6 +8,7 @@ import { Mailbox } from '../actors/mailbox.ts';
 import { makeMessage, makeRequest } from '../actors/message.ts';
 import { FilePath } from '../actors/modules.ts';
 import { receiveFrom, sendTo } from '../actors/receive.ts';
+import { filterBytes } from '../actors/seccomp-filter.ts';
 import { sendLetter } from '../actors/send-letter.ts';
 import { type ProcessOptions, spawnProcess } from '../actors/subprocess.ts';
 import { addThreads, spawnInThread, threadFor } from '../actors/threads/pool.ts';
@@ -16,6 +17,7 @@ import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import type { Outside } from '../fibers/waitable.ts';
 import { startTimer } from '../io/timer.ts';
+import { decodeBytes } from '../runtime/bytes.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { checkDuration, checkInteger } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
@@ -89,6 +91,7 @@ function processOptions(table: LuaTable): ProcessOptions {
     isolated: isolate === 'exec',
     sandbox,
     limits: limitsOf(rawGetString(table, 'limits'), wrong),
+    filter: filterOf(rawGetString(table, 'seccomp_set_mode_filter')),
     sources: sources instanceof LuaTable ? sourceTree(sources, '', wrong) : [],
   };
 }
@@ -107,6 +110,12 @@ function limitsOf(v: LuaValue, wrong: Wrong): Limits {
     cpu: most('cpu', DEFAULT_LIMITS.cpu),
     files: most('files', DEFAULT_LIMITS.files),
   };
+}
+
+function filterOf(v: LuaValue): string | undefined {
+  if (v === undefined) return undefined;
+  const bytes = filterBytes(v, 'subprocess/seccomp_set_mode_filter');
+  return decodeBytes(bytes, 0, bytes.length);
 }
 
 type Wrong = (name: string) => never;

@@ -68,6 +68,10 @@ export function spanOfString(text: string): ByteSpan {
   return span;
 }
 
+/** A new span that owns these bytes. */
+export const spanOfBytes = (bytes: Uint8Array): ByteSpan =>
+  new ByteSpan(bytes, 0, bytes.length, bytes.length);
+
 /** The bytes of a string or span, not to be changed; undefined for anything else. */
 export function bytesOf(v: LuaValue): Uint8Array | undefined {
   if (v instanceof ByteSpan) return v.view();

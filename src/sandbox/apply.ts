@@ -9,10 +9,11 @@ import {
   seccompSetModeFilter,
   setNoNewPrivs,
 } from '../sys/walls.ts';
+import { architectureOf } from './architectures.ts';
+import { encode } from './bpf.ts';
 import type { Resource, Step, Wall } from './plan.ts';
 import { computeProfile } from './profiles.ts';
-import { assemble } from './seccomp.ts';
-import { arm64, x64 } from './system-calls.ts';
+import { compile, DENY } from './seccomp.ts';
 
 const RLIMITS: Readonly<Record<Resource, number>> = {
   cpu: 0,
@@ -50,6 +51,8 @@ function apply(step: Step): void {
       return restrictAll(landlockAbi());
     case 'seccomp':
       return seccompSetModeFilter(computeFilter(step.jitless));
+    case 'filter':
+      return seccompSetModeFilter(Uint8Array.from(step.program, (c) => c.charCodeAt(0)));
     default:
       return unreachable(step);
   }
@@ -65,7 +68,7 @@ const filters = new Map<boolean, Uint8Array>();
 export function computeFilter(jitless: boolean): Uint8Array {
   let filter = filters.get(jitless);
   if (filter === undefined) {
-    filter = assemble(computeProfile(jitless), process.arch === 'arm64' ? arm64 : x64);
+    filter = encode(compile(computeProfile(jitless), DENY, architectureOf(process.arch)));
     filters.set(jitless, filter);
   }
   return filter;

@@ -7,7 +7,9 @@ export type Step =
   | { readonly do: 'drop_capabilities' }
   /** All that the running kernel's Landlock knows. */
   | { readonly do: 'landlock' }
-  | { readonly do: 'seccomp'; readonly jitless: boolean };
+  | { readonly do: 'seccomp'; readonly jitless: boolean }
+  /** An array of struct sock_filter, a byte a code unit. */
+  | { readonly do: 'filter'; readonly program: string };
 
 export type Resource = 'core' | 'files' | 'memory' | 'cpu' | 'locked' | 'queues' | 'processes';
 
@@ -35,8 +37,16 @@ export interface Plan {
   readonly actor: readonly Step[];
 }
 
-/** Everything: what is left is memory, and what is open. */
-export function planInbox(walls: ReadonlySet<Wall>, limits: Limits, jitless: boolean): Plan {
+/**
+ * Everything: what is left is memory, and what is open.
+ * @param filter  in place of the profile `compute`
+ */
+export function planInbox(
+  walls: ReadonlySet<Wall>,
+  limits: Limits,
+  jitless: boolean,
+  filter?: string,
+): Plan {
   const both: Step[] = [
     { do: 'limit', resource: 'core', most: 0 },
     { do: 'limit', resource: 'locked', most: 0 },
@@ -50,8 +60,17 @@ export function planInbox(walls: ReadonlySet<Wall>, limits: Limits, jitless: boo
     { do: 'limit', resource: 'memory', most: limits.memory + BESIDE_THE_HEAP },
   ];
   if (limits.cpu !== undefined) actor.push({ do: 'limit', resource: 'cpu', most: limits.cpu });
-  if (walls.has('seccomp')) actor.push({ do: 'seccomp', jitless });
+  if (walls.has('seccomp'))
+    actor.push(
+      filter === undefined ? { do: 'seccomp', jitless } : { do: 'filter', program: filter },
+    );
   return { both, actor };
 }
 
 export const NO_WALLS: Plan = { both: [], actor: [] };
+
+/** A process with the rights of its maker, but for these calls. */
+export const planFiltered = (filter: string): Plan => ({
+  both: [],
+  actor: [{ do: 'no_new_privs' }, { do: 'filter', program: filter }],
+});

@@ -1,16 +1,23 @@
-/** Sets of system calls. */
-import type { Rule } from './seccomp.ts';
+/** Sets of system calls. Each is what a process of ours needs for one kind of work, and no more. */
+import { ALL_BITS, type Condition, type Rule } from './seccomp.ts';
 
 const ENOSYS = 38;
 
 const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 const SOCK_FLAGS = 0o2004000; // SOCK_CLOEXEC | SOCK_NONBLOCK
 const SOL_SOCKET = 1;
+const IPPROTO_IP = 0;
 const IPPROTO_TCP = 6;
+const IPPROTO_IPV6 = 41;
 const PROT_EXEC = 4;
-const AT_EMPTY_PATH = 0x1000;
 const PR_SET_NAME = 15;
+/** All that makes, or changes: O_ACCMODE, O_CREAT, O_TRUNC, and the bit of O_TMPFILE. */
+const CHANGING = 0o20001103;
 
 /** CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM: a thread shares all that a process has. */
 const THREAD = 0x00010f00;
@@ -23,100 +30,102 @@ const fcntlCommands = [F_DUPFD_CLOEXEC, 1, 2, 3, 4]; // F_GETFD, F_SETFD, F_GETF
 /** FIONREAD, FIONBIO, FIOCLEX, TCGETS: none that changes more than the descriptor. */
 const ioctls = [0x541b, 0x5421, 0x5451, 0x5401];
 
+/** An argument, from 0 on, of which all 64 bits count. */
+const is = (arg: number, ...values: number[]): Condition => ({
+  arg,
+  mask: ALL_BITS,
+  compare: 'eq',
+  values: values.map(BigInt),
+});
+const masked = (arg: number, mask: bigint, value: number): Condition => ({
+  arg,
+  mask,
+  compare: 'eq',
+  values: [BigInt(value)],
+});
+/** No bits but these. */
+const within = (arg: number, bits: number): Condition => masked(arg, ~BigInt(bits) & ALL_BITS, 0);
+/** All of these bits. */
+const has = (arg: number, bits: number): Condition => masked(arg, BigInt(bits), bits);
+const hasNot = (arg: number, bits: number): Condition => masked(arg, BigInt(bits), 0);
+
+const allow = (calls: readonly string[], ...when: Condition[]): Rule => ({
+  calls,
+  when,
+  action: 'allow',
+});
+
 /** Memory, time, threads and events: what JavaScript needs to compute, and nothing that reaches out. */
 const memory = (writeAndExecute: boolean): Rule[] => [
-  ...(writeAndExecute
-    ? [{ calls: ['mmap', 'mprotect', 'pkey_mprotect'] }]
-    : [
-        {
-          calls: ['mmap', 'mprotect', 'pkey_mprotect'],
-          when: [{ arg: 2, within: ~PROT_EXEC & 0x7fffffff }],
-        },
-      ]),
-  {
-    calls: ['munmap', 'madvise', 'mremap', 'brk', 'futex', 'membarrier', 'rseq', 'set_robust_list'],
-  },
-  {
-    calls: [
-      'getpid',
-      'getppid',
-      'gettid',
-      'sched_yield',
-      'sched_getaffinity',
-      'getrusage',
-      'getrandom',
-    ],
-  },
-  {
-    calls: [
-      'clock_gettime',
-      'clock_getres',
-      'clock_nanosleep',
-      'nanosleep',
-      'gettimeofday',
-      'time',
-    ],
-  },
-  { calls: ['rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'restart_syscall'] },
-  { calls: ['exit', 'exit_group'] },
-  {
-    calls: [
-      'epoll_create1',
-      'epoll_ctl',
-      'epoll_wait',
-      'epoll_pwait',
-      'eventfd2',
-      'pipe2',
-      'poll',
-      'ppoll',
-    ],
-  },
-  {
-    calls: ['clone'],
-    when: [
-      { arg: 0, within: THREAD_FLAGS },
-      { arg: 0, has: THREAD },
-    ],
-  },
+  allow(
+    ['mmap', 'mprotect', 'pkey_mprotect'],
+    ...(writeAndExecute ? [] : [within(2, ~PROT_EXEC & 0x7fffffff)]),
+  ),
+  allow(['munmap', 'madvise', 'mremap', 'brk', 'futex', 'membarrier', 'rseq', 'set_robust_list']),
+  allow(['getpid', 'getppid', 'gettid', 'sched_yield', 'sched_getaffinity', 'getrusage']),
+  allow(['getrandom', 'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep']),
+  allow(['gettimeofday', 'time']),
+  allow(['rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'restart_syscall']),
+  allow(['exit', 'exit_group']),
+  allow(['epoll_create1', 'epoll_ctl', 'epoll_wait', 'epoll_pwait', 'eventfd2', 'pipe2']),
+  allow(['poll', 'ppoll']),
+  allow(['clone'], within(0, THREAD_FLAGS), has(0, THREAD)),
   // Its flags are in memory, where no filter can look: the C library then asks with clone.
-  { calls: ['clone3'], errno: ENOSYS },
-  { calls: ['prctl'], when: [{ arg: 0, is: [PR_SET_NAME] }] },
+  { calls: ['clone3'], when: [], action: { errno: ENOSYS } },
+  allow(['prctl'], is(0, PR_SET_NAME)),
 ];
 
 /** What is open may be used: nothing here opens, names or connects. */
 const descriptors: Rule[] = [
-  { calls: ['read', 'write', 'readv', 'writev', 'close', 'close_range', 'dup', 'lseek', 'fstat'] },
-  { calls: ['pread64', 'pwrite64', 'preadv2', 'pwritev2', 'fsync', 'fdatasync', 'ftruncate'] },
-  { calls: ['sendto', 'recvfrom', 'sendmsg', 'recvmsg', 'shutdown', 'accept4'] },
-  { calls: ['getsockname', 'getpeername', 'getsockopt'] },
+  allow(['read', 'write', 'readv', 'writev', 'close', 'close_range', 'dup', 'lseek', 'fstat']),
+  allow(['pread64', 'pwrite64', 'preadv2', 'pwritev2', 'fsync', 'fdatasync', 'ftruncate']),
+  allow(['sendto', 'recvfrom', 'sendmsg', 'recvmsg', 'shutdown', 'accept4']),
+  allow(['getsockname', 'getpeername', 'getsockopt']),
   // SO_REUSEADDR, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_LINGER, SO_RCVLOWAT
-  {
-    calls: ['setsockopt'],
-    when: [
-      { arg: 1, is: [SOL_SOCKET] },
-      { arg: 2, is: [2, 7, 8, 9, 10, 13, 18] },
-    ],
-  },
-  {
-    calls: ['setsockopt'],
-    when: [
-      { arg: 1, is: [IPPROTO_TCP] },
-      { arg: 2, is: [1] },
-    ],
-  }, // TCP_NODELAY
-  { calls: ['fcntl'], when: [{ arg: 1, is: fcntlCommands }] },
-  { calls: ['ioctl'], when: [{ arg: 1, is: ioctls }] },
-  { calls: ['newfstatat'], when: [{ arg: 3, is: [AT_EMPTY_PATH] }] },
-  { calls: ['statx'], when: [{ arg: 2, has: AT_EMPTY_PATH }] },
+  allow(['setsockopt'], is(1, SOL_SOCKET), is(2, 2, 7, 8, 9, 10, 13, 18)),
+  allow(['setsockopt'], is(1, IPPROTO_TCP), is(2, 1)), // TCP_NODELAY
+  allow(['fcntl'], is(1, ...fcntlCommands)),
+  allow(['ioctl'], is(1, ...ioctls)),
   // An address to send: a pair of sockets that are connected to each other.
-  {
-    calls: ['socketpair'],
-    when: [
-      { arg: 0, is: [AF_UNIX] },
-      { arg: 1, is: [SOCK_SEQPACKET, SOCK_SEQPACKET | SOCK_FLAGS] },
-    ],
-  },
+  allow(['socketpair'], is(0, AF_UNIX), is(1, SOCK_SEQPACKET, SOCK_SEQPACKET | SOCK_FLAGS)),
+];
+
+/** Files by their names, as far as the process sees and may have them. */
+const files: Rule[] = [
+  allow(['open', 'openat', 'openat2', 'creat', 'getdents64', 'getcwd', 'chdir', 'fchdir', 'umask']),
+  allow(['stat', 'lstat', 'newfstatat', 'statx', 'access', 'faccessat', 'faccessat2']),
+  allow(['statfs', 'fstatfs', 'readlink', 'readlinkat', 'getxattr', 'lgetxattr', 'fgetxattr']),
+  allow(['mkdir', 'mkdirat', 'rmdir', 'unlink', 'unlinkat', 'rename', 'renameat', 'renameat2']),
+  allow(['link', 'linkat', 'symlink', 'symlinkat', 'truncate', 'fallocate', 'utimensat']),
+  allow(['chmod', 'fchmod', 'fchmodat', 'fchmodat2', 'flock', 'fadvise64', 'copy_file_range']),
+  allow(['sendfile', 'sync_file_range']),
+];
+
+/** Connections to others, names included, for which files of the system are read. */
+const client: Rule[] = [
+  allow(
+    ['socket'],
+    is(0, AF_INET, AF_INET6),
+    is(
+      1,
+      ...[SOCK_STREAM, SOCK_DGRAM].flatMap((type) =>
+        [0, 0o2000000, 0o4000, SOCK_FLAGS].map((flags) => type | flags),
+      ),
+    ),
+  ),
+  allow(['connect', 'sendmmsg', 'recvmmsg']),
+  allow(['setsockopt'], is(1, SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_IPV6)),
+  allow(['open'], hasNot(1, CHANGING)),
+  allow(['openat'], hasNot(2, CHANGING)),
+  allow(['newfstatat', 'statx', 'access', 'faccessat', 'faccessat2', 'readlink', 'readlinkat']),
+  allow(['stat', 'lstat', 'uname']),
 ];
 
 /** To compute, and to use what is open. @param jitless  no memory becomes executable any more */
 export const computeProfile = (jitless: boolean): Rule[] => [...memory(!jitless), ...descriptors];
+
+export const PROFILES: ReadonlyMap<string, readonly Rule[]> = new Map([
+  ['compute', computeProfile(false)],
+  ['files', [...computeProfile(false), ...files]],
+  ['net_client', [...computeProfile(false), ...client]],
+]);

@@ -92,6 +92,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   'make such a handle': "call(303, -100, '/', new Uint8Array(128), new Int32Array(1), 0)",
   'see whether a file is there': "call(21, '/etc/passwd', 0)",
   'ask for its size': "call(4, '/etc/passwd', new Uint8Array(256))",
+  'ask for it beside an empty path': "call(262, -100, '/etc/passwd', new Uint8Array(256), 0x1000)",
+  'ask for it by the newest call': "call(332, -100, '/etc/passwd', 0, 0x7ff, new Uint8Array(256))",
+  'ask so beside an empty path':
+    "call(332, -100, '/etc/passwd', 0x1000, 0x7ff, new Uint8Array(256))",
   'read a link': "call(89, '/proc/self/exe', new Uint8Array(100), 100)",
   'make a directory': "call(83, '/x', 511)",
   'make a device': "call(133, '/x', 8630, 259)",
@@ -202,6 +206,18 @@ test('all of these at once', { skip }, () => {
   assert.equal(Object.keys(outcome).length, names.length);
 });
 for (const name of names) test(name, { skip }, () => assert.equal(outcome[name], EPERM));
+
+test('where there are no namespaces, and so the files of the host, it can not ask about them', {
+  skip,
+}, () => {
+  const few = planInbox(new Set(['seccomp']), DEFAULT_LIMITS, false);
+  const code = `(call) => ['/etc/passwd', ''].flatMap((path) => [
+    call(262, -100, path, new Uint8Array(256), 0x1000), call(262, 0, path, new Uint8Array(256), 0x1000),
+    call(332, -100, path, 0x1000, 0x7ff, new Uint8Array(256)), call(332, 0, path, 0x1000, 0x7ff, new Uint8Array(256)),
+    call(4, path, new Uint8Array(256)), call(6, path, new Uint8Array(256)), call(439, -100, path, 0, 0x1000),
+  ]).concat(call(5, 0, new Uint8Array(256)))`;
+  assert.deepEqual(inside(code, few, 0), [...Array(14).fill(EPERM), 0]);
+});
 
 test('a process by the newest call is one that the kernel does not know', { skip }, () => {
   assert.equal(attack('(call) => call(435, new Uint8Array(88), 88)'), -38);

@@ -236,7 +236,7 @@ program(
   `Permission denied\tnil
 Seccomp:\t2
 Invalid argument\t1
-Invalid argument\tnil
+Invalid argument\t1
 Invalid argument\tnil
 `,
 );

@@ -1,6 +1,6 @@
 /** `system`: giving up rights: capabilities, no_new_privs, seccomp, Landlock. What changes the process changes all its threads. */
 import { checkFd, newFd } from '../../actors/file-descriptor.ts';
-import { ByteSpan } from '../../runtime/byte-span.ts';
+import { filterBytes } from '../../actors/seccomp-filter.ts';
 import {
   capabilityNumber,
   LinuxCapabilities,
@@ -96,11 +96,6 @@ function addRule(ruleset: LuaValue, type: LuaValue, rule: LuaValue): void {
   landlockAddRule(fd, RULE_NET_PORT, access, port);
 }
 
-function setFilter(program: LuaValue): void {
-  if (!(program instanceof ByteSpan)) throw badArgument(1);
-  seccompSetModeFilter(program.view());
-}
-
 export const rights: Record<string, LuaFunction> = {
   cap_get_proc: withAddon(() => capabilitiesOf(0)),
   cap_init: withAddon(() => new LinuxCapabilities()),
@@ -121,7 +116,7 @@ export const rights: Record<string, LuaFunction> = {
     setSecurebits(number);
   }),
   set_no_new_privs: changeRights(() => setNoNewPrivs()),
-  seccomp_set_mode_filter: changeRights(setFilter),
+  seccomp_set_mode_filter: changeRights((v) => seccompSetModeFilter(filterBytes(v, 1))),
   landlock_create_ruleset: withAddon(createRuleset),
   landlock_add_rule: forMaster(
     withAddon((ruleset, type, rule) => {

@@ -2,10 +2,10 @@
 import { begin, end, raise } from '../../actors/fiber-io.ts';
 import { FileDescriptor } from '../../actors/file-descriptor.ts';
 import { FilePath } from '../../actors/modules.ts';
+import { filterBytes } from '../../actors/seccomp-filter.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { closeWithOwner } from '../../io/descriptor.ts';
 import { type Changed, Child } from '../../io/process.ts';
-import { ByteSpan } from '../../runtime/byte-span.ts';
 import { checkInteger } from '../../runtime/check.ts';
 import type { LuaError } from '../../runtime/error.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
@@ -34,7 +34,7 @@ import { capabilitiesOf } from './rights.ts';
 class SpawnOptions {
   private readonly table: LuaTable;
   /** What stands before the names in errors. */
-  private readonly prefix: string;
+  readonly prefix: string;
 
   constructor(table: LuaTable, prefix = '') {
     this.table = table;
@@ -221,16 +221,9 @@ const isLimit = (v: LuaValue): v is number => typeof v === 'number' && v >= 0;
 
 const MOST_ID = 0xfffffffe;
 const MOST_PID = 0x7fffffff;
-/** struct sock_filter. bpf(4) */
-const INSTRUCTION = 8;
-
 function filter(o: SpawnOptions): Uint8Array | undefined {
   const v = o.get('seccomp_set_mode_filter');
-  if (v === undefined) return undefined;
-  if (!(v instanceof ByteSpan) || v.length === 0 || v.length % INSTRUCTION !== 0) {
-    throw o.bad('seccomp_set_mode_filter');
-  }
-  return v.view();
+  return v === undefined ? undefined : filterBytes(v, `${o.prefix}seccomp_set_mode_filter`);
 }
 
 /** The name of today, or that of 0.6. */
