@@ -1,6 +1,6 @@
 /** Actors as their makers see them: `spawn_vm`, and the sending end. */
 import { spawnActor } from '../actors/actor.ts';
-import { addressFor, TxChannel } from '../actors/address.ts';
+import { TxChannel } from '../actors/address.ts';
 import { FileDescriptor, Spent } from '../actors/file-descriptor.ts';
 import { inletsOf } from '../actors/inlets.ts';
 import { IpcChannel } from '../actors/ipc-channel.ts';
@@ -278,13 +278,14 @@ function startDeadline(fiber: Fiber, seconds: number): { isOver: boolean; cancel
 /** A message to the own inbox when the VM behind the channel is gone. */
 function monitor(self: TxChannel): Result {
   if (!self.isOpen) throw coreError('channel_closed');
-  const vm = currentVm();
-  const { mailbox } = vm;
+  const { mailbox } = currentVm();
   // A message will come: whoever waits for it isn't told that nobody can send.
   mailbox.retain();
-  const channel = addressFor(self.recipient, vm);
-  self.recipient.onDeath((reason) => {
-    mailbox.deliver({ value: tableOf({ down: true, channel, reason }), owned: [] });
+  const { recipient } = self;
+  recipient.onDeath((reason) => {
+    // Made now: who watches an actor doesn't keep it from learning that nobody can send to it.
+    const channel = new TxChannel(recipient);
+    mailbox.deliver({ value: tableOf({ down: true, channel, reason }), owned: [channel] });
     mailbox.release();
   });
   return NONE;
@@ -321,8 +322,9 @@ function monitorProcess(self: IpcChannel): Result {
   if (self.process === undefined) throw codeError('EPERM');
   const { mailbox } = currentVm();
   const ended = inletsOf(mailbox).expect();
+  const known = new WeakRef(self); // what is forgotten is closed, watched or not
   self.process.onDeath((reason) => {
-    ended({ value: tableOf({ down: true, channel: self, reason }), owned: [] });
+    ended({ value: tableOf({ down: true, channel: known.deref(), reason }), owned: [] });
   });
   return NONE;
 }

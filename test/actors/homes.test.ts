@@ -295,3 +295,40 @@ everywhere(
   'true\tnil\n',
   { files: { 'worker.lua': `require('inbox'):receive()` } },
 );
+
+everywhere(
+  'who watches an actor does not keep it from learning that nobody can send to it',
+  `
+  local inbox = require 'inbox'
+  local worker, other = spawn_vm(actor './worker'), spawn_vm(actor './worker')
+  worker:monitor()
+  worker:send{name = 'worker', home = inbox}
+  print(inbox:receive())
+  worker:close()
+  print(inbox:receive())
+  local m = inbox:receive()
+  print(m.down, m.reason, m.channel == worker, m.channel == other)
+  -- It is dead: its handle can be used as any.
+  print(select(2, pcall(m.channel.send, m.channel, 1)) ~= nil)
+  m.channel:close()
+  print(select(2, pcall(inbox.receive, inbox)))
+  other:close()
+`,
+  `worker is there
+Broadcast the address before attempting to receive on it
+true\tnil\ttrue\tfalse
+true
+Broadcast the address before attempting to receive on it
+`,
+  {
+    files: {
+      'worker.lua': `
+      local inbox = require 'inbox'
+      local ok, m = pcall(inbox.receive, inbox)
+      if not ok then return end
+      m.home:send(m.name .. ' is there')
+      m.home:send(tostring(select(2, pcall(inbox.receive, inbox))))
+      `,
+    },
+  },
+);

@@ -379,6 +379,61 @@ spec(
   },
 );
 
+spec(
+  'an actor that is watched and forgotten keeps its address: who gets it again later has the same',
+  `
+  local inbox = require 'inbox'
+  local keeper, w = spawn_vm{module = './keeper', inherit_context = false}, spawn_vm{module = './w', inherit_context = false}
+  w:monitor()
+  w:send{keeper = keeper, home = inbox}
+  keeper:send(inbox)
+  print(inbox:receive())
+  w:close()
+  w = nil
+  keeper:send 'give'
+  w = inbox:receive()
+  w:send 'end'
+  local m = inbox:receive()
+  print(m.down, m.reason, m.channel == w)
+  -- Many that are not even waited for.
+  for i = 1, 50 do
+    local c = spawn_vm{module = './keeper', inherit_context = i % 10 > 0}
+    c:monitor()
+    c:close()
+  end
+  local down = 0
+  for i = 1, 50 do if inbox:receive().down then down = down + 1 end end
+  print(down)
+  keeper:close()
+`,
+  'ready\ntrue\tnil\ttrue\n50\n',
+  {
+    files: {
+      'keeper.lua': `
+      local inbox = require 'inbox'
+      local ok, first = pcall(inbox.receive, inbox)
+      if not ok then return end
+      local second = inbox:receive()
+      local home, kept = first, second
+      if type(first) == 'table' then home, kept = second, first end
+      home:send 'ready'
+      inbox:receive()
+      home:send(kept.w)
+      kept.w:close()
+      kept = nil
+      pcall(inbox.receive, inbox)
+      `,
+      'w.lua': `
+      local inbox = require 'inbox'
+      local m = inbox:receive()
+      m.keeper:send{w = inbox}
+      m.keeper:close()
+      assert(inbox:receive() == 'end')
+      `,
+    },
+  },
+);
+
 // ── descriptors, IO and processes ──────────────────────────────────────────────────────────────────
 
 spec(

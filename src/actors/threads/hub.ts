@@ -81,6 +81,10 @@ class Link implements Exported {
   private readonly hub: Hub;
   /** Messages of others that wait in the mailbox. */
   private waiting = 0;
+  /** Threads that are to be told of the end of the mailbox: until then it keeps its address. */
+  private watchers = 0;
+  /** Somebody may have an address of it. */
+  private isReferred = true;
   isOpen = true;
 
   constructor(hub: Hub, mailbox: Mailbox, address: Address) {
@@ -115,20 +119,42 @@ class Link implements Exported {
     this.hub.tellRoom(this.address);
   }
 
+  /** An address of it goes to another thread. */
+  refer(): void {
+    this.hub.memory.retain(this.address);
+    if (this.isReferred) return;
+    this.isReferred = true;
+    this.mailbox.retain();
+  }
+
+  /** @param told  when it ends */
+  watch(told: (reason: string | undefined) => void): void {
+    this.watchers++;
+    this.mailbox.onDeath((reason) => {
+      told(reason);
+      this.watchers--;
+      this.check();
+    });
+  }
+
   /** Nobody knows it any more, and nothing of theirs is on its way. */
   check(): void {
     const { memory } = this.hub;
     if (!this.isOpen || memory.references(this.address) > 0) return;
     if (!this.mailbox.closed && memory.count(this.address) > this.waiting) return;
-    this.isOpen = false;
-    this.hub.unlink(this.address);
-    memory.free(this.address);
-    this.mailbox.exported = undefined;
+    if (this.watchers === 0) {
+      this.isOpen = false;
+      this.hub.unlink(this.address);
+      memory.free(this.address);
+      this.mailbox.exported = undefined;
+    }
+    if (!this.isReferred) return;
+    this.isReferred = false;
     this.mailbox.release();
   }
 }
 
-/** A mailbox of another thread. There is one object for it, for as long as somebody has an address. */
+/** A mailbox of another thread. There is one object for it, for as long as somebody has an address, or waits for its end. */
 export class RemoteMailbox implements Recipient {
   readonly address: Address;
   private readonly hub: Hub;
@@ -149,14 +175,26 @@ export class RemoteMailbox implements Recipient {
     return this.death !== undefined || !this.hub.memory.isOpen(this.address);
   }
 
+  /** It has ended, and its address may be another's. */
+  private isForgotten = false;
+
   retain(): void {
+    if (this.isForgotten) return;
     this.leases++;
     this.hub.memory.retain(this.address);
   }
 
   release(): void {
-    if (--this.leases === 0) this.hub.forget(this);
+    if (this.isForgotten) return;
+    this.leases--;
+    this.forgetIfUnused();
     this.hub.giveBack(this.address);
+  }
+
+  private forgetIfUnused(): void {
+    if (this.leases > 0) return;
+    this.isForgotten = this.death !== undefined;
+    if (this.isForgotten || !this.watches) this.hub.forget(this);
   }
 
   offer(message: Message): boolean {
@@ -206,6 +244,7 @@ export class RemoteMailbox implements Recipient {
       this.watchers.add(told);
       if (!this.watches) {
         this.watches = true;
+        this.hub.memory.retain(this.address); // the frame's: until it has come, the mailbox has this address
         if (!this.hub.tell(slotOf(this.address), WATCH, this.address)) this.died(undefined);
       }
     }
@@ -222,6 +261,7 @@ export class RemoteMailbox implements Recipient {
     if (this.death !== undefined) return;
     this.death = { reason };
     this.failSenders();
+    this.forgetIfUnused();
     for (const told of this.watchers) told(reason);
     this.watchers.clear();
   }
@@ -334,8 +374,11 @@ export class Hub implements Directory {
     } else if (kind === INLET) {
       reader.integer();
       reader.descriptor().discard();
-    } else if (kind === WATCH) this.remotes.get(reader.integer())?.died(undefined);
-    else if (kind >= SPAWN) this.chores.undelivered(kind, reader);
+    } else if (kind === WATCH) {
+      const address = reader.integer();
+      this.remotes.get(address)?.died(undefined);
+      this.giveBack(address);
+    } else if (kind >= SPAWN) this.chores.undelivered(kind, reader);
   }
 
   /** What there was no room for. */
@@ -454,9 +497,12 @@ export class Hub implements Directory {
       case FORGOTTEN:
         this.forgotten(reader.integer());
         break;
-      case WATCH:
-        this.watch(reader.integer(), from);
+      case WATCH: {
+        const address = reader.integer();
+        this.watch(address, from);
+        this.giveBack(address);
         break;
+      }
       case INLET: {
         const link = this.links.get(reader.integer());
         const fd = reader.descriptor();
@@ -489,28 +535,29 @@ export class Hub implements Directory {
   // ── mailboxes ──
 
   addressOf(recipient: Recipient): Address {
-    let address: Address;
-    if (recipient instanceof RemoteMailbox) address = recipient.address;
-    else {
-      const mailbox = recipient as Mailbox;
-      const link = mailbox.exported as Link | undefined;
-      address = link?.address ?? this.link(mailbox);
+    if (recipient instanceof RemoteMailbox) {
+      this.memory.retain(recipient.address);
+      return recipient.address;
     }
-    this.memory.retain(address);
-    return address;
+    const mailbox = recipient as Mailbox;
+    const link = (mailbox.exported as Link | undefined) ?? this.link(mailbox);
+    link.refer();
+    return link.address;
   }
 
-  private link(mailbox: Mailbox): Address {
+  private link(mailbox: Mailbox): Link {
     const address = this.memory.allocate(this.slot);
     if (address === undefined) throw codeError('EAGAIN');
-    this.links.set(address, new Link(this, mailbox, address));
-    return address;
-  }
-
-  /** The mailbox of a VM that others had an address for before it was there. */
-  linkAt(mailbox: Mailbox, address: Address): void {
     const link = new Link(this, mailbox, address);
     this.links.set(address, link);
+    return link;
+  }
+
+  /** The mailbox of a VM that others had an address for before it was there. @param watcher  the thread of its maker */
+  linkAt(mailbox: Mailbox, address: Address, watcher: number): void {
+    const link = new Link(this, mailbox, address);
+    this.links.set(address, link);
+    this.watch(address, watcher);
     link.check();
   }
 
@@ -573,14 +620,14 @@ export class Hub implements Directory {
   }
 
   /** Tell a thread of the end of a mailbox. */
-  watch(address: Address, slot: number): void {
+  private watch(address: Address, slot: number): void {
     const tell = (reason: string | undefined): void => {
       activity.count++;
       this.send(slot, this.frame(DIED).integer(address).optionalText(reason).frame);
     };
     const link = this.links.get(address);
     if (link === undefined) tell(undefined);
-    else link.mailbox.onDeath(tell);
+    else link.watch(tell);
   }
 
   // ── what goes on ──

@@ -250,8 +250,7 @@ function makeVm(reader: FrameReader, from: number): void {
   reader.end();
   const vm = new Vm(library, host, { siblings });
   vm.isMaster = isMaster;
-  hub!.linkAt(vm.mailbox, address);
-  hub!.watch(address, from);
+  hub!.linkAt(vm.mailbox, address, from);
   vm.modules = new ModuleLoader(vm, 'worker', searchPath);
   try {
     vm.run(vm.modules.startActor({ file, root, isLeaf: true }, id));
