@@ -3,8 +3,8 @@
  * all of them. sys/supervisor.ts
  */
 import { constants } from 'node:os';
-import { EAGAIN, ECHILD, EINTR, ESRCH, SysError } from '../sys/errno.ts';
-import { close, POLLIN, poll } from '../sys/fd.ts';
+import { EAGAIN, ECHILD, EINTR, EMFILE, ESRCH, SysError } from '../sys/errno.ts';
+import { close, dup, POLLIN, poll } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 import { SIGKILL } from '../sys/signal.ts';
 import { MSG_DONTWAIT, SOCK_SEQPACKET } from '../sys/socket.ts';
@@ -144,6 +144,7 @@ class Supervisor implements EventTarget {
   /** Waits until the process is there. @throws SysError, SupervisorGone */
   spawn(request: ProcessRequest): StartedProcess {
     const id = this.nextId++;
+    close(dup(this.control)); // EMFILE now, and not when the process is there
     this.send(id, request);
     const deadline = performance.now() + PATIENCE;
     for (;;) {
@@ -158,12 +159,23 @@ class Supervisor implements EventTarget {
         this.noteEnd(answer);
         continue;
       }
-      if (answer.fd < 0) throw new SysError('clone', -answer.value);
+      if (answer.fd < 0) throw this.failure(answer.value);
       const started = new StartedProcess(answer.value, answer.fd);
       this.processes.set(id, started);
       this.watch();
       return started;
     }
+  }
+
+  /** @param value  -errno; or its pid: another thread has taken the last descriptor */
+  private failure(value: number): SysError {
+    if (value < 0) return new SysError('clone', -value);
+    try {
+      process.kill(value, 'SIGKILL');
+    } catch {
+      // it has ended
+    }
+    return new SysError('recvmsg', EMFILE);
   }
 
   private send(id: number, request: ProcessRequest): void {
