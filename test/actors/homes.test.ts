@@ -27,7 +27,12 @@ if (nativeFailure() === undefined) {
   });
 }
 
-function everywhere(name: string, source: string, expected: string, options: SpecOptions = {}) {
+function everywhere(
+  name: string,
+  source: string,
+  expected: string | RegExp,
+  options: SpecOptions = {},
+) {
   for (const [home, prelude] of Object.entries(HOMES)) {
     if (home !== 'in the thread' && nativeFailure() !== undefined) continue;
     spec(`${name}: ${home}`, prelude + source, expected, options);
@@ -329,6 +334,160 @@ Broadcast the address before attempting to receive on it
       m.home:send(m.name .. ' is there')
       m.home:send(tostring(select(2, pcall(inbox.receive, inbox))))
       `,
+    },
+  },
+);
+
+// ── what must hold at any moment ───────────────────────────────────────────────────────────────────
+
+for (const seed of [1, 2, 3]) {
+  everywhere(
+    `senders and a receiver that are interrupted at any moment, ${seed}: nothing lost, doubled or out of order`,
+    `
+    local inbox, time = require 'inbox', require 'time'
+    math.randomseed(${seed})
+    inbox.high_water = 3
+    local N, WORKERS = 300, 3
+    for id = 1, WORKERS do
+      local w = spawn_vm(actor './sender')
+      w:send{home = inbox, id = id, count = N, seed = ${seed} * 100 + id}
+      w:close()
+    end
+    local next_of = {1, 1, 1}
+    local left, caught = WORKERS * N, 0
+    while left > 0 do
+      local f = spawn(function() return inbox:receive() end)
+      for i = 1, math.random(0, 3) do this_fiber.yield() end
+      if math.random(3) == 1 then f:interrupt() end
+      local ok, m = pcall(f.join, f)
+      if f.interruption_caught then caught = caught + 1
+      else
+        assert(ok, m)
+        assert(m.n == next_of[m.id], m.id .. ': ' .. m.n .. ' after ' .. next_of[m.id] - 1)
+        next_of[m.id] = m.n + 1
+        left = left - 1
+      end
+    end
+    print(next_of[1], next_of[2], next_of[3], caught > 0)
+    print(select(2, pcall(inbox.receive, inbox)))
+`,
+    '301\t301\t301\ttrue\nBroadcast the address before attempting to receive on it\n',
+    {
+      once: true,
+      files: {
+        'sender.lua': `
+        local inbox, time = require 'inbox', require 'time'
+        local m = inbox:receive()
+        math.randomseed(m.seed)
+        local n = 1
+        while n <= m.count do
+          local f = spawn(function() m.home:send{id = m.id, n = n} end)
+          for i = 1, math.random(0, 3) do this_fiber.yield() end
+          if math.random(3) == 1 then f:interrupt() end
+          f:join()
+          -- An interruption that was caught took the message back; otherwise it came too late.
+          if not f.interruption_caught then n = n + 1 end
+          if n % 50 == 0 then time.sleep(0.001) end
+        end
+        `,
+      },
+    },
+  );
+}
+
+everywhere(
+  'a sender that ends while it waits for room: what it has sent arrives, and nothing twice',
+  `
+  local inbox = require 'inbox'
+  inbox.high_water = 1
+  local w = spawn_vm(actor './sender')
+  w:monitor()
+  w:send(inbox)
+  w:close()
+  -- Its end is told whatever waits.
+  local seen, down = {}, false
+  while true do
+    local ok, m = pcall(inbox.receive, inbox)
+    if not ok then print(m) break end
+    if type(m) == 'table' then down = true
+    else
+      assert(seen[m] == nil and (m == 1 or seen[m - 1]))
+      seen[m] = true
+    end
+  end
+  print(down, seen[1], seen[7])
+`,
+  'Broadcast the address before attempting to receive on it\ntrue\ttrue\tnil\n',
+  {
+    once: true,
+    files: {
+      'sender.lua': `
+      local inbox, system = require 'inbox', require 'system'
+      local home = inbox:receive()
+      for i = 1, 3 do spawn(function() home:send(i) end):detach() end
+      for i = 1, 10 do this_fiber.yield() end
+      spawn(function() home:send(7) end):detach()
+      system.exit(0)
+      `,
+    },
+  },
+);
+
+everywhere(
+  'a receiver that dies with messages queued: what is in them is closed, and senders learn it',
+  `
+  local inbox, pipe = require 'inbox', require 'pipe'
+  local w = spawn_vm(actor './w')
+  w:monitor()
+  local r, write = pipe.pair()
+  local fd = write:release()
+  for i = 1, 5 do w:send{fd = fd, home = inbox} end
+  fd:close()
+  w:send 'end'
+  print(inbox:receive().down)
+  print(select(2, pcall(r.read_some, r, byte_span.new(1))))
+  print(select(2, pcall(inbox.receive, inbox)))
+  print(pcall(w.send, w, {home = inbox}))
+`,
+  /^true\nEnd of file\nBroadcast the address before attempting to receive on it\nfalse\t(Channel closed|Broken pipe|Connection reset by peer)\n$/,
+  {
+    files: {
+      'w.lua': `
+      local inbox, time = require 'inbox', require 'time'
+      local m = inbox:receive()
+      time.sleep(0.01)
+      `,
+    },
+  },
+);
+
+everywhere(
+  'an actor that fails while it loads: its end is told, with the reason, and nobody waits',
+  `
+  local inbox = require 'inbox'
+  for _, id in ipairs{'./throws', './requires', './broken_part'} do
+    local w = spawn_vm(actor(id))
+    w:monitor()
+    pcall(w.send, w, inbox)
+    local m = inbox:receive()
+    print(m.down, m.reason ~= nil)
+    print(pcall(w.send, w, 1) == false)
+  end
+  for _, id in ipairs{'./syntax', './missing', './folder'} do
+    print(select(2, pcall(spawn_vm, actor(id))) ~= nil)
+  end
+  print(select(2, pcall(inbox.receive, inbox)))
+`,
+  `${'true\ttrue\ntrue\n'.repeat(3)}${'true\n'.repeat(3)}Broadcast the address before attempting to receive on it
+`,
+  {
+    stderr: /^/, // of a process it is that process’s
+    files: {
+      'throws.lua': `error 'at once'`,
+      'requires.lua': `require '/nowhere'`,
+      'broken_part.lua': `require '/syntax'`,
+      'syntax.lua': 'x = = 1',
+      'folder/x.lua': '',
     },
   },
 );
