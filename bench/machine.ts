@@ -30,11 +30,9 @@ export function machine(): string[] {
 }
 
 function peers(): string[] {
-  const [luv = '', cqueues = '', cjson = ''] = ['lua-luv', 'lua-cqueues', 'lua-cjson'].map(
-    (name) =>
-      installed('dpkg-query')
-        ? firstLine('dpkg-query', '-W', '-f', `${name} \${Version}`, name)
-        : '',
+  const packages = ['lua-luv', 'lua-cqueues', 'lua-cjson', 'erlang-base'];
+  const [luv = '', cqueues = '', cjson = '', erlang = ''] = packages.map((name) =>
+    installed('dpkg-query') ? firstLine('dpkg-query', '-W', '-f', `${name} \${Version}`, name) : '',
   );
   return [
     firstLine('luajit', '-v').replace(/ -- .*/, ''),
@@ -42,6 +40,7 @@ function peers(): string[] {
     luv,
     cqueues,
     cjson,
+    erlang,
     firstLine('mawk', '-W', 'version').replace(/,.*/, ''),
     firstLine('gawk', '--version').replace(/,.*/, ''),
     firstLine(process.env['CC'] ?? 'cc', '--version'),

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,tls,local,scanner,json,file,filesystem,process,actors] [--runs N] [--quick]
+ *   npm run bench -- [--only engine,fibers,startup,net,network,tls,local,scanner,json,file,filesystem,process,actors,crowd] [--runs N] [--quick]
  *                    [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
@@ -11,6 +11,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { actors } from './actors.ts';
+import { crowd } from './crowd.ts';
 import { engine } from './engine.ts';
 import { fibers } from './fibers.ts';
 import { files } from './file.ts';
@@ -43,6 +44,7 @@ const sections: Record<string, Measure> = {
   filesystem,
   process: processes,
   actors,
+  crowd,
 };
 
 const { values } = parseArgs({
