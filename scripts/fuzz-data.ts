@@ -1,8 +1,8 @@
 /**
- * Fuzzer of what reads outside data: JSON, regular expressions, format strings, settings of scanners, each against a
+ * Fuzzer of what reads outside data: JSON, regular expressions, format strings, settings of scanners, names of files, each against a
  * simple model of its own (test/fuzz/data/). What differs is made as small as it can be, and printed.
  *
- *   npm run fuzz:data -- --seconds N | --cases N [--only json,json-encode,regex,regex-text,format,format-text,scanner,calls] [--seed S] [--most N]
+ *   npm run fuzz:data -- --seconds N | --cases N [--only json,json-encode,regex,regex-text,format,format-text,scanner,path,calls] [--seed S] [--most N]
  *
  * `calls` calls functions of Lua's modules with values of all kinds: an internal error is what it looks for.
  * The time, or the number of cases, is each fuzzer's. After `--most` findings (5) one ends. Ends with code 1 if there were any.
@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { anyText, wellFormed } from '../test/fuzz/data/format.ts';
 import { type Fuzzer, finding, minimise } from '../test/fuzz/data/fuzzer.ts';
 import { jsonReading, jsonWriting } from '../test/fuzz/data/json.ts';
+import { paths } from '../test/fuzz/data/path.ts';
 import { regexTexts, regexTrees } from '../test/fuzz/data/regex.ts';
 import { scanning } from '../test/fuzz/data/scanner.ts';
 import { Random } from '../test/fuzz/random.ts';
@@ -27,6 +28,7 @@ export const FUZZERS: readonly Fuzzer[] = [
   wellFormed,
   anyText,
   scanning,
+  paths,
 ];
 
 const main_ts = join(import.meta.dirname, '../src/cli/main.ts');

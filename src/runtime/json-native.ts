@@ -61,7 +61,7 @@ export function decodeNatively(text: string, levels: number): LuaValue | Left {
 }
 
 /** An array of records is parsed in pieces of about this size: V8's objects of one piece are garbage before the next. */
-const PIECE = 256 * 1024;
+const PIECE = 64 * 1024;
 /** What an array of records begins with, up to the first key of the first one. */
 const RECORDS = /^[ \t\n\r]*\[[ \t\n\r]*(\{[ \t\n\r]*"[\w-]{1,40}")/;
 
