@@ -25,7 +25,7 @@
   /* file.c */ \
   X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) X(openat2) \
   /* filesystem.c */ \
-  X(fstatat) X(statfs) X(getdents64) X(readlinkat) X(realpath) X(getcwd) X(fchdir) X(chroot) \
+  X(fstatat) X(statfs) X(fstatfs_type) X(getdents64) X(readlinkat) X(realpath) X(getcwd) X(fchdir) X(chroot) \
   X(mkdirat) X(mknodat) X(unlinkat) X(linkat) X(renameat2) X(symlinkat) X(fchmodat) X(fchmod) X(umask) \
   X(fchownat) X(utimensat) X(truncate) X(ftruncate) X(flistxattr) X(fgetxattr) X(fsetxattr) \
   X(getxattr) X(setxattr) X(ficlone) X(copy_file_range) \

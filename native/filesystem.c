@@ -155,6 +155,18 @@ napi_value sys_statfs(napi_env env, napi_callback_info info) {
   return give_result(env, result);
 }
 
+/* fstatfs_type(fd) -> the magic number of its file system, or -errno.  fstatfs(2) */
+napi_value sys_fstatfs_type(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int32_t fd;
+  struct statfs s;
+  if (!take_args(env, info, args, 1) || !take_int32(env, args[0], &fd)) return NULL;
+  if (fstatfs(fd, &s) < 0) return give_result(env, -1);
+  napi_value type = NULL;
+  napi_create_int64(env, (uint32_t)s.f_type, &type);
+  return type;
+}
+
 /* getdents64(fd, bytes) -> length of the records in `bytes`, 0 at the end, or -errno.  getdents(2) */
 napi_value sys_getdents64(napi_env env, napi_callback_info info) {
   napi_value args[3];

@@ -31,8 +31,10 @@ import {
   dup,
   getStatusFlags,
   ignoreSignal,
+  O_ACCMODE,
   O_APPEND,
   O_NONBLOCK,
+  O_RDONLY,
   SIGXFSZ,
   setStatusFlags,
 } from '../sys/fd.ts';
@@ -50,7 +52,7 @@ import {
   SEEK_CUR,
   SEEK_END,
 } from '../sys/file.ts';
-import { fstat, ftruncate } from '../sys/filesystem.ts';
+import { FUSE_SUPER_MAGIC, fileSystemType, fstat, ftruncate } from '../sys/filesystem.ts';
 import { type Fd, nativeAvailable } from '../sys/native.ts';
 import { closeWithOwner } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
@@ -91,8 +93,13 @@ class OpenFile implements Closable {
   private readonly group: IoGroup;
   /** They end when it is closed. */
   readonly pending = new Set<Operation>();
-  /** This file system can't tell whether a write would wait. */
-  writesBlind = false;
+  /** What this file system can't tell of, whether it would wait (EOPNOTSUPP): all of it is for other threads. */
+  readonly blind = { read: false, write: false };
+  /**
+   * io_uring can be trusted with blind writes. Not with those of FUSE (Linux 6.18): it tries them at once, and so waits for
+   * the server; and when the server takes a part, it writes the rest to the same place. The like goes for blind reads.
+   */
+  writesInRing = false;
   private jobs = 0;
   private open = true;
 
@@ -198,10 +205,11 @@ class SlowJob implements Canceller {
     if (!this.toRing(op)) this.toPool(this.copyOf(op));
   }
 
-  /** @returns false: there is no ring, or it is full */
+  /** @returns false: there is no ring, or it is full, or not for this file */
   private toRing(op: Operation): boolean {
     const at = this.position ?? AT_POSITION;
-    const { fd } = this.file;
+    const { fd, blind, writesInRing } = this.file;
+    if (blind[this.transfer] && !(writesInRing && this.transfer === 'write')) return false;
     const done = (result: number, slot: number) => this.ringDone(result, slot);
     const isApart = copied >= MOST_PER_TURN;
     return this.transfer === 'read'
@@ -270,13 +278,13 @@ class SlowJob implements Canceller {
 
 /** At once, or -EAGAIN and the like. */
 function attempt(file: OpenFile, op: Operation, transfer: Transfer, position: number): number {
-  if (transfer === 'write' && file.writesBlind) return -EOPNOTSUPP;
+  if (file.blind[transfer]) return -EOPNOTSUPP;
   if (copied >= MOST_PER_TURN) return -EAGAIN;
   const call = transfer === 'read' ? preadNoWait : pwriteNoWait;
   let result: number;
   do result = call(file.fd, op.bytes!, op.offset, Math.min(op.length, MOST), position);
   while (result === -EINTR);
-  if (result === -EOPNOTSUPP && transfer === 'write') file.writesBlind = true;
+  if (result === -EOPNOTSUPP) file.blind[transfer] = true;
   if (result > 0) {
     if (copied === 0) setImmediate(turnIsOver);
     copied += result;
@@ -307,6 +315,10 @@ abstract class AnyFile implements Owner {
     // It is for opening a FIFO. A file that has it can't be waited for in io_uring.
     if (isSeekable(fd)) setStatusFlags(fd, getStatusFlags(fd) & ~O_NONBLOCK);
     this.own(fd);
+    // Here, where a server may be waited for anyway.
+    if ((flags & O_ACCMODE) === O_RDONLY) return;
+    const type = fileSystemType(fd);
+    this.file!.writesInRing = type >= 0 && type !== FUSE_SUPER_MAGIC;
   }
 
   assign(fd: Fd): void {

@@ -429,13 +429,17 @@ class Parser {
       if (this.pos >= this.text.length) throw new RegexFault('brack', at);
       if (this.text[this.pos] === ']' && (ecma || !first)) break;
       const low = this.bracketItem(at);
-      if (typeof low !== 'string') {
-        add(low);
-        continue;
-      }
       const dash = this.pos;
-      if (this.text[dash] !== '-' || this.text[dash + 1] === ']' || dash + 1 >= this.text.length) {
-        add(inText(low));
+      const hasDash =
+        this.text[dash] === '-' && this.text[dash + 1] !== ']' && dash + 1 < this.text.length;
+      // A set begins no range: in ECMAScript the - behind it is itself, and so is what comes then.
+      if (typeof low !== 'string' || !hasDash) {
+        add(typeof low === 'string' ? inText(low) : low);
+        if (!hasDash || !ecma) continue;
+        this.pos++;
+        const next = this.bracketItem(at);
+        add(inText('-'));
+        add(typeof next === 'string' ? inText(next) : next);
         continue;
       }
       this.pos++;

@@ -98,6 +98,13 @@ export function statfs(path: string): Space {
   return { capacity: size * out[1]!, free: size * out[2]!, available: size * out[3]! };
 }
 
+/** @returns f_type of fstatfs(2), or -errno */
+export function fileSystemType(fd: Fd): number {
+  return native().fstatfs_type(fd);
+}
+
+export const FUSE_SUPER_MAGIC = 0x65735546;
+
 /** @returns the length of the records in `bytes`, 0 at the end; ENOENT: it has been removed. getdents(2) */
 export function getdents64(fd: Fd, bytes: Uint8Array): number {
   return ok('getdents64', native().getdents64(fd, bytes, bytes.length));

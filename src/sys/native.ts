@@ -114,6 +114,7 @@ export interface Native {
 
   fstatat(directory: Fd, path: string, flags: number, out: Float64Array): number;
   statfs(path: string, out: Float64Array): number;
+  fstatfs_type(fd: Fd): number;
   getdents64(fd: Fd, bytes: Uint8Array, length: number): number;
   readlinkat(directory: Fd, path: string): string | number;
   realpath(path: string): string | number;
