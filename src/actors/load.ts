@@ -40,9 +40,14 @@ class ChunkCode {
   /** Kept here: the registry of scripts doesn't. */
   private readonly scripts: Script[] = [];
 
-  constructor(compiled: Compiled, chunkName: string) {
+  /** Makes the form that takes nothing for granted (compiler/library.ts); undefined in that one itself. */
+  private readonly makeGeneric: (() => ChunkCode) | undefined;
+  private generic: ChunkCode | undefined = undefined;
+
+  constructor(compiled: Compiled, chunkName: string, makeGeneric?: () => ChunkCode) {
     this.compiled = compiled;
     this.chunkName = chunkName;
+    this.makeGeneric = makeGeneric;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
     for (const name of compiled.fields) property(name);
     this.positions = compiled.sites.map(({ line, functionIndex, names }) => ({
@@ -51,6 +56,15 @@ class ChunkCode {
       functionIndex,
       names,
     }));
+  }
+
+  get isGeneric(): boolean {
+    return this.makeGeneric === undefined;
+  }
+
+  genericForm(): ChunkCode {
+    this.generic ??= this.makeGeneric!();
+    return this.generic;
   }
 
   mainFactory(): Factory<LuaFunction> {
@@ -96,7 +110,19 @@ class LoadedChunk {
     this.sites = code.compiled.sites.map(
       ({ savesFunction }, id) => new Site(code.positions[id]!, savesFunction, this, id),
     );
+    if (code.isGeneric) return;
+    code.compiled.guards.forEach((id, i) => {
+      this.sites[id]!.resume = (value, frame) => this.enterGeneric(i, value, frame);
+    });
   }
+
+  /** Go on in the generic form, at its entrance number `i`. */
+  private enterGeneric(i: number, value: unknown, frame: Frame): unknown {
+    this.generic ??= new LoadedChunk(this.code.genericForm(), this.env);
+    const { sites, code } = this.generic;
+    return sites[code.compiled.guards[i]!]!.resume(value, frame);
+  }
+  private generic: LoadedChunk | undefined = undefined;
 
   main(): LuaFunction {
     return this.code.mainFactory()(this.env, this.sites);
@@ -158,7 +184,7 @@ function moduleCode(file: string, source: string, chunkName: string): ChunkCode 
   return known.code;
 }
 
-function compileChunk(source: string, chunkName: string): ChunkCode {
+function compileChunk(source: string, chunkName: string, isGeneric = false): ChunkCode {
   if (source.charCodeAt(0) === 27) {
     throw new LuaError(`${chunkName}: cannot load incompatible bytecode`);
   }
@@ -167,8 +193,10 @@ function compileChunk(source: string, chunkName: string): ChunkCode {
       chunkName,
       parseNumber: parseUnsigned,
       suspendAll: state.suspendAll,
+      isGeneric,
     });
-    return new ChunkCode(compiled, chunkName);
+    if (isGeneric) return new ChunkCode(compiled, chunkName);
+    return new ChunkCode(compiled, chunkName, () => compileChunk(source, chunkName, true));
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
     if (error instanceof RangeError)

@@ -21,6 +21,10 @@ export interface LocalVar {
   num: Num;
   /** It is this function, always. */
   known: FunctionNode | undefined;
+  /** It is expected to be the function of the libraries of this name: see library.ts. */
+  guarded: string | undefined;
+  /** The same in the form of the chunk that relies on it. */
+  library: string | undefined;
 }
 
 export interface FunctionNode {

@@ -13,6 +13,8 @@ export interface CompileOptions {
   parseNumber: (text: string) => number | undefined;
   /** Every call suspends and resumes once. */
   suspendAll: boolean;
+  /** The form of the chunk that takes nothing for granted: see library.ts. */
+  isGeneric?: boolean;
 }
 
 export interface Compiled {
@@ -25,6 +27,8 @@ export interface Compiled {
     savesFunction: boolean;
     names: OpNames | undefined;
   }[];
+  /** Sites at which it leaves for its generic form; of that one, where it is entered. */
+  guards: readonly number[];
   /** Names of fields that it uses as constant keys. */
   fields: Iterable<string>;
   continuation(site: number): Emitted;
@@ -36,10 +40,12 @@ export interface Compiled {
  */
 export function compile(source: string, options: CompileOptions): Compiled {
   const chunk = parse(source, options.chunkName, options.parseNumber);
-  infer(chunk);
+  const relies = options.isGeneric !== true && !options.suspendAll;
+  infer(chunk, relies);
   const code: ChunkCode = lower(chunk, options);
   return {
     main: emitChunk(code),
+    guards: code.guards,
     fields: code.fields.keys(),
     functions: code.functions.map(({ node }) => ({ name: node.name, line: node.line })),
     sites: code.sites.map(({ site, func }) => ({

@@ -42,7 +42,8 @@ class Printer {
         if (node.isCut) return;
         if (node.accessor !== undefined) this.accessors.add(node.accessor);
         const live = node.live.map((v) => `, ${v.name}`).join('');
-        this.line(`${node.head}$S($K[${node.id}]${live})${node.tail}`, node.line, node.names);
+        const leave = node.isGuard ? '$jump' : '$S';
+        this.line(`${node.head}${leave}($K[${node.id}]${live})${node.tail}`, node.line, node.names);
         return;
       }
       case 'closure':

@@ -18,6 +18,7 @@ import type {
   Num,
   Stat,
 } from './ast.ts';
+import { findGuarded, isMulti, libraryCall, returnedBy } from './library.ts';
 
 /** Of several possible values. */
 const join = (a: Num, b: Num): Num =>
@@ -28,9 +29,6 @@ interface Flow {
   readonly to: LocalVar | FunctionNode;
   readonly sources: Expr[];
 }
-
-const isMulti = (e: Expr): boolean =>
-  e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
 
 /** The function that a call is of, where that is known. */
 export function calledFunction(e: Expr): FunctionNode | undefined {
@@ -178,6 +176,8 @@ class Inference {
       case 'unary':
         return e.op === '-' ? this.typeOf(e.operand) : undefined;
       case 'call': {
+        const library = libraryCall(e);
+        if (library !== undefined) return this.libraryResult(library, e.args);
         const func = calledFunction(e);
         if (func === undefined) return undefined;
         this.reads?.add(func);
@@ -209,6 +209,16 @@ class Inference {
       default:
         return undefined;
     }
+  }
+
+  private libraryResult(name: string, args: readonly Expr[]): Num {
+    const returned = returnedBy(name);
+    if (returned === 'text') return undefined;
+    if (returned !== 'arguments') return returned;
+    // They take texts for numbers, too.
+    let type: Num = 'integer';
+    for (const arg of args) type = join(type, isMulti(arg) ? undefined : this.typeOf(arg));
+    return type ?? 'number';
   }
 
   // ── what flows where ─────────────────────────────────────────────────────────────────────────
@@ -426,8 +436,10 @@ class Inference {
         );
       case 'call': {
         const func = calledFunction(e);
-        if (func === undefined) return false;
-        this.callees.add(func);
+        if (libraryCall(e) === undefined) {
+          if (func === undefined) return false;
+          this.callees.add(func);
+        }
         return e.args.every((a) => !isMulti(a) && this.isPure(a));
       }
       default:
@@ -504,7 +516,17 @@ export function blocksOf(s: Stat): Block[] {
   }
 }
 
-/** Fill in `num` and `known` of the chunk's locals, `single`, `result` and `pure` of its functions. */
-export function infer(chunk: Chunk): void {
+/**
+ * Fill in `num`, `known`, `guarded` and `library` of the chunk's locals, `single`, `result` and `pure` of its
+ * functions.
+ * @param relies  take locals for the functions of the libraries that they are expected to be
+ */
+export function infer(chunk: Chunk, relies: boolean): void {
+  const { body } = chunk.main;
+  if (body.labels === undefined) findGuarded(body.stats);
+  if (relies) {
+    for (const s of body.stats)
+      if (s.kind === 'local') for (const v of s.vars) v.library = v.guarded;
+  }
   new Inference(chunk).run(chunk);
 }

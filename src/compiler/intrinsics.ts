@@ -92,6 +92,9 @@ const templates: Record<string, Template> = {
   lshift: binary(bits, (x, y) => `${x} << ${y}`),
   rshift: binary(bits, (x, y) => `(${x} >>> ${y}) | 0`),
   arshift: binary(bits, (x, y) => `${x} >> ${y}`),
+  // Places count modulo 32, negative ones too.
+  rol: binary(bits, (x, y) => `(${x} << ${y}) | (${x} >>> -${y})`),
+  ror: binary(bits, (x, y) => `(${x} >>> ${y}) | (${x} << -${y})`),
   byte,
   sub,
   type: unary(

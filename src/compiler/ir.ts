@@ -68,6 +68,11 @@ export interface Site extends Place {
    * the text for a function of many sites does not grow with their square.
    */
   isCut: boolean;
+  /**
+   * No site, but where the chunk may leave for its other form (library.ts): that one has a cut at the same
+   * place, and both save all that is in scope there.
+   */
+  isGuard: boolean;
   /** What the rest of the function needs; known when the function is complete. */
   live: Var[];
 }
@@ -116,6 +121,8 @@ export interface ChunkCode {
   readonly main: FunctionCode;
   /** All sites of the chunk, by id, each with its function. */
   readonly sites: { site: Site; func: FunctionCode }[];
+  /** Ids of guards, or of the cuts at their places, in order. */
+  readonly guards: number[];
   readonly watchesCollector: boolean;
   /** Names of fields that the chunk uses, numbered. */
   readonly fields: Map<string, number>;

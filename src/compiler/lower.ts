@@ -39,6 +39,7 @@ import type {
   Site,
   Var,
 } from './ir.ts';
+import { isMulti, libraryCall, returnedBy } from './library.ts';
 
 /** A value as JavaScript text without side effects. */
 interface Ex {
@@ -134,6 +135,7 @@ export function lower(chunk: Chunk, options: LowerOptions): ChunkCode {
     main: undefined as unknown as FunctionCode,
     sites: [],
     fields: new Map(),
+    guards: [],
     watchesCollector: chunk.watchesCollector,
   };
   const main = new FunctionLowering(chunk.main, undefined, code, options).run();
@@ -275,6 +277,7 @@ class FunctionLowering {
       while (next < declared.length && declared[next]!.decl < site.pos)
         active.push(declared[next++]!);
       active = active.filter((v) => v.end > site.pos);
+      if (site.live.length > 0) continue; // a guard
       // Not the table of globals, but the function: `setfenv` may change it meanwhile.
       site.live = active.filter((v) => v !== site.dst && v !== this.env);
       if (this.env !== undefined) site.live.unshift(SELF);
@@ -391,6 +394,7 @@ class FunctionLowering {
       dst,
       adjust,
       isCut: false,
+      isGuard: false,
       pos: this.pos,
       id: this.chunk.sites.length,
       live: [],
@@ -410,6 +414,23 @@ class FunctionLowering {
     this.lastCut = this.pos;
   }
   private lastCut = 0;
+
+  /** Locals that are to be functions of the libraries have got their values: leave if they are others. */
+  private guard(locals: readonly LocalVar[]): void {
+    const { guards } = this.chunk;
+    const guarded = locals.filter((v) => v.guarded !== undefined);
+    if (guarded.length === 0 || this.options.suspendAll) return;
+    const tests = guarded.map((v) => `${this.varOf(v).name} !== $I.${v.guarded}`);
+    const inScope = this.va === undefined ? this.inScope : [this.va, ...this.inScope];
+    const relies = guarded.some((v) => v.library !== undefined);
+    const head = relies ? `if (${tests.join(' || ')}) return ` : '';
+    this.emitSite(head, ';', inScope, undefined, 'none');
+    const site = this.code.sites.at(-1)!;
+    if (relies) site.isGuard = true;
+    else site.isCut = true;
+    site.live = this.env === undefined ? [...inScope] : [SELF, ...inScope];
+    guards.push(site.id);
+  }
 
   private inside(seq: Seq, body: () => void): void {
     const { seq: saved } = this;
@@ -581,6 +602,7 @@ class FunctionLowering {
         return this.indexGet(e, dst);
       case 'call':
       case 'method': {
+        if (libraryCall(e) !== undefined) return this.libraryValue(e as LibraryCall, dst);
         const v = this.varEx(this.call(e, 'one', dst)!);
         const result = calledFunction(e)?.result;
         return result === undefined
@@ -1450,6 +1472,54 @@ class FunctionLowering {
     return `$isA(${single.raw}) ? (${text(js)}) : (${text(single.js)})`;
   }
 
+  /** What a call of a function of the libraries that is known reads, and does. */
+  private libraryParts(e: LibraryCall): LibraryParts {
+    const fn = this.exp(e.fn);
+    const args = this.args(e.args, true);
+    this.line = e.line;
+    const short = intrinsic(e.fn.v.library!, args.operands);
+    return {
+      short: short?.js,
+      tests: short?.tests.join(' && ') ?? '',
+      call: FunctionLowering.forCount(args, (js) => `${fn.js}(${js})`),
+      vars: [...fn.vars, ...args.vars],
+      operands: args.operands,
+      names: [name(e.fn), `call ${countOf(e.args, 0)}`],
+    };
+  }
+
+  /** Such a call is no site: it returns one value, and calls no Lua. */
+  private libraryValue(e: LibraryCall, dst?: Dst): Ex {
+    const { short, tests, call, vars, operands, names } = this.libraryParts(e);
+    const returned = returnedBy(e.fn.v.library!);
+    const num = returned !== 'text';
+    const known = operands.length === e.args.length && operands.every((x) => x.int);
+    const value: Ex = {
+      ...base,
+      js: `(${short})`,
+      vars,
+      num,
+      int: returned === 'integer' || (returned === 'arguments' && known),
+      notNil: true,
+      atom: false,
+      cell: operands.some((x) => (x as Ex).cell !== '') ? 'upvalue' : '',
+      min: leastReturned(e.fn.v.library!, operands),
+    };
+    if (short !== undefined && tests === '')
+      return value.js.length > MAX_TEXT ? this.spill(value) : value;
+    const { v, decl } = this.target(dst);
+    const js = short === undefined ? call : `${tests} ? ${short} : ${call}`;
+    this.emitLine(`${decl}${v.name} = ${js};`, [v, ...vars], names);
+    return { ...value, js: v.name, vars: [v], atom: true, cell: '' };
+  }
+
+  private libraryReturn(e: LibraryCall): void {
+    const { short, tests, call, vars, names } = this.libraryParts(e);
+    names[1] = names[1]!.replace('call', 'tail');
+    const js = short === undefined ? call : tests === '' ? short : `${tests} ? ${short} : ${call}`;
+    this.emitLine(`return ${js};`, vars, names);
+  }
+
   /** `select(n, ...)`: n. */
   private selectedPosition(e: CallExpr): Expr | undefined {
     if (this.options.suspendAll || e.kind !== 'call' || e.fn.kind !== 'global') return undefined;
@@ -1725,13 +1795,15 @@ class FunctionLowering {
     this.line = s.line;
     switch (s.kind) {
       case 'local':
-        return this.localStat(s);
+        this.localStat(s);
+        return this.guard(s.vars);
       case 'localFunction':
         return this.localFunction(s);
       case 'assign':
         return this.assign(s);
       case 'callStat':
-        this.call(s.call, 'none');
+        if (libraryCall(s.call) !== undefined) this.spill(this.libraryValue(s.call as LibraryCall));
+        else this.call(s.call, 'none');
         return;
       case 'do':
         return this.emitScope('', () => this.block(s.body));
@@ -2109,6 +2181,8 @@ class FunctionLowering {
     const { exprs } = s;
     const [only] = exprs;
     if (only === undefined) return this.emitLine('return $NONE;');
+    if (exprs.length === 1 && libraryCall(only) !== undefined)
+      return this.libraryReturn(only as LibraryCall);
     if (exprs.length === 1 && (only.kind === 'call' || only.kind === 'method'))
       return this.tailCall(only);
     if (exprs.length === 1 && only.kind === 'vararg') {
@@ -2146,9 +2220,30 @@ class FunctionLowering {
   }
 }
 
+/** A call for which `libraryCall` has a name. */
+type LibraryCall = CallExpr & {
+  readonly kind: 'call';
+  readonly fn: Extract<Expr, { kind: 'local' | 'upvalue' }>;
+};
+
+interface LibraryParts {
+  /** What it does with such arguments, as text, where that is known. */
+  short: string | undefined;
+  /** The condition for it; '' where it is sure to hold. */
+  tests: string;
+  call: string;
+  vars: Var[];
+  operands: readonly Operand[];
+  names: OpNames;
+}
+
 /** What arithmetic gives. */
 function isComputed(e: Expr | undefined): boolean {
   if (e?.kind === 'paren') return isComputed(e.inner);
+  if (e?.kind === 'call') {
+    const library = libraryCall(e);
+    return library !== undefined && returnedBy(library) !== 'text';
+  }
   if (e?.kind === 'unary') return e.op === '-';
   return e?.kind === 'binary' && ['+', '-', '*', '/', '%', '^'].includes(e.op);
 }
@@ -2168,6 +2263,8 @@ function isNeverFalse(e: Expr): boolean {
       return e.v.num !== undefined || e.v.known !== undefined;
     case 'paren':
       return isNeverFalse(e.inner);
+    case 'call':
+      return libraryCall(e) !== undefined;
     default:
       return false;
   }
@@ -2209,9 +2306,6 @@ function countOf(args: readonly Expr[], self: number): string {
   return last !== undefined && isMulti(last) ? '...' : String(args.length + self);
 }
 
-const isMulti = (e: Expr): boolean =>
-  e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
-
 /** A result that reads cells when its text is evaluated must be evaluated before what may change them. */
 const cellOf = (a: Ex, b: Ex): Ex['cell'] => (a.cell !== '' || b.cell !== '' ? 'upvalue' : '');
 
@@ -2244,6 +2338,24 @@ function leastResult(op: BinaryOp, l: Ex, r: Ex): number {
   if (op === '*' && l.min >= 0 && r.min >= 0) return l.min * r.min;
   if (op === '%' && r.constant && r.min > 0) return 0;
   return Number.NEGATIVE_INFINITY;
+}
+
+/** The least that a function of the libraries returns. */
+function leastReturned(name: string, operands: readonly Operand[]): number {
+  const [x, y] = operands;
+  const isConstant = (o: Operand | undefined): boolean => o !== undefined && /^\d+$/.test(o.js);
+  switch (name) {
+    case 'band':
+      return [x, y].some((o) => isConstant(o) && Number(o!.js) <= 0x7fffffff)
+        ? 0
+        : Number.NEGATIVE_INFINITY;
+    case 'rshift':
+      return isConstant(y) && (Number(y!.js) & 31) > 0 ? 0 : Number.NEGATIVE_INFINITY;
+    case 'floor':
+      return x === undefined ? Number.NEGATIVE_INFINITY : Math.floor(x.min);
+    default:
+      return Number.NEGATIVE_INFINITY;
+  }
 }
 
 const numberTest = (e: Ex): string => (e.num ? '' : `typeof ${e.js} === 'number'`);

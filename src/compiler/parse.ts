@@ -144,6 +144,8 @@ class Parser {
       assigned: false,
       num: undefined,
       known: undefined,
+      guarded: undefined,
+      library: undefined,
     };
     if (this.scope.active.length >= MAX_LOCALS) this.limit(MAX_LOCALS, 'local variables');
     this.scope.active.push(v);
@@ -160,6 +162,8 @@ class Parser {
       assigned: false,
       num: undefined,
       known: undefined,
+      guarded: undefined,
+      library: undefined,
     };
   }
 

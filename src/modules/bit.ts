@@ -92,7 +92,19 @@ function tohex(x: LuaValue, digits: LuaValue): string {
 const tobit = (x: LuaValue): number => checkBits(x, 1, 'tobit');
 const bnot = (x: LuaValue): number => ~checkBits(x, 1, 'bnot');
 
-Object.assign(intrinsics, { tobit, bnot, band, bor, bxor, lshift, rshift, arshift });
+Object.assign(intrinsics, {
+  tobit,
+  bnot,
+  band,
+  bor,
+  bxor,
+  lshift,
+  rshift,
+  arshift,
+  rol,
+  ror,
+  bswap,
+});
 
 export const bit = luaModule('bit', {
   tobit,

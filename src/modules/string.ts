@@ -194,6 +194,10 @@ function match(s: LuaValue, pattern: LuaValue, init: LuaValue): Result {
   return compiled.find(text, from) ? compiled.result(text) : undefined;
 }
 
+function len(s: LuaValue): number {
+  return checkString(s, 1, 'len').length;
+}
+
 /** An iterator over all matches; it keeps its place itself. */
 function gmatch(s: LuaValue, pattern: LuaValue): LuaFunction {
   const text = checkString(s, 1, 'gmatch');
@@ -215,7 +219,7 @@ function dump(): never {
   throw luaError('unable to dump given function');
 }
 
-Object.assign(intrinsics, { byte, sub });
+Object.assign(intrinsics, { byte, char, len, sub });
 
 export const string = luaModule('string', {
   byte,
@@ -225,7 +229,7 @@ export const string = luaModule('string', {
   format,
   gmatch,
   gsub,
-  len: (s: LuaValue) => checkString(s, 1, 'len').length,
+  len,
   lower,
   match,
   rep,

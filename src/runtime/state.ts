@@ -65,8 +65,25 @@ export const known: { next: LuaFunction | undefined; ipairsStep: LuaFunction | u
 
 const missing = (): undefined => undefined;
 
-/** Functions of the libraries that emitted code runs itself (compiler/intrinsics.ts): their modules set them. */
+/**
+ * Functions of the libraries that emitted code runs itself (compiler/intrinsics.ts), or knows something of
+ * (compiler/library.ts): their modules set them.
+ */
 export const intrinsics: Record<string, LuaFunction> = {
+  asin: missing,
+  acos: missing,
+  atan: missing,
+  atan2: missing,
+  tan: missing,
+  exp: missing,
+  log: missing,
+  pow: missing,
+  fmod: missing,
+  rol: missing,
+  ror: missing,
+  bswap: missing,
+  char: missing,
+  len: missing,
   floor: missing,
   ceil: missing,
   sqrt: missing,

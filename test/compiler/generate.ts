@@ -4,6 +4,18 @@
  * `pairs`, no length of tables with holes, no addresses.
  */
 
+/** The compiler takes these locals for what they are expected to be: in some programs they are others. */
+const LIBRARY = `local floor, ceil, abs, max, min = math.floor, math.ceil, math.abs, math.max, math.min
+local band, bxor, lshift, rshift, rol = bit.band, bit.bxor, bit.lshift, bit.rshift, bit.rol
+local sub, char, len, type = string.sub, string.char, string.len, type
+`;
+const REPLACED = [
+  ['math.floor', 'math.ceil'],
+  ['math.abs', 'tostring'],
+  ['bit.band', 'bit.bxor'],
+  ['string.len', 'tonumber'],
+];
+
 const PRELUDE = `local fuel = 1500
 local function tick() fuel = fuel - 1 if fuel < 0 then error("out of fuel", 0) end return true end
 local MT = {}
@@ -138,7 +150,10 @@ class Generator {
   }
 
   program(): string {
-    let text = PRELUDE;
+    const [name, other] = this.pick(REPLACED) as [string, string];
+    let text = `${LIBRARY}${PRELUDE}`;
+    if (this.chance(20))
+      text = `local kept = ${name} ${name} = ${other}\n${LIBRARY}${name} = kept\n${PRELUDE}`;
     for (const kind of ['num', 'str', 'obj', 'arr', 'rec'] as const) {
       const v = this.newName(kind);
       text += `local ${v.name} = ${this.fresh_(kind)}\n`;
@@ -186,7 +201,7 @@ class Generator {
       return this.pick(['0', '1', '2', '3', '-1', '0.5', '10', '-0', '0x1F', '1e3', '7']);
     }
     const d = depth - 1;
-    switch (this.int(17)) {
+    switch (this.int(21)) {
       case 0:
       case 1:
       case 2:
@@ -221,6 +236,16 @@ class Generator {
         return `N(${this.str(d)} .. ${this.num(d)})`;
       case 14:
         return `${this.obj(d)}:get(${this.num(d)})`;
+      case 16:
+        return `${this.pick(['floor', 'ceil', 'abs'])}(${this.num(d)})`;
+      case 17:
+        return `${this.pick(['max', 'min'])}(${this.num(d)}, ${this.num(d)})`;
+      case 18:
+        return `${this.pick(['band', 'bxor'])}(lim(${this.num(d)}), ${this.pick(['255', '-1', '0xF0F0F0F0', `lim(${this.num(d)})`])})`;
+      case 19:
+        return `${this.pick(['lshift', 'rshift', 'rol'])}(lim(${this.num(d)}), ${this.pick(['1', '31', '-1', `lim(${this.num(0)})`])})`;
+      case 20:
+        return `len(${this.str(d)})`;
       case 15:
         return `(${this.pick(['"10"', '"3"', '" 0x2 "'])} ${this.pick(['+', '*', '-'])} ${this.num(d)})`;
       default:
@@ -243,7 +268,7 @@ class Generator {
       return v !== undefined && this.chance(60) ? v : this.pick(STRINGS);
     }
     const d = depth - 1;
-    switch (this.int(7)) {
+    switch (this.int(9)) {
       case 0:
       case 1:
         return `cut(${this.str(d)} .. ${this.str(d)})`;
@@ -255,6 +280,10 @@ class Generator {
         return `cut(${this.strAtom(d)}:rep(2))`;
       case 5:
         return `show(${this.any(d)})`;
+      case 6:
+        return `sub(${this.str(d)}, ${this.num(0)}, ${this.num(0)})`;
+      case 7:
+        return `char(band(lim(${this.num(d)}), 127))`;
       default:
         return `(${this.bool(d)} and ${this.str(d)} or ${this.str(d)})`;
     }
