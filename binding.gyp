@@ -11,5 +11,14 @@
       'ldflags': ['-Wl,-z,nodelete', '-Wl,-z,lazy'],
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9'],
     },
+    {
+      # What bin/start.cjs loads at every start.
+      'target_name': 'start',
+      'sources': ['native/start/start.c'],
+      'cflags': ['-O2', '-Wall', '-Wextra', '-Werror'],
+      'cflags_c': ['-std=gnu11'],
+      'ldflags': ['-Wl,-z,now'],
+      'defines': ['_GNU_SOURCE', 'NAPI_VERSION=10'],
+    },
   ],
 }

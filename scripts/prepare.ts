@@ -21,13 +21,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
-import { build } from 'esbuild';
-import { lazyModules } from './lazy-modules.ts';
+import { basename, dirname, join, relative } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+import { deferModules } from './lazy-modules.ts';
+import { splitBundle } from './split-bundle.ts';
 
 const root = dirname(import.meta.dirname);
 const strict = process.argv.includes('--strict');
-const addonFile = join(root, 'build/Release/perilune.node');
+const addonFiles = ['perilune.node', 'start.node'].map((name) => join(root, 'build/Release', name));
 const stampFile = join(root, 'build/perilune.stamp');
 
 await bundle();
@@ -44,14 +45,13 @@ if (failure) {
 }
 
 /**
- * One file per entry point, because start-up is part of the product: a CommonJS bundle starts 3 ms
- * before an ES module, and reading it is a part of start-up. Names stay as they are, since stacks show them.
+ * One file per entry point (two for the main one: see split-bundle.ts), because start-up is part of the product:
+ * a CommonJS bundle starts 3 ms before an ES module, and reading it is a part of start-up. Names stay as they
+ * are, since stacks show them.
  */
 async function bundle(): Promise<void> {
-  const entryPoints = ['main', 'thread', 'jailed'].map((name) => `src/cli/${name}.ts`);
-  const result = await build({
+  const options = {
     absWorkingDir: root,
-    entryPoints,
     outdir: 'dist',
     outExtension: { '.js': '.cjs' },
     bundle: true,
@@ -62,26 +62,35 @@ async function bundle(): Promise<void> {
     define: {
       'import.meta.filename': '__filename',
       'import.meta.dirname': '__dirname',
-      'import.meta.url': 'bundleUrl',
     },
-    // bin/start.cjs calls it.
-    banner: {
-      js: "(function (require, module, exports, __filename, __dirname) { const bundleUrl = require('node:url').pathToFileURL(__filename).href;",
-    },
-    footer: { js: '})' },
     supported: { 'dynamic-import': false }, // import('node:tls') becomes a lazy require
     legalComments: 'none',
     minifyWhitespace: true,
     lineLimit: 120,
     logLevel: 'warning',
-    plugins: [lazyModules],
+  } satisfies BuildOptions;
+  // bin/ calls it.
+  const wrap = (...parameters: string[]): BuildOptions => ({
+    banner: {
+      js: `(function (${['require', 'module', 'exports', '__filename', '__dirname', ...parameters].join(', ')}) {`,
+    },
+    footer: { js: '})' },
+  });
+  const others = await build({
+    ...options,
+    ...wrap(),
+    entryPoints: ['thread', 'jailed'].map((name) => `src/cli/${name}.ts`),
+    plugins: [deferModules()],
     write: false,
   });
+  const files = [...others.outputFiles, ...(await splitBundle(options, wrap))];
   mkdirSync(join(root, 'dist'), { recursive: true });
-  for (const { path, contents } of result.outputFiles) {
+  for (const { path, contents } of files) {
     if (existsSync(path) && readFileSync(path).equals(contents)) continue;
     rmSync(path.replace(/\.cjs$/, '.cache'), { force: true }); // V8 compares lengths only
-    writeFileSync(path, contents);
+    // A program that runs has the file of before mapped into its memory.
+    writeFileSync(`${path}.${process.pid}`, contents);
+    renameSync(`${path}.${process.pid}`, path);
   }
 }
 
@@ -94,6 +103,7 @@ function writeCodeCaches(): void {
   const preload = join(root, 'scripts/write-code-cache.cjs');
   for (const [bundle, program] of [
     ['main', 'examples/hello.lua'],
+    ['more', 'scripts/code-cache-more.lua'],
     ['thread', 'scripts/code-cache.lua'],
   ] as const) {
     spawnSync(join(root, 'bin/perilune'), [join(root, program)], {
@@ -130,10 +140,9 @@ function buildAddon(): string | undefined {
   if (process.platform !== 'linux') return `it is for Linux, this is ${process.platform}`;
   const stamp = addonStamp();
   if (!stamp) return 'native/ is empty';
-  if (existsSync(addonFile) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
-    return undefined;
-  }
-  rmSync(addonFile, { force: true });
+  const isThere = [...addonFiles, stampFile].every((file) => existsSync(file));
+  if (isThere && readFileSync(stampFile, 'utf8') === stamp) return undefined;
+  for (const file of addonFiles) rmSync(file, { force: true });
   for (const tool of [process.env.CC ?? 'cc', 'make', 'python3']) {
     if (spawnSync(tool, ['--version']).error) return `${tool} is missing`;
   }
@@ -146,8 +155,10 @@ function buildAddon(): string | undefined {
   const args = ['rebuild', '-C', work, `--nodedir=${nodePackage}`, '--loglevel=error', '-j', 'max'];
   const run = spawnSync(process.execPath, [gyp, ...args], { encoding: 'utf8' });
   if (run.status === 0) {
-    mkdirSync(dirname(addonFile), { recursive: true });
-    renameSync(join(work, 'build/Release/perilune.node'), addonFile);
+    for (const file of addonFiles) {
+      mkdirSync(dirname(file), { recursive: true });
+      renameSync(join(work, 'build/Release', basename(file)), file);
+    }
     writeFileSync(stampFile, stamp);
   } else {
     console.error(
