@@ -9,6 +9,7 @@ import node from './pinned-node.cjs';
 // No `ulimit -s` here: the main thread of node.exe has a stack of fixed size, which V8's default fits.
 const flags = [
   '--disable-warning=ExperimentalWarning',
+  '--min-semi-space-size=2',
   '--max-valid-polymorphic-map-count=8',
   '--max-inlined-bytecode-size=1000',
   '--max-inlined-bytecode-size-cumulative=2500',

@@ -8,7 +8,7 @@
  */
 import { relative, resolve } from 'node:path';
 import { type BuildOptions, build, type OutputFile, type Plugin } from 'esbuild';
-import { deferred, deferModules } from './lazy-modules.ts';
+import { deferModules, deferred } from './lazy-modules.ts';
 
 type Options = BuildOptions & { absWorkingDir: string };
 

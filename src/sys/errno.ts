@@ -5,7 +5,7 @@
  */
 
 /** [number, name, message] of every errno of Linux (x64 and arm64 agree), in numeric order. */
-const ERRORS: readonly (readonly [number, string, string])[] = [
+const errors = (): readonly (readonly [number, string, string])[] => [
   [1, 'EPERM', 'Operation not permitted'],
   [2, 'ENOENT', 'No such file or directory'],
   [3, 'ESRCH', 'No such process'],
@@ -142,9 +142,19 @@ const ERRORS: readonly (readonly [number, string, string])[] = [
 /** Second names of the same number. */
 const ALIASES = { EWOULDBLOCK: 'EAGAIN', EDEADLOCK: 'EDEADLK', ENOTSUP: 'EOPNOTSUPP' } as const;
 
-const byNumber = new Map(ERRORS.map(([number, name, message]) => [number, { name, message }]));
-const byName = new Map(ERRORS.map(([number, name]) => [name, number]));
-for (const [alias, name] of Object.entries(ALIASES)) byName.set(alias, byName.get(name)!);
+/** Made when the first is looked up: to most programs nothing happens. */
+const tables = (): Tables => (made ??= makeTables());
+let made: Tables | undefined;
+
+type Tables = ReturnType<typeof makeTables>;
+
+function makeTables() {
+  const all = errors();
+  const byNumber = new Map(all.map(([number, name, message]) => [number, { name, message }]));
+  const byName = new Map(all.map(([number, name]) => [name, number]));
+  for (const [alias, name] of Object.entries(ALIASES)) byName.set(alias, byName.get(name)!);
+  return { byNumber, byName };
+}
 
 /** The numbers that our own code compares with; all others are found by `errnoNumber`. */
 export const EPERM = 1;
@@ -176,17 +186,19 @@ export const ECANCELED = 125;
 
 /** @returns the number (> 0) for a name such as 'EPIPE', or undefined when there is none */
 export function errnoNumber(name: string): number | undefined {
-  return byName.get(name);
+  return tables().byName.get(name);
 }
 
 /** @returns the name for a number > 0, or undefined when there is none */
 export function errnoName(errno: number): string | undefined {
-  return byNumber.get(errno)?.name;
+  return tables().byNumber.get(errno)?.name;
 }
 
 /** What strerror(3) says. */
 export function errnoMessage(errno: number): string {
-  return byNumber.get(errno)?.message ?? (errno === 0 ? 'Success' : `Unknown error ${errno}`);
+  return (
+    tables().byNumber.get(errno)?.message ?? (errno === 0 ? 'Success' : `Unknown error ${errno}`)
+  );
 }
 
 /** A system call failed: `errno` > 0, and the call's name as its manual page has it. */

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -103,4 +105,78 @@ test('the bundle: every core module can be required, and has what it has in the 
   assert.equal(bundled.stderr, '');
   assert.equal(bundled.stdout, plain.stdout);
   assert.match(bundled.stdout, /^regex\ttable\tmatch match_flag new patsplit search split$/m);
+});
+
+const root = join(import.meta.dirname, '../..');
+
+test('the bundle: a file of src/ is in one of its two parts', () => {
+  const [main, more] = ['main', 'more'].map((name) =>
+    readFileSync(join(root, `dist/${name}.cjs`), 'latin1'),
+  );
+  const classes = (text: string): Set<string> =>
+    new Set([...text.matchAll(/\b(\w+)=class\b/g)].map(([, name]) => name!));
+  const inMain = classes(main!);
+  assert.ok(inMain.has('Vm'), [...inMain].join());
+  const inBoth = [...classes(more!)].filter((name) => inMain.has(name));
+  assert.deepEqual(inBoth, []);
+});
+
+/** A copy of the installation, so that things can be missing from it. */
+function copyInstallation(t: TestContext): string {
+  const copy = mkdtempSync(join(tmpdir(), 'perilune-copy-'));
+  t.after(() => rmSync(copy, { recursive: true }));
+  for (const folder of ['bin', 'dist', 'build/Release', 'examples']) {
+    cpSync(join(root, folder), join(copy, folder), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
+test('what makes the start fast may be missing, or be damaged: the bundle runs without', (t) => {
+  const copy = copyInstallation(t);
+  writeFileSync(
+    join(copy, 'program.lua'),
+    "local time = require 'time' time.sleep(0.001) print(require('json').encode({1, 2}))",
+  );
+  const start = (what: string): void => {
+    const { stdout, stderr, status } = run(join(copy, 'bin/perilune'), join(copy, 'program.lua'));
+    assert.deepEqual(
+      { stdout, stderr, status },
+      { stdout: '[1,2]\n', stderr: '', status: 0 },
+      what,
+    );
+  };
+  start('all there');
+  for (const name of ['main', 'more']) {
+    const cache = join(copy, `dist/${name}.cache`);
+    for (const text of ['', 'x', readFileSync(cache).subarray(0, 5000)]) {
+      writeFileSync(cache, text);
+      start(`a cut ${name}.cache`);
+    }
+    rmSync(cache);
+    start(`no ${name}.cache`);
+  }
+  writeFileSync(join(copy, 'build/Release/start.node'), 'no library');
+  start('a damaged start.node');
+  rmSync(join(copy, 'build/Release/start.node'));
+  start('no start.node');
+});
+
+test('a build beside a program that runs: the program keeps what it has', (t) => {
+  const copy = copyInstallation(t);
+  // Compiles functions of main.cjs that were never called before, after the file has been replaced.
+  writeFileSync(
+    join(copy, 'program.lua'),
+    `local system = require 'system'
+     local filesystem = require 'filesystem'
+     local main = filesystem.path.new('${copy}/dist/main.cjs')
+     filesystem.remove(main)
+     local program = system.spawn{program = '/bin/sh', arguments = {'sh', '-c', 'echo nothing > ${copy}/dist/main.cjs'}}
+     program:wait()
+     print(string.format('%q %5.2f', 'a\\0b', math.pi), ('x'):rep(3, ','), table.concat({1, 2}, ';'))
+     print(pcall(string.rep))`,
+  );
+  const { stdout, stderr } = run(join(copy, 'bin/perilune'), join(copy, 'program.lua'));
+  assert.equal(stderr, '');
+  assert.match(stdout, /^"a\\0b" {2}3.14\tx,x,x\t1;2\nfalse\t.*bad argument #1 to 'rep'/);
 });
