@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { installed } from './machine.ts';
-import { type Contender, least, median, type Run, root, run } from './measure.ts';
+import { buildTool, type Contender, least, median, type Run, root, run } from './measure.ts';
 import { type Goal, goal, type Options, ratio, type Section, table, unmeasured } from './report.ts';
 
 const here = (name: string): string => join(root, 'bench/file', name);
@@ -15,6 +15,21 @@ function forget(path: string): void {
 }
 
 const DEPTHS = [1, 64];
+
+/** What each read of a slow disk takes. */
+const SLOW_MS = 20;
+
+/** @returns what the program prints, which reads a file of a FUSE server; or why there can be none */
+function onSlowDisk(megabytes: number, command: (path: string) => string[]): number[] | string {
+  const disk = join(folder, 'slow-disk');
+  mkdirSync(disk, { recursive: true });
+  const server = [buildTool('../test/support/slowfs.c'), disk, String(megabytes << 20)];
+  const inNamespace = ['unshare', '--user', '--map-root-user', '--mount', ...server];
+  const [unshare, ...args] = [...inNamespace, '0', 'true'];
+  if (spawnSync(unshare!, args).status !== 0) return 'FUSE can’t be mounted here';
+  const { out } = run([...inNamespace, String(SLOW_MS), ...command(join(disk, 'slow'))]);
+  return out.trim().split('\t').map(Number);
+}
 
 export function files(options: Options, progress: (line: string) => void): Section {
   const megabytes = options.quick ? 256 : 1024;
@@ -139,6 +154,9 @@ export function files(options: Options, progress: (line: string) => void): Secti
       const of = (i: number, n: number): string => median(samples.map((s) => s[i]!)).toFixed(n);
       tickRows.push([what, of(0, 2), of(1, 0), of(2, 2), of(3, 1)]);
     }
+    const slow = onSlowDisk(megabytes, (path) => lua('ticks.lua', path));
+    const cells = typeof slow === 'string' ? [slow, '', '', ''] : slow.map((n) => n.toFixed(2));
+    tickRows.push([`FUSE, each answer after ${SLOW_MS} ms`, ...cells]);
     return {
       title: 'Files',
       text: [

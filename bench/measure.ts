@@ -30,7 +30,14 @@ export interface Run extends Cost {
 /** Compile bench/`source` (C) into build/bench/, unless that is newer. @returns the program's path */
 export function buildTool(source: string): string {
   const from = join(import.meta.dirname, source);
-  const to = join(root, 'build/bench', source.replace(/\.c$/, '').replaceAll('/', '-'));
+  const to = join(
+    root,
+    'build/bench',
+    source
+      .replace(/\.c$/, '')
+      .replace(/^[./]+/, '')
+      .replaceAll('/', '-'),
+  );
   const built = statSync(to, { throwIfNoEntry: false });
   if (built && built.mtimeMs > statSync(from).mtimeMs) return to;
   mkdirSync(dirname(to), { recursive: true });
