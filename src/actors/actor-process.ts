@@ -1,11 +1,15 @@
 /** The process of an actor, as the VM that has made it knows it. */
 import type { Closable, IoGroup } from '../io/group.ts';
 import { SIGNALLED, type StartedProcess, signalName } from '../io/supervisor.ts';
+import type { Reports } from './reports.ts';
+import { type Death, tracing } from './trace.ts';
 
 export class ActorProcess implements Closable {
   readonly pid: number;
   private readonly started: StartedProcess;
   private readonly group: IoGroup;
+  /** For a trace: what it says. */
+  private readonly reports: Reports | undefined;
   /** Its parent may still signal it. */
   supervised = true;
   /** How it has ended: its exit code, or SIGNALLED + a signal. */
@@ -13,7 +17,8 @@ export class ActorProcess implements Closable {
   private readonly watchers = new Set<(reason: string | undefined) => void>();
 
   /** @param group  at whose end it is killed */
-  constructor(started: StartedProcess, group: IoGroup) {
+  constructor(started: StartedProcess, group: IoGroup, reports: Reports | undefined) {
+    this.reports = reports;
     this.pid = started.pid;
     this.started = started;
     this.group = group;
@@ -37,6 +42,7 @@ export class ActorProcess implements Closable {
   close(): void {
     this.group.delete(this);
     this.started.killAtOnce();
+    this.traceEnd('killed', 'its maker has ended');
   }
 
   onDeath(told: (reason: string | undefined) => void): void {
@@ -44,10 +50,23 @@ export class ActorProcess implements Closable {
     else told(reasonOf(this.status));
   }
 
+  private isTraced = false;
+
+  private traceEnd(how: Death, reason: string | undefined, code?: number): void {
+    if (this.isTraced) return;
+    this.isTraced = true;
+    this.reports?.finish();
+    const trace = tracing.on;
+    trace?.died(trace.actorOf(this), how, reason, { ...(code !== undefined && { code }) });
+  }
+
   private ended(status: number): void {
     this.status = status;
     this.group.delete(this);
-    for (const told of this.watchers) told(reasonOf(status));
+    const reason = reasonOf(status);
+    const code = status < SIGNALLED ? status : undefined;
+    this.traceEnd(code === undefined ? 'killed' : code === 0 ? 'ended' : 'error', reason, code);
+    for (const told of this.watchers) told(reason);
     this.watchers.clear();
   }
 }

@@ -24,5 +24,6 @@ export function spawnActor(parent: Vm, id: string, file: LuaValue, isMaster: boo
     throw thrown;
   }
   if (isMaster) parent.handOver(vm);
+  vm.traceSpawn(found.file, parent);
   return addressFor(vm.mailbox, parent);
 }

@@ -14,6 +14,7 @@ import { FileDescriptor } from './file-descriptor.ts';
 import { decodeFrame, type Frame, MAX_FRAME, MAX_MEMBERS, type Slot } from './frame.ts';
 import { IpcChannel } from './ipc-channel.ts';
 import type { Mailbox, Message, Owned, Source } from './mailbox.ts';
+import { type Tracer, tracing } from './trace.ts';
 
 /** One more than a frame may have: longer packets are seen to be. */
 const bytes = new Uint8Array(MAX_FRAME + 1);
@@ -27,11 +28,20 @@ const STREAK = 64;
 
 export class Inlet {
   readonly receiver: PacketReceiver;
+  /** For a trace: the actor that got the sending end, and what that is called there. */
+  givenTo = 0;
+  via = 0;
   private readonly inlets: Inlets;
 
   constructor(fd: number, inlets: Inlets, mailbox: Mailbox) {
     this.inlets = inlets;
     this.receiver = new PacketReceiver(fd, mailbox.holder.io, () => inlets.isReady(this));
+  }
+
+  traceAs(givenTo: number, via: number): void {
+    this.givenTo = givenTo;
+    this.via = via;
+    tracing.on?.leads(via, this.inlets.mailbox);
   }
 
   /** Nobody will send through it any more. */
@@ -41,7 +51,7 @@ export class Inlet {
 }
 
 export class Inlets implements Source {
-  private readonly mailbox: Mailbox;
+  readonly mailbox: Mailbox;
   private readonly all = new Set<Inlet>();
   /** Those that may have something, whose turn comes first in front; and all that no event is asked for. */
   private ready: Inlet[] = [];
@@ -132,12 +142,13 @@ export class Inlets implements Source {
       const message =
         packet.kind === 'packet' ? messageOf(bytes, packet.length, packet.fds) : undefined;
       if (message === undefined) {
+        if (packet.kind !== 'end') tracing.on?.malformed(this.mailbox, inlet.givenTo);
         this.remove(inlet);
         continue;
       }
       this.ready.push(inlet);
       this.streak++;
-      return message;
+      return tracing.on === undefined ? message : stamped(tracing.on, message, inlet);
     }
     return undefined;
   }
@@ -202,6 +213,15 @@ function messageOf(
   const table = new LuaTable();
   for (const { key, value } of frame.members) rawSet(table, key, valueOf(value));
   return { value: table, owned };
+}
+
+/** For a trace. @param from  who got the address, and has sent this unless it was given away */
+function stamped(trace: Tracer, message: Message, { givenTo: from, via }: Inlet): Message {
+  for (const object of from === 0 ? [] : message.owned) {
+    if (object instanceof IpcChannel)
+      trace.setEnd(object, { actor: from, request: 0, assumed: true });
+  }
+  return { ...message, stamp: { id: 0, from, via } };
 }
 
 function addressesAreSockets({ members }: Frame<Slot>, fds: readonly number[]): boolean {

@@ -6,6 +6,7 @@ import { duplicate } from '../io/owned-fd.ts';
 import { PacketSender } from '../io/packet.ts';
 import type { ActorProcess } from './actor-process.ts';
 import type { Holder, Owned } from './mailbox.ts';
+import { tracing } from './trace.ts';
 
 /** In messages: they belong to no VM. */
 const onTheirWay = new IoGroup();
@@ -30,7 +31,9 @@ export class IpcChannel extends Outside implements Owned {
 
   /** The same address, for a message. EMFILE */
   copy(): IpcChannel {
-    return new IpcChannel(duplicate(this.sender.fd));
+    const copy = new IpcChannel(duplicate(this.sender.fd));
+    tracing.on?.setEnd(copy, tracing.on.endOf(this));
+    return copy;
   }
 
   /** That of a message, which goes elsewhere in this process. @returns the number of its socket */

@@ -13,6 +13,7 @@ import { IpcChannel } from './ipc-channel.ts';
 import { Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
 import { RemoteMailbox } from './threads/hub.ts';
+import { tracing } from './trace.ts';
 
 /** What has a descriptor. */
 type Object = FileDescriptor | IpcChannel | Mailbox | RemoteMailbox;
@@ -34,8 +35,14 @@ export class Letter {
   private readonly ends: OwnedFd[] = [];
   private readonly inlets: Inlet[] = [];
 
-  /** @throws LuaError  EINVAL{arg=2}: it can't be sent; EBUSY; EMFILE */
-  constructor(value: LuaValue) {
+  private readonly to: number;
+
+  /**
+   * @param to  for a trace: the actor that it is sent to
+   * @throws LuaError  EINVAL{arg=2}: it can't be sent; EBUSY; EMFILE
+   */
+  constructor(value: LuaValue, to = 0) {
+    this.to = to;
     const isTable = value instanceof LuaTable;
     const members = isTable ? membersOf(value) : [{ key: '', value: partOf(value) }];
     const length = encodeFrame({ isTable, members }, frame);
@@ -55,8 +62,13 @@ export class Letter {
         const { sender, receiver } = packetPair();
         this.ends.push(new OwnedFd(sender, currentIo()));
         // Another thread sees the end of it when nobody has the other one.
-        if (object instanceof RemoteMailbox) object.feed(receiver);
-        else this.inlets.push(inletsOf(object).add(receiver));
+        const via = tracing.on?.viaOf(sender) ?? 0;
+        if (object instanceof RemoteMailbox) object.feed(receiver, this.to, via);
+        else {
+          const inlet = inletsOf(object).add(receiver);
+          inlet.traceAs(this.to, via);
+          this.inlets.push(inlet);
+        }
         this.fds.push(sender);
       }
     } catch (error) {

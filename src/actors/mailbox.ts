@@ -11,6 +11,7 @@ import type { Outside, Receiver } from '../fibers/waitable.ts';
 import type { IoGroup } from '../io/group.ts';
 import { type CoreName, codeError, coreError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
+import { type Stamp, tracing } from './trace.ts';
 
 /** A copy on its way, and what must be given back if it never arrives. */
 export interface Message {
@@ -19,6 +20,8 @@ export interface Message {
   readonly owned: readonly Owned[];
   /** It came from another thread. */
   readonly via?: Exported;
+  /** Of a message that is traced. */
+  readonly stamp?: Stamp;
 }
 
 /** Who receives: a VM. What its messages own ends with it, at the latest. */
@@ -113,8 +116,9 @@ export interface Sender extends Receiver {
   readonly message: Message;
 }
 
-/** A fiber waits until its message is taken. @returns undo: the message is discarded */
+/** A fiber waits until its message is taken by `to`. @returns undo: the message is discarded */
 export function waitForRoom(
+  to: Recipient,
   senders: WaitQueue<Sender>,
   waiter: Waiter,
   message: Message,
@@ -131,6 +135,7 @@ export function waitForRoom(
   return () => {
     if (waiter.settled) return;
     senders.remove(sender);
+    tracing.on?.dropped(to, message.stamp, 'its sender waits no longer');
     discard(message);
   };
 }
@@ -193,6 +198,7 @@ export class Mailbox implements Recipient {
     const receiver = this.stopListening();
     if (receiver === undefined) return;
     activity.count++;
+    tracing.on?.orphaned(this);
     receiver.fail(coreError(this.orphaned));
   }
 
@@ -213,14 +219,14 @@ export class Mailbox implements Recipient {
   /** Whatever the number of those that wait. */
   deliver(message: Message): void {
     activity.count++;
-    if (this.closed) return discard(message);
+    if (this.closed) return this.lose(message);
     const receiver = this.stopListening();
     if (receiver === undefined) this.queue.push(message);
     else receiver.wake(this.arrive(message));
   }
 
   awaitRoom(waiter: Waiter, message: Message): () => void {
-    return waitForRoom(this.senders, waiter, message);
+    return waitForRoom(this, this.senders, waiter, message);
   }
 
   onDeath(told: (reason: string | undefined) => void): () => void {
@@ -261,7 +267,10 @@ export class Mailbox implements Recipient {
     }
     const message = this.source?.next();
     if (message !== undefined) return { value: this.arrive(message) };
-    if (this.leaseCount === 0) throw coreError(this.orphaned);
+    if (this.leaseCount === 0) {
+      tracing.on?.orphaned(this);
+      throw coreError(this.orphaned);
+    }
     return undefined;
   }
 
@@ -326,7 +335,14 @@ export class Mailbox implements Recipient {
   private arrive(message: Message): LuaValue {
     for (const owned of message.owned) owned.adopt(this.holder);
     message.via?.taken();
+    tracing.on?.received(this, message.stamp, message.value);
     return message.value;
+  }
+
+  /** It is closed. */
+  private lose(message: Message): void {
+    tracing.on?.dropped(this, message.stamp, 'the receiver is closed');
+    discard(message);
   }
 
   /** No more messages, in either direction. */
@@ -339,9 +355,9 @@ export class Mailbox implements Recipient {
     this.source?.close();
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
       s.fail(coreError('channel_closed'));
-      discard(s.message);
+      this.lose(s.message);
     }
-    for (let i = this.head; i < this.queue.length; i++) discard(this.queue[i]!);
+    for (let i = this.head; i < this.queue.length; i++) this.lose(this.queue[i]!);
     this.queue.length = 0;
     this.head = 0;
   }

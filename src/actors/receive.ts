@@ -1,11 +1,12 @@
 /** Taking messages out of a mailbox, and putting them in, as fibers do. */
-import { Waiter } from '../fibers/fiber.ts';
+import { type Fiber, Waiter } from '../fibers/fiber.ts';
 import { park, suspend, suspensionPoint } from '../fibers/suspend.ts';
 import type { Outside } from '../fibers/waitable.ts';
 import { coreError } from '../runtime/error-code.ts';
 import type { Result } from '../runtime/value.ts';
 import type { TxChannel } from './address.ts';
 import type { Mailbox, Message } from './mailbox.ts';
+import { type Tracer, tracing } from './trace.ts';
 
 /**
  * The next message. Suspends until there is one.
@@ -29,8 +30,22 @@ export function sendTo(channel: TxChannel, make: () => Message): Result {
   const fiber = suspensionPoint();
   const { recipient } = channel;
   if (!channel.isOpen || recipient.closed) throw coreError('channel_closed');
+  if (tracing.on !== undefined) return sendTraced(tracing.on, fiber, channel, make());
   const message = make();
   if (recipient.offer(message)) return fiber.scheduler.yield(fiber);
+  return suspend((waiter) => {
+    waiter.waitsFor = channel;
+    return recipient.awaitRoom(waiter, message);
+  });
+}
+
+function sendTraced(trace: Tracer, fiber: Fiber, channel: TxChannel, made: Message): Result {
+  const { recipient } = channel;
+  const from = trace.actorOf(fiber.scheduler);
+  const to = trace.endOf(recipient);
+  const message = { ...made, stamp: trace.sent(from, to, made.value) };
+  if (recipient.offer(message)) return fiber.scheduler.yield(fiber);
+  trace.waits(message.stamp, to);
   return suspend((waiter) => {
     waiter.waitsFor = channel;
     return recipient.awaitRoom(waiter, message);

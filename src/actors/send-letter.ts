@@ -2,11 +2,12 @@
 
 import { currentFiber } from '../fibers/scheduler.ts';
 import { PENDING } from '../io/operation.ts';
-import { coreError } from '../runtime/error-code.ts';
+import { coreError, systemCategory } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
 import { begin, type Convert, end, raise } from './fiber-io.ts';
 import type { IpcChannel } from './ipc-channel.ts';
 import { Letter } from './letter.ts';
+import { tracing } from './trace.ts';
 
 const sent: Convert = (result) => (result >= 0 ? NONE : raise(result));
 
@@ -14,18 +15,33 @@ const sent: Convert = (result) => (result >= 0 ? NONE : raise(result));
 export function sendLetter(channel: IpcChannel, value: LuaValue): Result {
   const op = begin();
   if (!channel.isOpen) throw coreError('channel_closed');
-  const letter = new Letter(value);
+  const trace = tracing.on;
+  const to = trace?.endOf(channel);
+  const letter = new Letter(value, to?.actor);
   const { sender } = channel;
+  // First: the answer may be there before this goes on.
+  const stamp = trace?.sent(
+    trace.actorOf(currentFiber().scheduler),
+    to,
+    value,
+    trace.viaOfChannel(channel),
+  );
   op.owner = channel;
   const started = sender.sendPacket(op, letter.bytes, letter.length, letter.fds);
   if (started !== PENDING) {
     if (!letter.isPlain) letter.close(started >= 0);
+    if (started < 0) trace?.dropped(channel, stamp, brokenBy(started));
     const result = end(op, started, sent);
     return result === SUSPEND ? result : currentFiber().scheduler.yield(currentFiber());
   }
+  trace?.waits(stamp!, to);
   return end(op, started, (result) => {
     if (!letter.isPlain) letter.close(result >= 0);
+    if (result < 0) trace?.dropped(channel, stamp, brokenBy(result));
     if (result < 0 && !channel.isOpen) throw coreError('channel_closed');
     return sent(result, undefined);
   });
 }
+
+const brokenBy = (result: number): string =>
+  result < PENDING ? 'its sender waits no longer' : systemCategory.describe(-result);

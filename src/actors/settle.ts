@@ -46,5 +46,5 @@ export function endStuck(vms: readonly Vm[]): void {
   // A wait that claims to be for the outside world: there is nothing there any more.
   const ending = stuck.length > 0 ? stuck : vms;
   for (const vm of ending) vm.reportDeadlocks();
-  for (const vm of ending) vm.close();
+  for (const vm of ending) vm.close(undefined, 'deadlock');
 }

@@ -19,6 +19,8 @@ import { ALL_NAMESPACES } from '../sandbox/policy.ts';
 import { ActorProcess } from './actor-process.ts';
 import { IpcChannel } from './ipc-channel.ts';
 import { FilePath } from './modules.ts';
+import { openReports, type Reports } from './reports.ts';
+import { type TraceTask, tracing } from './trace.ts';
 import type { Vm } from './vm.ts';
 
 /** Of `subprocess`, checked. */
@@ -57,6 +59,8 @@ export interface ProcessTask {
   readonly environment: ProcessOptions['environment'];
   /** Absolute paths of files that need not be there, and their texts. */
   readonly sources: readonly (readonly [path: string, text: string])[];
+  /** The first packet of its inbox brings a socket for what it says. */
+  readonly trace: TraceTask | undefined;
 }
 
 /**
@@ -82,6 +86,7 @@ export function spawnProcess(
   const start = (cloneFlags: number): IpcChannel => {
     const task: ProcessTask = {
       ...place,
+      trace: undefined,
       suspendAll,
       init: options.init,
       initTimeout: options.initTimeout,
@@ -118,7 +123,12 @@ function startActor(
 ): IpcChannel {
   const { sender, receiver } = packetPair();
   let cwd: number | undefined;
+  let reports: Reports | undefined;
   try {
+    const actor = tracing.on?.newActor(task.file) ?? 0;
+    // What it needs to say something, system calls of its maker's choice may not allow.
+    const isFree = options.filter === undefined && options.init === undefined;
+    if (tracing.on !== undefined && isFree) reports = openReports(tracing.on, actor, sender);
     if (options.sandbox === undefined) cwd = currentDirectory();
     const process = startProcess(supervisorCommand(options), options.isolated, {
       cloneFlags,
@@ -127,20 +137,40 @@ function startActor(
       cwd,
       standard: options.standard,
       arg: options.arg,
-      body: Buffer.from(JSON.stringify(task)),
+      body: Buffer.from(JSON.stringify({ ...task, trace: reports?.task })),
     });
-    const actor = new ActorProcess(process, vm.io); // first: it is killed before it can see a closed channel
+    // First: it is killed before it can see a closed channel.
+    const actorProcess = new ActorProcess(process, vm.io, reports);
     const channel = new IpcChannel(sender, vm.io);
-    channel.process = actor;
+    channel.process = actorProcess;
     channel.missingWalls = missingWalls;
+    if (tracing.on !== undefined) traceProcess(vm, task.file, options, actor, channel);
+    reports?.begin();
     return channel;
   } catch (error) {
     closeAll([sender]);
+    reports?.close();
     throw error instanceof SupervisorGone ? endOfFile() : error;
   } finally {
     closeAll([receiver]);
     if (cwd !== undefined) closeSync(cwd);
   }
+}
+
+function traceProcess(
+  vm: Vm,
+  file: string,
+  { sandbox }: ProcessOptions,
+  actor: number,
+  channel: IpcChannel,
+): void {
+  const trace = tracing.on!;
+  const process = channel.process!;
+  for (const object of [process, channel]) trace.setEnd(object, { actor, request: 0 });
+  trace.spawned(actor, trace.actorOf(vm.scheduler), 'process', file, {
+    pid: process.pid,
+    ...(sandbox && { sandbox }),
+  });
 }
 
 type Placed = Pick<ProcessTask, 'file' | 'root' | 'id' | 'sources'>;

@@ -7,8 +7,7 @@ import { Mutex } from '../fibers/mutex.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
 import { formatTrace, type LuaError } from '../runtime/error.ts';
-import { readError } from '../runtime/error-code.ts';
-import { formatNumber } from '../runtime/number.ts';
+import { messageOf } from '../runtime/error-code.ts';
 import { addressOf } from '../runtime/ops.ts';
 import { LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
@@ -17,6 +16,7 @@ import { describeDeadlock, describeOrigin } from './fiber-dump.ts';
 import { type Lease, Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
 import type { ModuleLoader } from './modules.ts';
+import { type Death, tracing } from './trace.ts';
 
 /** What a VM starts with; made by `modules/all.ts`. */
 export interface Library {
@@ -111,11 +111,11 @@ export class Vm {
           true,
         );
         this.exitCode = 1;
-        this.close();
+        this.close(undefined, 'error');
       },
       bug: (thrown) => {
         host.bug(thrown); // first: the end of the last VM may be the end of the process
-        this.close();
+        this.close(undefined, 'error');
       },
     });
     owners.set(this.scheduler, this);
@@ -155,6 +155,7 @@ export class Vm {
   /** Run a program's root module. @throws LuaError  it can't be read or compiled */
   start(file: string, shown = file): void {
     this.run(this.modules.start(file, shown));
+    this.traceSpawn(file);
   }
 
   /** Its main fiber has been made. */
@@ -170,7 +171,7 @@ export class Vm {
       // The error of a main fiber ends the VM: its other fibers die without cleanup.
       this.reportPanic(`Main fiber from VM 0x${this.id.toString(16)}`, main.error);
       this.exitCode = 1;
-      this.close(messageOf(main.error.value));
+      this.close(messageOf(main.error.value), 'error');
     });
   }
 
@@ -222,12 +223,12 @@ export class Vm {
       });
       return;
     }
-    if (this.open) this.reportDeadlocks();
-    this.close();
+    const isDeadlock = this.open && this.reportDeadlocks();
+    this.close(undefined, isDeadlock ? 'deadlock' : 'ended');
   }
 
-  /** Where each fiber waits that nobody can wake, and for what. */
-  reportDeadlocks(): void {
+  /** Where each fiber waits that nobody can wake, and for what. @returns whether there are some */
+  reportDeadlocks(): boolean {
     const stuck: Fiber[] = [];
     const mutexes = new Set<Mutex>();
     for (const fiber of this.scheduler.alive) {
@@ -237,7 +238,7 @@ export class Vm {
       else if (target === undefined || fiber.detached) continue;
       stuck.push(fiber);
     }
-    if (stuck.length === 0) return;
+    if (stuck.length === 0) return false;
     let text = describeDeadlock(stuck);
     for (const mutex of [...mutexes].slice(0, MAX_MUTEXES))
       text += `\tNo scheduled fibers remaining to unlock mutex ${addressOf(mutex)}\n`;
@@ -245,16 +246,38 @@ export class Vm {
       `Possible deadlock(s) detected during VM 0x${this.id.toString(16)} shutdown:\n${text}`,
       true,
     );
+    return true;
+  }
+
+  /** For a trace: it has been made, by a VM of the same thread. */
+  traceSpawn(file: string, parent?: Vm): void {
+    const trace = tracing.on;
+    if (trace === undefined) return;
+    const actor = trace.newActor(file);
+    this.traceAs(actor);
+    const by = parent === undefined ? 0 : trace.actorOf(parent.scheduler);
+    trace.spawned(actor, by, 'same thread', file);
+  }
+
+  /** The number that it has in a trace. */
+  traceAs(actor: number): void {
+    tracing.on?.livesHere(actor, this.scheduler, this.mailbox, this.inbox);
   }
 
   /**
    * End the VM: its fibers die without cleanup, all that it has open is closed.
    * @param reason  the error that ends it
+   * @param how     for a trace
    */
-  close(reason?: string): void {
+  close(reason?: string, how: Death = 'ended'): void {
     if (!this.open) return;
     this.open = false;
     this.scheduler.reportFailures();
+    const trace = tracing.on;
+    trace?.died(trace.actorOf(this.scheduler), how, reason, {
+      code: this.exitCode,
+      vm: `0x${this.id.toString(16)}`,
+    });
     this.scheduler.close();
     this.io.closeAll();
     this.mailbox.end(reason);
@@ -264,14 +287,6 @@ export class Vm {
     this.onExit?.(this.exitCode);
     this.host.ended(this);
   }
-}
-
-/** What a report says of an error. No metamethods: no fiber is there to run them. */
-function messageOf(value: LuaValue): string {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number') return formatNumber(value);
-  const error = readError(value);
-  return error === undefined ? '' : error.category.describe(error.code);
 }
 
 const traceOf = ({ trace }: LuaError): string =>

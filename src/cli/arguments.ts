@@ -1,6 +1,8 @@
 /** The command line. Program arguments come after `--`. */
+import type { Selection } from '../actors/trace-diagram.ts';
 
 export const USAGE = `Usage: perilune [OPTION]... FILE [-- ARG...]
+       perilune trace [OPTION]... TRACE
 
 Runs the Lua program FILE (a directory stands for its init.lua).
 
@@ -15,6 +17,15 @@ Runs the Lua program FILE (a directory stands for its init.lua).
                            timers on a virtual clock
   --fiber-dump             on Ctrl-C, or when fibers are left at the end: print them all (SIGUSR1
                            does so at any time)
+  --trace-actors TRACE     write what actors do to TRACE: who was made, who sent what to whom, who
+                           died and why; a line of JSON each
+
+perilune trace draws a TRACE as a sequence diagram (SVG, on the standard output):
+  -o SVG                   into this file
+  --from T, --to T         what was between these times, in seconds
+  --actor NAME             what this actor (words#2) did and was told; may be repeated
+  --most N                 so many events (default 200), from the first
+  --actors N               so many actors, others together (default 20)
 
 Environment (each also as EMILUA_…):
   PERILUNE_PATH            directories of external packages, separated by colons
@@ -35,7 +46,10 @@ export type Invocation =
       suspendAll: boolean;
       testSchedule: number | undefined;
       fiberDump: boolean;
-    };
+      /** Where what actors do is written. */
+      trace: string | undefined;
+    }
+  | { do: 'trace'; file: string; out: string | undefined; selection: Selection };
 
 const fail = (message: string): Invocation => ({ do: 'fail', message });
 
@@ -47,6 +61,8 @@ export function parseArguments(argv: readonly string[]): Invocation {
   let suspendAll = false;
   let testSchedule: number | undefined;
   let fiberDump = false;
+  let trace: string | undefined;
+  if (argv[0] === 'trace') return parseTrace(argv.slice(1));
   for (let i = 0; i < argv.length; i++) {
     const arg = argv[i]!;
     if (arg === '--') {
@@ -63,6 +79,9 @@ export function parseArguments(argv: readonly string[]): Invocation {
       if (value === undefined || !/^\d{1,9}$/.test(value))
         return fail('--test-schedule needs a number');
       testSchedule = Number(value);
+    } else if (arg === '--trace-actors' || arg.startsWith('--trace-actors=')) {
+      trace = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
+      if (trace === undefined || trace === '') return fail('--trace-actors needs a file');
     } else if (arg === '--compile') {
       const target = argv[i + 1];
       return target === undefined
@@ -80,5 +99,54 @@ export function parseArguments(argv: readonly string[]): Invocation {
     else return fail(`unexpected argument '${arg}' (program arguments come after --)`);
   }
   if (file === undefined) return fail('no program given (try --help)');
-  return { do: 'run', file, args, context, concurrencyHint, suspendAll, testSchedule, fiberDump };
+  return {
+    do: 'run',
+    file,
+    args,
+    context,
+    concurrencyHint,
+    suspendAll,
+    testSchedule,
+    fiberDump,
+    trace,
+  };
 }
+
+/** `perilune trace …` */
+function parseTrace(argv: readonly string[]): Invocation {
+  let file: string | undefined;
+  let out: string | undefined;
+  const selection: { -readonly [K in keyof Selection]: Selection[K] } & { actors: string[] } = {
+    from: 0,
+    to: Infinity,
+    actors: [],
+    mostEvents: 200,
+    mostActors: 20,
+  };
+  for (let i = 0; i < argv.length; i++) {
+    const arg = argv[i]!;
+    if (arg === '-h' || arg === '--help') return { do: 'help' };
+    const [, name, joined] = /^(-o|--\w+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (name === undefined) {
+      if (arg.startsWith('-')) return fail(`unknown option '${arg}'`);
+      if (file !== undefined) return fail(`unexpected argument '${arg}'`);
+      file = arg;
+      continue;
+    }
+    if (!TRACE_OPTIONS.includes(name)) return fail(`unknown option '${arg}'`);
+    const value = joined ?? argv[++i];
+    if (value === undefined || value === '') return fail(`${name} needs a value`);
+    if (name === '-o') out = value;
+    else if (name === '--actor') selection.actors.push(value);
+    else if (!/^\d{1,9}(\.\d*)?$/.test(value)) return fail(`${name} needs a number`);
+    else if (name === '--from') selection.from = Number(value);
+    else if (name === '--to') selection.to = Number(value);
+    else if (!(Number(value) >= 1)) return fail(`${name} needs a number from 1`);
+    else if (name === '--most') selection.mostEvents = Math.floor(Number(value));
+    else selection.mostActors = Math.floor(Number(value));
+  }
+  if (file === undefined) return fail('no trace given (perilune trace FILE)');
+  return { do: 'trace', file, out, selection };
+}
+
+const TRACE_OPTIONS = ['-o', '--actor', '--from', '--to', '--most', '--actors'];

@@ -9,7 +9,9 @@ import { ModuleLoader, presetSource } from '../actors/modules.ts';
 import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
 import type { ProcessTask } from '../actors/subprocess.ts';
+import { startProcessTrace, type Tracer } from '../actors/trace.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
+import { takeDescriptor } from '../io/packet.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
 import { describeBug, toLuaError } from '../runtime/error.ts';
@@ -109,6 +111,15 @@ function readTask({ body, bodyFile }: Task): ProcessTask {
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as ProcessTask;
 }
 
+/** For a trace: what goes on here is said through a socket, which comes before all messages. */
+function beginTrace({ trace }: ProcessTask): Tracer | undefined {
+  const fd = trace && takeDescriptor(INBOX_FD);
+  if (trace === undefined || fd === undefined) return undefined;
+  const tracer = startProcessTrace(trace, fd);
+  process.on('exit', (code) => tracer.end(code));
+  return tracer;
+}
+
 function runActor(task: ProcessTask): void {
   const output = new StandardOutput();
   // Node's own end waits for threads that the fork has left behind.
@@ -141,12 +152,16 @@ function runActor(task: ProcessTask): void {
   setEnvironment(Buffer.from(variables, 'latin1'));
   setArguments(['', '']);
 
+  const trace = beginTrace(task);
   const vm = new Vm(library, host);
+  if (trace !== undefined) vm.traceAs(trace.newActor(task.file));
   vm.modules = new ModuleLoader(vm, 'worker', searchPath());
   const { siblings } = vm;
   process.on('beforeExit', () => settle(siblings));
   for (const [path, text] of task.sources) presetSource(path, text);
-  inletsOf(vm.mailbox).add(INBOX_FD);
+  inletsOf(vm.mailbox)
+    .add(INBOX_FD)
+    .traceAs(0, task.trace?.via ?? 0);
   const { file, id } = task;
   const root = task.root === '' ? dirname(file) : task.root;
   try {

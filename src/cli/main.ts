@@ -1,5 +1,5 @@
 /** `perilune`: options in, exit code out. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
@@ -8,6 +8,7 @@ import { ModuleLoader } from '../actors/modules.ts';
 import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
+import { reasonOf, startTrace, tracing } from '../actors/trace.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
@@ -23,7 +24,7 @@ import {
   searchPath,
   WARNING,
 } from './environment.ts';
-import { reportTo, StandardOutput, writeError } from './output.ts';
+import { reportTo, reportTrace, StandardOutput, writeError } from './output.ts';
 
 declare const PERILUNE_VERSION: string | undefined;
 
@@ -48,6 +49,9 @@ function main(argv: readonly string[]): void {
     case 'compile':
       printCompiled(invocation.file);
       return;
+    case 'trace':
+      drawTrace(invocation);
+      return;
     case 'run':
       run(invocation);
   }
@@ -64,6 +68,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   if (settings.level >= WARNING) {
     for (const text of settings.warnings) writeError(`<${WARNING}>perilune: ${text}\n`);
   }
+  const trace = openTrace(invocation);
   const host: VmHost = {
     report: reportTo(output, settings),
     ended: (ended) => {
@@ -81,6 +86,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     flush: () => output.flush(),
   };
   process.on('uncaughtException', host.bug);
+  if (trace !== undefined) process.on('exit', (code) => trace.end(code));
   const vm = new Vm(library, host);
   vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
   setArguments([commandName(), invocation.file, ...invocation.args]);
@@ -94,6 +100,18 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
     writeError(`Error starting the lua VM: ${messageOf(toLuaError(thrown))}\n`);
     process.exitCode = 1;
     vm.forget();
+  }
+}
+
+/** `--trace-actors`: without the file there is no program. */
+function openTrace({ trace, file }: { trace: string | undefined; file: string }) {
+  if (trace === undefined) return undefined;
+  tracing.failed = reportTrace;
+  try {
+    return startTrace(trace, file);
+  } catch (fault) {
+    writeError(`perilune: cannot write a trace to ${trace}: ${reasonOf(fault)}\n`);
+    process.exit(1);
   }
 }
 
@@ -153,6 +171,34 @@ function printCompiled(argument: string): void {
     writeError(`perilune: ${message}\n`);
     process.exitCode = 1;
   }
+}
+
+/** `perilune trace` */
+function drawTrace({ file, out, selection }: Extract<Invocation, { do: 'trace' }>): void {
+  // Loaded when it is wanted.
+  import('../actors/trace-diagram.ts').then(({ drawFile, TraceError }) => {
+    const attempt = <T>(what: string, body: () => T): T | undefined => {
+      try {
+        return body();
+      } catch (thrown) {
+        if (!(thrown instanceof TraceError) && !isSystemFault(thrown)) throw thrown;
+        const reason = isSystemFault(thrown) ? reasonOf(thrown) : thrown.message;
+        writeError(`perilune: ${what}: ${reason}\n`);
+        process.exitCode = 1;
+        return undefined;
+      }
+    };
+    const drawing = attempt(`cannot draw ${file}`, () => drawFile(file, selection));
+    if (drawing === undefined) return;
+    for (const note of drawing.notes) writeError(`perilune: ${file}: ${note}\n`);
+    if (out !== undefined) {
+      attempt(`cannot write ${out}`, () => writeFileSync(toSystem(out), drawing.svg));
+      return;
+    }
+    const output = new StandardOutput();
+    output.write(Buffer.from(drawing.svg, 'utf8').toString('latin1'));
+    output.flush();
+  });
 }
 
 const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>

@@ -48,6 +48,9 @@ export function writeError(text: string): void {
   writeAll(2, Buffer.from(text, 'latin1'));
 }
 
+/** A trace of actors can't be written any more. */
+export const reportTrace = (message: string): void => writeError(`perilune: ${message}\n`);
+
 let endsWithReader = true;
 
 /** Nobody need read what this process writes: it is no part of a pipeline. */

@@ -10,12 +10,13 @@ import {
   tellPrint,
   tellReport,
 } from '../actors/threads/pool.ts';
+import { tracing } from '../actors/trace.ts';
 import type { Vm, VmHost } from '../actors/vm.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
 import { exitNow } from '../sandbox/child.ts';
 import { reportSettings } from './environment.ts';
-import { reportTo, StandardOutput } from './output.ts';
+import { reportTo, reportTrace, StandardOutput } from './output.ts';
 
 /** sysexits(3): an internal software error. */
 const EX_SOFTWARE = 70;
@@ -38,6 +39,7 @@ const host: VmHost = {
   flush: () => output.flush(),
 };
 setArguments(data.arguments);
+tracing.failed = reportTrace;
 const endThread = process.exit.bind(process, 0);
 joinThreads(data, { library, host, siblings, searchPath: data.searchPath }, () =>
   onceReaped(endThread),
@@ -47,7 +49,11 @@ joinThreads(data, { library, host, siblings, searchPath: data.searchPath }, () =
 process.on('uncaughtException', host.bug);
 process.on('beforeExit', () => settle(siblings));
 // To a program these are the end of the process.
-process.exit = (code) => exitNow(Number(code ?? 0));
+process.exit = (code) => {
+  const number = Number(code ?? 0);
+  tracing.on?.end(number);
+  return exitNow(number);
+};
 process.abort = () => {
   process.kill(process.pid, 'SIGABRT');
   return exitNow(EX_SOFTWARE);

@@ -150,6 +150,19 @@ export class PacketReceiver implements EventTarget, Closable {
   }
 }
 
+/** Send a descriptor alone, with room for it in the socket. @returns -errno, or ≥ 0 */
+export function giveDescriptor(socket: Fd, fd: Fd): number {
+  const byte = new Uint8Array(1);
+  return sendmsgUnix(socket, byte, 0, 1, MSG_DONTWAIT, undefined, Int32Array.of(fd));
+}
+
+/** What `giveDescriptor` has sent; undefined: that is not what there is. */
+export function takeDescriptor(socket: Fd): Fd | undefined {
+  const out = new Int32Array(PACKET_FDS + 1);
+  const length = receivePacket(socket, new Uint8Array(1), out);
+  return length === 1 && out[PACKET_FD_COUNT] === 1 ? out[PACKET_FDS]! : undefined;
+}
+
 export function closeAll(fds: readonly Fd[]): void {
   for (const fd of fds) close(fd);
 }

@@ -1,6 +1,7 @@
 /** `require 'inbox'`: the receiving end of the VM. */
 import { Inbox } from '../actors/message.ts';
 import { receiveFrom } from '../actors/receive.ts';
+import { tracing } from '../actors/trace.ts';
 import { badArgument } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { type LuaModule, luaType } from './define.ts';
@@ -18,6 +19,7 @@ luaType('rx-channel', Inbox, {
   methods: {
     receive,
     close: ({ mailbox }) => {
+      if (!mailbox.closed) tracing.on?.did('close', tracing.on.actorOf(mailbox));
       mailbox.close();
       return NONE;
     },

@@ -4,7 +4,7 @@ import { TxChannel } from '../actors/address.ts';
 import { FileDescriptor, Spent } from '../actors/file-descriptor.ts';
 import { inletsOf } from '../actors/inlets.ts';
 import { IpcChannel } from '../actors/ipc-channel.ts';
-import { Mailbox } from '../actors/mailbox.ts';
+import { Mailbox, type Message, type Owned } from '../actors/mailbox.ts';
 import { makeMessage, makeRequest } from '../actors/message.ts';
 import { FilePath } from '../actors/modules.ts';
 import { receiveFrom, sendTo } from '../actors/receive.ts';
@@ -12,10 +12,12 @@ import { filterBytes } from '../actors/seccomp-filter.ts';
 import { sendLetter } from '../actors/send-letter.ts';
 import { type ProcessOptions, spawnProcess } from '../actors/subprocess.ts';
 import { addThreads, spawnInThread, threadFor } from '../actors/threads/pool.ts';
+import { tracing } from '../actors/trace.ts';
 import { currentVm, type Vm } from '../actors/vm.ts';
 import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import type { Outside } from '../fibers/waitable.ts';
+import { signalName } from '../io/supervisor.ts';
 import { startTimer } from '../io/timer.ts';
 import { decodeBytes } from '../runtime/bytes.ts';
 import { suspendIn } from '../runtime/call.ts';
@@ -208,6 +210,8 @@ function request(self: Outside, args: LuaValue[], send: Send): Result {
   const fiber = currentFiber();
   const answer = new Mailbox(currentVm(), 'channel_closed');
   answer.highWater = 1;
+  const trace = tracing.on;
+  trace?.asks(answer, trace.actorOf(fiber.scheduler));
   const deadline =
     args[1] === undefined ? undefined : startDeadline(fiber, checkDuration(args[1], 3, 'request'));
   const close = (r: Result): Result => {
@@ -216,6 +220,7 @@ function request(self: Outside, args: LuaValue[], send: Send): Result {
     return r;
   };
   const fail = (thrown: unknown): never => {
+    trace?.unanswered(answer, thrown);
     close(NONE);
     throw thrown;
   };
@@ -282,13 +287,34 @@ function monitor(self: TxChannel): Result {
   // A message will come: whoever waits for it isn't told that nobody can send.
   mailbox.retain();
   const { recipient } = self;
+  traceAct('monitor', recipient);
   recipient.onDeath((reason) => {
     // Made now: who watches an actor doesn't keep it from learning that nobody can send to it.
     const channel = new TxChannel(recipient);
-    mailbox.deliver({ value: tableOf({ down: true, channel, reason }), owned: [channel] });
+    mailbox.deliver(ending(recipient, mailbox, channel, reason, [channel]));
     mailbox.release();
   });
   return NONE;
+}
+
+/** What who watches `dead` is told. */
+function ending(
+  dead: object,
+  to: Mailbox,
+  channel: LuaValue,
+  reason: string | undefined,
+  owned: readonly Owned[] = [],
+): Message {
+  const value = tableOf({ down: true, channel, reason });
+  const trace = tracing.on;
+  if (trace === undefined) return { value, owned };
+  return { value, owned, stamp: trace.told(trace.endOf(dead), to, reason) };
+}
+
+/** For a trace: what the VM whose code runs does to an actor. */
+function traceAct(event: string, whom: object, more?: string): void {
+  const trace = tracing.on;
+  trace?.did(event, trace.actorOf(currentFiber().scheduler), trace.endOf(whom), more);
 }
 
 // ── in another process ─────────────────────────────────────────────────────────────────────────────
@@ -301,6 +327,7 @@ function kill(self: IpcChannel, signal: LuaValue): Result {
   const number = signal ?? SIGKILL;
   if (!Number.isInteger(number)) throw badArgument(2);
   self.process.kill(number);
+  traceAct('kill', self, `,"signal":"${signalName(number)}"`);
   if (number === SIGKILL) self.close();
   return NONE;
 }
@@ -308,6 +335,7 @@ function kill(self: IpcChannel, signal: LuaValue): Result {
 function detach(self: IpcChannel): Result {
   if (self.process?.supervised !== true) throw badArgument(1);
   self.process.detach();
+  traceAct('detach', self);
   return NONE;
 }
 
@@ -322,10 +350,10 @@ function monitorProcess(self: IpcChannel): Result {
   if (self.process === undefined) throw codeError('EPERM');
   const { mailbox } = currentVm();
   const ended = inletsOf(mailbox).expect();
+  traceAct('monitor', self);
+  const { process } = self;
   const known = new WeakRef(self); // what is forgotten is closed, watched or not
-  self.process.onDeath((reason) => {
-    ended({ value: tableOf({ down: true, channel: known.deref(), reason }), owned: [] });
-  });
+  process.onDeath((reason) => ended(ending(process, mailbox, known.deref(), reason)));
   return NONE;
 }
 
@@ -342,6 +370,7 @@ export function defineChannels(): void {
         return sendLetter(self, args[0]);
       },
       close: (self) => {
+        if (self.isOpen) traceAct('close', self);
         self.close();
         return NONE;
       },
@@ -359,6 +388,7 @@ export function defineChannels(): void {
       request: requestHere,
       monitor,
       close: (self) => {
+        if (self.isOpen) traceAct('close', self.recipient);
         self.close();
         return NONE;
       },

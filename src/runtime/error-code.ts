@@ -3,6 +3,7 @@
  * categories that the runtime itself raises. Codes of the generic and system categories are errnos.
  */
 import { LuaError, traceForError } from './error.ts';
+import { formatNumber } from './number.ts';
 import { LuaTable, property, rawGetString, setField } from './table.ts';
 import { type LuaFunction, type LuaValue, Userdata } from './value.ts';
 
@@ -170,3 +171,11 @@ setField(errorMeta, '__index', ((_self: LuaValue, key: LuaValue) =>
     : undefined) as LuaFunction);
 property('code');
 property('category');
+
+/** What a report says of an error. No metamethods: no fiber is there to run them. */
+export function messageOf(value: LuaValue): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return formatNumber(value);
+  const error = readError(value);
+  return error === undefined ? '' : error.category.describe(error.code);
+}

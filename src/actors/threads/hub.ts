@@ -24,6 +24,7 @@ import {
   waitForRoom,
 } from '../mailbox.ts';
 import { endStuck, orphanAlone } from '../settle.ts';
+import { type Stamp, tracing } from '../trace.ts';
 import type { Vm } from '../vm.ts';
 import { type Address, AWAKE, type SharedMemory, slotOf } from './memory.ts';
 import { type Directory, FrameReader, FrameWriter } from './wire.ts';
@@ -93,6 +94,7 @@ class Link implements Exported {
     this.address = address;
     mailbox.retain();
     mailbox.exported = this;
+    hub.memory.setEnd(address, tracing.on?.endOf(mailbox));
     this.limitChanged();
     if (mailbox.closed) hub.memory.close(address);
   }
@@ -204,7 +206,7 @@ export class RemoteMailbox implements Recipient {
   }
 
   awaitRoom(waiter: Waiter, message: Message): () => void {
-    const undo = waitForRoom(this.senders, waiter, message);
+    const undo = waitForRoom(this, this.senders, waiter, message);
     this.admit();
     return undo;
   }
@@ -234,6 +236,7 @@ export class RemoteMailbox implements Recipient {
   private failSenders(): void {
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
       s.fail(coreError('channel_closed'));
+      tracing.on?.dropped(this, s.message.stamp, 'the receiver is closed');
       discard(s.message);
     }
   }
@@ -251,10 +254,16 @@ export class RemoteMailbox implements Recipient {
     return () => this.watchers.delete(told);
   }
 
-  /** Messages of a process are to reach it, too. @param fd  their receiving end, which is its owner's from now on */
-  feed(fd: number): void {
+  /**
+   * Messages of a process are to reach it, too.
+   * @param fd       their receiving end, which is its owner's from now on
+   * @param givenTo  for a trace: the actor that gets the sending end, and what that is called there
+   */
+  feed(fd: number, givenTo: number, via: number): void {
     const { hub, address } = this;
-    hub.send(slotOf(address), hub.frame(INLET).integer(address).descriptor(fd).frame);
+    const frame = hub.frame(INLET).integer(address).descriptor(fd);
+    if (tracing.on !== undefined) frame.integer(givenTo).text(`${via}`);
+    hub.send(slotOf(address), frame.frame);
   }
 
   died(reason: string | undefined): void {
@@ -320,8 +329,10 @@ export class Hub implements Directory {
     const { writer } = this;
     try {
       writer.begin(MESSAGE).integer(address).value(message.value);
+      if (tracing.on !== undefined) writer.stamp(message.stamp);
     } catch (thrown) {
       writer.abandon();
+      tracing.on?.dropped(this.memory.endOf(address), message.stamp, 'it could not be sent');
       discard(message);
       this.unclaim(address);
       throw thrown;
@@ -369,8 +380,9 @@ export class Hub implements Directory {
     reader.begin(frame);
     const kind = reader.byte();
     if (kind === MESSAGE) {
-      reader.integer();
-      discard(reader.message());
+      const address = reader.integer();
+      const message = reader.message();
+      this.lost(address, message, tracing.on === undefined ? undefined : reader.stamp());
     } else if (kind === INLET) {
       reader.integer();
       reader.descriptor().discard();
@@ -484,12 +496,14 @@ export class Hub implements Directory {
     const kind = reader.byte();
     switch (kind) {
       case MESSAGE: {
-        const link = this.links.get(reader.integer());
+        const address = reader.integer();
+        const link = this.links.get(address);
         const message = reader.message();
+        const stamp = tracing.on === undefined ? undefined : reader.stamp();
         reader.end();
-        if (link === undefined) discard(message);
+        if (link === undefined) this.lost(address, message, stamp);
         else {
-          link.deliver({ ...message, via: link });
+          link.deliver({ ...message, via: link, ...(stamp && { stamp }) });
           link.check();
         }
         break;
@@ -507,7 +521,10 @@ export class Hub implements Directory {
         const link = this.links.get(reader.integer());
         const fd = reader.descriptor();
         if (link === undefined || link.mailbox.closed) fd.discard();
-        else inletsOf(link.mailbox).add(fd.take());
+        else {
+          const inlet = inletsOf(link.mailbox).add(fd.take());
+          if (tracing.on !== undefined) inlet.traceAs(reader.integer(), Number(reader.text()));
+        }
         break;
       }
       case ROOM:
@@ -530,6 +547,12 @@ export class Hub implements Directory {
       default:
         this.chores.frame(kind, reader, from);
     }
+  }
+
+  /** Its receiver is gone. */
+  private lost(address: Address, message: Pick<Message, 'value' | 'owned'>, stamp?: Stamp): void {
+    tracing.on?.dropped(this.memory.endOf(address), stamp, 'the receiver is gone');
+    discard(message);
   }
 
   // ── mailboxes ──
@@ -579,6 +602,7 @@ export class Hub implements Directory {
     let remote = this.remotes.get(address);
     if (remote === undefined) {
       remote = new RemoteMailbox(this, address, watches);
+      tracing.on?.setEnd(remote, this.memory.endOf(address));
       this.remotes.set(address, remote);
     }
     return remote;
@@ -700,6 +724,7 @@ export class Hub implements Directory {
    */
   bury(slot: number, reason: string): void {
     const { memory } = this;
+    tracing.on?.threadLost(slot, reason);
     memory.end(slot);
     const pieces = new Map<number, Buffer[]>();
     for (;;) {

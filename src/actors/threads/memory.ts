@@ -13,6 +13,8 @@
  * - COUNT: messages of other threads that have been sent and not been received. Up to LIMIT another may be.
  */
 
+import type { End } from '../trace.ts';
+
 /** Threads at once; mailboxes of one that others know; bytes that wait for one. */
 export const SLOTS = 128;
 export const ENTRIES = 16384;
@@ -56,6 +58,9 @@ const E_LIMIT = 2;
 const E_REFERENCES = 3;
 /** Bits, by slot % 32, of threads that wait for room. */
 const E_WANTED = 4;
+/** For a trace: whose mailbox it is, and of which request. */
+const E_ACTOR = 5;
+const E_REQUEST = 6;
 const ENTRY_WORDS = 8;
 
 const E_FREE = 0;
@@ -390,6 +395,20 @@ export class SharedMemory {
       this.close(address);
       if (this.references(address) === 0) this.freeClosed(address);
     }
+  }
+
+  /** For a trace. */
+  setEnd(address: Address, end: End | undefined): void {
+    if (end === undefined) return;
+    Atomics.store(this.words, this.entryWord(address, E_ACTOR), end.actor);
+    Atomics.store(this.words, this.entryWord(address, E_REQUEST), end.request);
+  }
+
+  endOf(address: Address): End {
+    return {
+      actor: Atomics.load(this.words, this.entryWord(address, E_ACTOR)),
+      request: Atomics.load(this.words, this.entryWord(address, E_REQUEST)),
+    };
   }
 
   references(address: Address): number {

@@ -13,6 +13,7 @@ import { addressFor, type TxChannel } from '../address.ts';
 import { ModuleLoader, presetSource } from '../modules.ts';
 import { getArguments } from '../program.ts';
 import { otherThreads } from '../settle.ts';
+import { startThreadTrace, type TraceShare, tracing } from '../trace.ts';
 import { countVmsFrom, type Library, population, Vm, type VmHost } from '../vm.ts';
 import { BUG, type Chores, EXIT_CODE, Hub, PRINT, REPORT, SPAWN, START } from './hub.ts';
 import { makeSharedMemory, SharedMemory } from './memory.ts';
@@ -38,6 +39,7 @@ export interface ThreadData {
   readonly searchPath: readonly string[];
   readonly arguments: readonly string[];
   readonly sendsOutput: boolean;
+  readonly trace: TraceShare | undefined;
 }
 
 let hub: Hub | undefined;
@@ -126,12 +128,20 @@ export function spawnInThread(
     if (memory.isAlive(slot)) own.ringAll([slot]);
     throw thrown;
   }
+  const trace = tracing.on;
+  const actor = trace?.newActor(found.file) ?? 0;
+  if (trace !== undefined) {
+    memory.setEnd(address, { actor, request: 0 });
+    trace.livesIn(actor, slot);
+    trace.spawned(actor, trace.actorOf(parent.scheduler), 'thread', found.file, { thread: slot });
+  }
   const channel = addressFor(own.remoteAt(address, true), parent);
   const frame = own
     .frame(SPAWN)
     .integer(address)
     .byte(wanted.isMaster ? 1 : 0)
-    .byte(state.suspendAll ? 1 : 0);
+    .byte(state.suspendAll ? 1 : 0)
+    .integer(actor);
   for (const text of [found.file, found.root, id, source]) frame.text(text);
   own.send(slot, frame.frame);
   if (wanted.isMaster) parent.isMaster = false;
@@ -187,6 +197,7 @@ function startWorker(slot: number): boolean {
     searchPath: place!.searchPath,
     arguments: getArguments(),
     sendsOutput: threadProgram.sendsOutput,
+    trace: tracing.on?.share,
   };
   let worker: Worker;
   try {
@@ -243,6 +254,7 @@ function makeVm(reader: FrameReader, from: number): void {
   const address = reader.integer();
   const isMaster = reader.byte() === 1;
   state.suspendAll = reader.byte() === 1;
+  const actor = reader.integer();
   const file = reader.text();
   const root = reader.text();
   const id = reader.text();
@@ -250,6 +262,7 @@ function makeVm(reader: FrameReader, from: number): void {
   reader.end();
   const vm = new Vm(library, host, { siblings });
   vm.isMaster = isMaster;
+  vm.traceAs(actor);
   hub!.linkAt(vm.mailbox, address, from);
   vm.modules = new ModuleLoader(vm, 'worker', searchPath);
   try {
@@ -269,6 +282,7 @@ let leave: (() => void) | undefined;
  */
 export function joinThreads(data: ThreadData, here: Place, end: () => void): void {
   const memory = new SharedMemory(data.shared);
+  if (data.trace !== undefined) startThreadTrace(data.trace, data.slot);
   place = here;
   leave = end;
   countVmsFrom(1 + data.slot * VM_IDS);

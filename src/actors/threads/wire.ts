@@ -17,6 +17,7 @@ import { TxChannel } from '../address.ts';
 import { FileDescriptor, fdOnItsWay } from '../file-descriptor.ts';
 import { IpcChannel } from '../ipc-channel.ts';
 import type { Owned, Recipient } from '../mailbox.ts';
+import { type End, type Stamp, tracing } from '../trace.ts';
 import type { Address } from './memory.ts';
 
 /** Mailboxes of this thread and of others. */
@@ -149,7 +150,10 @@ export class FrameWriter {
   /** What it owns is the frame's from now on. */
   private object(v: LuaValue): this {
     if (v instanceof FileDescriptor) return this.byte(DESCRIPTOR).descriptor(v.leave());
-    if (v instanceof IpcChannel) return this.byte(SOCKET).descriptor(v.leave());
+    if (v instanceof IpcChannel) {
+      this.byte(SOCKET).descriptor(v.leave());
+      return tracing.on === undefined ? this : this.end(tracing.on.endOf(v));
+    }
     if (!(v instanceof TxChannel)) throw new TypeError('not the value of a message');
     const address = this.directory.addressOf(v.recipient);
     this.addresses.push(address);
@@ -160,6 +164,16 @@ export class FrameWriter {
   descriptor(fd: number): this {
     this.descriptors.push(fd);
     return this.integer(fd);
+  }
+
+  // ── for a trace ──
+
+  stamp(stamp: Stamp | undefined): this {
+    return this.integer(stamp?.id ?? 0).integer(stamp?.from ?? 0);
+  }
+
+  private end(end: End | undefined): this {
+    return this.integer(end?.actor ?? 0).byte(end?.assumed === true ? 1 : 0);
   }
 
   /** It can't be finished: what went into it is nobody's. */
@@ -250,7 +264,7 @@ export class FrameReader {
       case DESCRIPTOR:
         return this.own(this.descriptor());
       case SOCKET:
-        return this.own(new IpcChannel(this.integer()));
+        return this.own(this.socket());
       case CHANNEL: {
         const address = this.integer();
         const channel = new TxChannel(this.directory.recipientAt(address));
@@ -260,6 +274,16 @@ export class FrameReader {
       default:
         throw new TypeError(`a frame with the tag ${tag}`);
     }
+  }
+
+  private socket(): IpcChannel {
+    const channel = new IpcChannel(this.integer());
+    tracing.on?.setEnd(channel, { actor: this.integer(), request: 0, assumed: this.byte() === 1 });
+    return channel;
+  }
+
+  stamp(): Stamp {
+    return { id: this.integer() >>> 0, from: this.integer() };
   }
 
   private array(): LuaTable {

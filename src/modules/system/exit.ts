@@ -1,4 +1,5 @@
 /** `system.exit`. */
+import { tracing } from '../../actors/trace.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { Waiter } from '../../fibers/fiber.ts';
 import { currentFiber } from '../../fibers/scheduler.ts';
@@ -23,6 +24,7 @@ export function exit(codeArg: LuaValue, options: LuaValue): Result {
       process.exit(code);
       break;
     case 'abort':
+      tracing.on?.flush();
       process.abort();
       break;
     default:
@@ -30,7 +32,7 @@ export function exit(codeArg: LuaValue, options: LuaValue): Result {
   }
   vm.exitCode = code & 0xff;
   const waiter = new Waiter(currentFiber(), false);
-  vm.close();
+  vm.close(undefined, 'exit');
   return park(waiter);
 }
 

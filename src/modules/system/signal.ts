@@ -1,6 +1,7 @@
 /** `system.signal`: constants, `raise`, dispositions, and sets of signals to wait for. */
 import { constants } from 'node:os';
 import { begin, end, writeCount } from '../../actors/fiber-io.ts';
+import { tracing } from '../../actors/trace.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { closeWithOwner } from '../../io/descriptor.ts';
 import { dispose, SignalSet } from '../../io/signals.ts';
@@ -112,6 +113,7 @@ function raise(v: LuaValue): Result {
   const signal = checkInteger(v, 1, 'raise');
   checkMayRaise(signal);
   currentVm().host.flush(); // it may be the end
+  tracing.on?.flush();
   const ret = raiseSignal((signal | 0) === signal ? signal : -1);
   if (ret !== 0) throw coreError('raise_error', { ret });
   return NONE;
