@@ -13,7 +13,7 @@
   X(setsockopt_int) X(getsockopt_int) X(set_linger) X(get_linger) X(sockatmark) \
   X(if_nametoindex) X(if_indextoname) \
   /* reactor.c */ \
-  X(reactor_open) X(reactor_ref) X(reactor_add) X(reactor_remove) \
+  X(reactor_open) X(reactor_ref) X(reactor_add) X(reactor_remove) X(reactor_set_level) \
   /* resolver.c */ \
   X(resolver_open) X(getaddrinfo) X(getnameinfo) X(resolver_cancel) X(inject_name_server) \
   /* unix.c */ \

@@ -1,15 +1,21 @@
-/* One epoll set of our own inside one uv_poll handle on Node's loop.
+/* An epoll set of our own, in which the thread waits: Node's loop is one of the descriptors in it.
  *
- * Every descriptor is registered once, edge-triggered, for all events. When libuv sees that the set
- * has something, on_ready fetches all of it in batches and hands each batch to JavaScript in one
- * call: `shared` then holds (fd, generation, events) for each. The generation is what the caller
- * registered; it tells an event for a closed descriptor from one for its successor of the same
- * number.
+ * Every descriptor is registered once, edge-triggered, for all events, unless the caller wants those for
+ * reading level-triggered (io/descriptor.ts says when). `shared` holds a batch of them
+ * for JavaScript: (fd, generation, events) each. The generation is what the caller registered; it tells
+ * an event for a closed descriptor from one for its successor of the same number.
  *
- * shared[PENDING_COUNT] is how many operations wait, kept by JavaScript. The handle keeps the loop
- * alive while it isn't 0: JavaScript calls reactor_ref when the count leaves 0 and
- * shared[REFERENCED] is 0; giving up the reference is left to before_poll, which runs once a turn,
- * since a busy program passes through 0 many times in each.
+ * libuv would wait for the set inside its own: two or three system calls and a turn of Node's loop for
+ * each wake-up. So the wait is in wait_for_events, which libuv calls before it would wait itself: it
+ * goes on, one epoll_wait each time, until there is something for libuv (its descriptor is ready, a timer
+ * is due, something has been started or is to be closed: uv_backend_fd, uv_backend_timeout). While the
+ * reactor is open libuv itself never waits: `no_wait`, an idle handle, makes it look and go on.
+ * docs/decisions/0020-one-wait.md
+ *
+ * shared[PENDING_COUNT] is how many operations wait, kept by JavaScript. The prepare handle keeps the
+ * loop alive while it isn't 0: JavaScript calls reactor_ref when the count leaves 0 and
+ * shared[REFERENCED] is 0; giving up the reference is left to wait_for_events, since a busy program
+ * passes through 0 many times between two waits.
  *
  * The epoll set isn't shared across fork: a child must open a reactor of its own. */
 #include "util.h"
@@ -23,16 +29,20 @@
 #include "fault.h"
 #include "reactor.h"
 
-enum { PENDING_COUNT, REFERENCED, HEADER = 4, FIELDS = 3, MAX_BATCH = 1024 };
+enum { PENDING_COUNT, REFERENCED, HEADER = 4, FIELDS = 3, MAX_BATCH = 256 };
 #define ALL_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define READ_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI) /* as long as they last, not once */
+#define LEVEL 0x80000000u /* with a generation: READ_EVENTS */
+#define NODES_LOOP UINT64_MAX /* in place of generation and descriptor */
 
 struct reactor {
   napi_env env;
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
   napi_ref callback, shared_ref;
-  uv_poll_t poll;
+  uv_loop_t *loop;
   uv_prepare_t prepare;
+  uv_idle_t no_wait;
   int epoll, open_handles, batch;
   int32_t *shared;
   uint32_t *generations; /* by fd, 0: not registered; for reactor_rearm */
@@ -56,28 +66,44 @@ static void call_javascript(struct reactor *r, int count) {
   napi_close_handle_scope(r->env, scope);
 }
 
-static void on_ready(uv_poll_t *handle, int status, int events) {
-  struct reactor *r = handle->data;
-  int count;
-  (void)status;
-  (void)events;
-  do {
-    count = epoll_wait(r->epoll, r->events, r->batch, 0);
-    int32_t *out = r->shared + HEADER;
-    for (int i = 0; i < count; i++, out += FIELDS) {
-      out[0] = (int32_t)(r->events[i].data.u64 & 0xffffffff);
-      out[1] = (int32_t)(r->events[i].data.u64 >> 32);
-      out[2] = (int32_t)r->events[i].events;
-    }
-    if (count > 0) call_javascript(r, count);
-  } while (count == r->batch && reactor == r);
+static void after_look(uv_idle_t *handle) {
+  (void)handle;
 }
 
-static void before_poll(uv_prepare_t *handle) {
+/* Hand `count` events on. @return whether Node's loop was among them */
+static bool deliver(struct reactor *r, int count) {
+  int32_t *out = r->shared + HEADER;
+  int ours = 0;
+  for (int i = 0; i < count; i++) {
+    const uint64_t key = r->events[i].data.u64;
+    if (key == NODES_LOOP) continue;
+    out[0] = (int32_t)(key & 0xffffffff);
+    out[1] = (int32_t)(key >> 32);
+    out[2] = (int32_t)r->events[i].events;
+    out += FIELDS;
+    ours++;
+  }
+  if (ours > 0) call_javascript(r, ours);
+  return ours < count;
+}
+
+/* Before libuv waits, once a turn of the loop. */
+static void wait_for_events(uv_prepare_t *handle) {
   struct reactor *r = handle->data;
-  if (!r->shared[REFERENCED] || r->shared[PENDING_COUNT] != 0) return;
-  uv_unref((uv_handle_t *)&r->poll);
-  r->shared[REFERENCED] = 0;
+  int timeout, count;
+  uv_idle_stop(&r->no_wait);
+  do {
+    if (r->shared[REFERENCED] && r->shared[PENDING_COUNT] == 0) {
+      uv_unref((uv_handle_t *)&r->prepare);
+      r->shared[REFERENCED] = 0;
+    }
+    timeout = uv_backend_timeout(r->loop);
+    count = epoll_wait(r->epoll, r->events, r->batch, timeout);
+    const bool libuv_too = count > 0 && deliver(r, count);
+    if (timeout != 0) uv_update_time(r->loop);
+    if (libuv_too) break;
+  } while (count > 0 && timeout != 0 && reactor == r);
+  if (reactor == r) uv_idle_start(&r->no_wait, after_look);
 }
 
 static void after_close(uv_handle_t *handle) {
@@ -97,8 +123,8 @@ static void clean_up(napi_async_cleanup_hook_handle hook, void *data) {
   napi_delete_reference(r->env, r->callback);
   napi_delete_reference(r->env, r->shared_ref);
   napi_async_destroy(r->env, r->context);
-  uv_close((uv_handle_t *)&r->poll, after_close);
   uv_close((uv_handle_t *)&r->prepare, after_close);
+  uv_close((uv_handle_t *)&r->no_wait, after_close);
 }
 
 /* reactor_open(callback: (count) => void, shared: Int32Array) -> 0 or -errno.
@@ -108,7 +134,7 @@ napi_value sys_reactor_open(napi_env env, napi_callback_info info) {
   napi_typedarray_type type;
   size_t count = 0;
   void *shared = NULL;
-  uv_loop_t *loop;
+  struct epoll_event nodes_loop = {EPOLLIN, {.u64 = NODES_LOOP}};
   if (!take_args(env, info, args, 2)) return NULL;
   if (reactor) return give_int32(env, -EALREADY);
   if (napi_get_typedarray_info(env, args[1], &type, &count, &shared, NULL, NULL) != napi_ok ||
@@ -128,23 +154,23 @@ napi_value sys_reactor_open(napi_env env, napi_callback_info info) {
     return give_result(env, -1);
   }
   napi_create_string_latin1(env, "perilune:reactor", NAPI_AUTO_LENGTH, &name);
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok ||
+  if (napi_get_uv_event_loop(env, &r->loop) != napi_ok ||
       napi_async_init(env, NULL, name, &r->context) != napi_ok ||
       napi_create_reference(env, args[0], 1, &r->callback) != napi_ok ||
       napi_create_reference(env, args[1], 1, &r->shared_ref) != napi_ok ||
+      epoll_ctl(r->epoll, EPOLL_CTL_ADD, uv_backend_fd(r->loop), &nodes_loop) < 0 ||
       napi_add_async_cleanup_hook(env, clean_up, r, &r->cleanup) != napi_ok) {
     close(r->epoll);
     free(r); /* references are the environment's to free */
     return give_int32(env, -ENOMEM);
   }
-  uv_poll_init(loop, &r->poll, r->epoll);
-  uv_prepare_init(loop, &r->prepare);
-  r->poll.data = r->prepare.data = r;
+  uv_prepare_init(r->loop, &r->prepare);
+  uv_idle_init(r->loop, &r->no_wait);
+  r->prepare.data = r->no_wait.data = r;
   r->open_handles = 2;
-  uv_poll_start(&r->poll, UV_READABLE, on_ready);
-  uv_prepare_start(&r->prepare, before_poll);
-  uv_unref((uv_handle_t *)&r->poll);
+  uv_prepare_start(&r->prepare, wait_for_events);
   uv_unref((uv_handle_t *)&r->prepare);
+  uv_unref((uv_handle_t *)&r->no_wait);
   reactor = r;
   return give_int32(env, 0);
 }
@@ -153,13 +179,17 @@ napi_value sys_reactor_open(napi_env env, napi_callback_info info) {
 napi_value sys_reactor_ref(napi_env env, napi_callback_info info) {
   (void)info;
   if (!reactor) return give_int32(env, -EBADF);
-  uv_ref((uv_handle_t *)&reactor->poll);
+  uv_ref((uv_handle_t *)&reactor->prepare);
   reactor->shared[REFERENCED] = 1;
   return give_int32(env, 0);
 }
 
+/* @param generation  of the descriptor, perhaps with LEVEL */
 static int control(int operation, int fd, uint32_t generation) {
-  struct epoll_event event = {ALL_EVENTS, {.u64 = (uint64_t)generation << 32 | (uint32_t)fd}};
+  struct epoll_event event = {
+    generation & LEVEL ? READ_EVENTS : ALL_EVENTS,
+    {.u64 = (uint64_t)(generation & ~LEVEL) << 32 | (uint32_t)fd},
+  };
   return epoll_ctl(reactor->epoll, operation, fd, &event);
 }
 
@@ -188,6 +218,19 @@ napi_value sys_reactor_add(napi_env env, napi_callback_info info) {
   int result = control(EPOLL_CTL_ADD, arg[0], (uint32_t)arg[1]);
   if (result < 0) reactor->generations[arg[0]] = 0;
   return give_result(env, result);
+}
+
+/* reactor_set_level(fd, on) -> 0 or -errno: events for reading are told at each wait as long as they last,
+ * and no others are; or all of them once, as at first.  epoll_ctl(2), EPOLL_CTL_MOD */
+napi_value sys_reactor_set_level(napi_env env, napi_callback_info info) {
+  int32_t arg[2];
+  if (!take_int32s(env, info, arg, 2)) return NULL;
+  const int fd = arg[0];
+  if (!reactor || fd < 0 || fd >= reactor->generations_size || reactor->generations[fd] == 0)
+    return give_int32(env, -EBADF);
+  const uint32_t generation = reactor->generations[fd] & ~LEVEL;
+  reactor->generations[fd] = generation | (arg[1] ? LEVEL : 0);
+  return give_result(env, control(EPOLL_CTL_MOD, fd, reactor->generations[fd]));
 }
 
 /* reactor_remove(fd) -> 0 or -errno. Needed before close: a duplicate elsewhere (a child process,

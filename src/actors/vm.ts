@@ -6,6 +6,7 @@ import type { Fiber, FiberScheduler, Origin } from '../fibers/fiber.ts';
 import { Mutex } from '../fibers/mutex.ts';
 import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
+import { soon } from '../io/soon.ts';
 import { formatTrace, type LuaError } from '../runtime/error.ts';
 import { messageOf } from '../runtime/error-code.ts';
 import { addressOf } from '../runtime/ops.ts';
@@ -63,7 +64,7 @@ let chained = 0;
 
 /** VMs that wake each other must not keep timers and sockets waiting. */
 function schedule(run: () => void, later: boolean): void {
-  if (!later && ++chained < CHAIN) return queueMicrotask(run);
+  if (!later && ++chained < CHAIN) return soon(run);
   chained = 0;
   setImmediate(run);
 }

@@ -11,6 +11,12 @@
  * read of a byte stream (epoll(7)), which saves the call that would say EAGAIN; but not after a
  * hang-up or beside urgent data, whose event may have been the last one.
  *
+ * A program that waits for one message after the other would pay for an EAGAIN each time: who reads 64
+ * bytes, and gets 64, can't know that they were all. After a row of those `level` begins: reads wait at
+ * once after each that succeeded, and the kernel tells that something is readable as long as it is. Now
+ * and then a read is tried nevertheless. It ends when that finds something, when an event finds nobody or
+ * nothing to read (it would come for ever), and when something has to wait for other events.
+ *
  * A descriptor is registered when an operation has to wait for the first time: the kernel reports
  * then what is ready already, so nothing falls between the two.
  */
@@ -28,11 +34,26 @@ import {
   write,
 } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '../sys/reactor.ts';
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDHUP,
+  setLevel,
+} from '../sys/reactor.ts';
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { type Attempt, type Operation, OperationQueue, PENDING, type Target } from './operation.ts';
-import { addPending, type EventTarget, register, removePending, unregister } from './reactor.ts';
+import {
+  addPending,
+  type EventTarget,
+  forget,
+  register,
+  removePending,
+  unregister,
+} from './reactor.ts';
 
 /** Events after which a short read doesn't mean that nothing is left. */
 const LAST_WORDS = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
@@ -45,9 +66,21 @@ export type WaitType = 'read' | 'write' | 'error';
 export interface DescriptorOptions {
   /** A byte stream whose reads only stop short when nothing is left: TCP. Default: false. */
   readonly shortReadDrains?: boolean;
+  /**
+   * epoll tells that it is readable whenever a read wouldn't wait: sockets, pipes. Default: false. Only
+   * with one that is nobody else's: others may set a low watermark, or read what is there.
+   */
+  readonly levelReads?: boolean;
   /** Whether `close` closes the number too; false for one that is only borrowed. Default: true. */
   readonly owned?: boolean;
 }
+
+const PLAIN: DescriptorOptions = {};
+
+/** `misses` from here on: level-triggered. */
+const LEVEL = 8;
+/** Here a read is tried again. */
+const PROBE = LEVEL + 16;
 
 /** A queue that counts in what keeps the event loop alive. */
 export class EventQueue extends OperationQueue {
@@ -71,13 +104,23 @@ export class Descriptor implements EventTarget, Target {
   private errors: EventQueue | null = null;
   private group: IoGroup;
   private readonly owned: boolean;
+  private readonly sole: boolean;
+  private levelReads: boolean;
   private shortReadDrains: boolean;
+  /** Reads in a row that found nothing; once that is LEVEL, how many have succeeded since, too. */
+  private misses = 0;
 
-  /** @param fd  non-blocking; this object closes it from now on */
-  constructor(fd: Fd, group: IoGroup, options: DescriptorOptions = {}) {
+  /**
+   * @param fd    non-blocking; this object closes it from now on
+   * @param sole  nobody else has the open file description, in another process or under another number:
+   *              closing ends it, and the kernel needn't be told to forget the registration
+   */
+  constructor(fd: Fd, group: IoGroup, options: DescriptorOptions = PLAIN, sole = false) {
     this.fd = fd;
     this.group = group;
     this.owned = options.owned ?? true;
+    this.sole = sole;
+    this.levelReads = sole && (options.levelReads ?? false);
     this.shortReadDrains = options.shortReadDrains ?? false;
     group.add(this);
   }
@@ -151,11 +194,14 @@ export class Descriptor implements EventTarget, Target {
       do result = attempt(op);
       while (result === -EINTR);
       if (result !== -EAGAIN) {
+        if (this.misses > 0 && queue === this.reads) this.hit();
         op.clear();
         return result;
       }
       queue.ready = false;
+      if (queue === this.reads && this.levelReads) this.miss();
     }
+    if (this.misses >= LEVEL && queue !== this.reads) this.endLevel();
     if (this.generation === 0) {
       const result = register(this.fd, this);
       if (result < 0) {
@@ -167,6 +213,30 @@ export class Descriptor implements EventTarget, Target {
     op.attempt = attempt;
     queue.push(op);
     return PENDING;
+  }
+
+  /** A read was tried at once, and there was something: perhaps there is more. */
+  private hit(): void {
+    if (this.misses >= LEVEL) this.endLevel();
+    this.misses = 0;
+  }
+
+  /** There was nothing. */
+  private miss(): void {
+    if (this.misses >= LEVEL || ++this.misses < LEVEL) return;
+    const others = this.writes.head !== null || (this.errors !== null && this.errors.head !== null);
+    if (others || this.generation === 0 || setLevel(this.fd, true) < 0) this.misses = 0;
+  }
+
+  /** epoll won't tell any more of what is there that it is (SO_RCVLOWAT). */
+  stopLevel(): void {
+    if (this.misses >= LEVEL) this.endLevel();
+    this.levelReads = false;
+  }
+
+  private endLevel(): void {
+    this.misses = 0;
+    setLevel(this.fd, false); // and the kernel tells anew what there is
   }
 
   /** Register it now, and not when something waits. @returns 0, or -errno: EPERM: it has no events */
@@ -182,7 +252,10 @@ export class Descriptor implements EventTarget, Target {
   /** From the reactor. */
   onEvents(events: number): void {
     if ((events & LAST_WORDS) !== 0) this.shortReadDrains = false;
-    if ((events & ENDS_READ_WAIT) !== 0) this.drain(this.reads);
+    if ((events & ENDS_READ_WAIT) !== 0) {
+      if (this.misses >= LEVEL && this.reads.head === null) this.endLevel();
+      this.drain(this.reads);
+    }
     if ((events & ENDS_WRITE_WAIT) !== 0) this.drain(this.writes);
     if ((events & ENDS_ERROR_WAIT) !== 0 && this.errors !== null) this.drain(this.errors);
   }
@@ -196,9 +269,14 @@ export class Descriptor implements EventTarget, Target {
       if (result === -EINTR) continue;
       if (result === -EAGAIN) {
         queue.ready = false;
+        if (this.misses >= LEVEL && queue === this.reads) this.endLevel();
         return;
       }
       queue.remove(op);
+      if (this.misses >= LEVEL && queue === this.reads) {
+        if (++this.misses < PROBE) queue.ready = false;
+        else this.misses = LEVEL;
+      }
       op.finish(result); // may start, cancel or close anything
     }
   }
@@ -217,7 +295,7 @@ export class Descriptor implements EventTarget, Target {
 
   /** Close the descriptor, then complete all that is pending with -ECANCELED. May be called twice. */
   close(): void {
-    const fd = this.detach();
+    const fd = this.detach(this.sole);
     if (fd < 0) return;
     if (this.owned) close(fd);
     this.cancelAll();
@@ -225,16 +303,18 @@ export class Descriptor implements EventTarget, Target {
 
   /** Stop being the owner. @returns the number, still open and non-blocking; or -EBADF */
   release(): number {
-    const fd = this.detach();
+    const fd = this.detach(false);
     if (fd < 0) return -EBADF;
     this.cancelAll();
     return fd;
   }
 
-  private detach(): number {
+  /** @param closing  the open file description is about to go */
+  private detach(closing: boolean): number {
     const fd = this.fd;
     if (fd < 0) return fd;
-    unregister(fd, this);
+    if (closing) forget(fd, this);
+    else unregister(fd, this);
     this.fd = -1;
     this.group.delete(this);
     return fd;

@@ -44,9 +44,9 @@ export class Handle implements Owner {
     return undefined;
   }
 
-  /** Become the owner of a descriptor that is non-blocking. */
+  /** Become the owner of a descriptor that is new, non-blocking, and that nobody else has. */
   own(fd: Fd): void {
-    this.descriptor = new Descriptor(fd, this.group, this.options(fd));
+    this.descriptor = new Descriptor(fd, this.group, this.options(fd), true);
     closeWithOwner(this, this.descriptor);
   }
 

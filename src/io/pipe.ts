@@ -6,12 +6,13 @@ import type { DescriptorOptions } from './descriptor.ts';
 import type { IoGroup } from './group.ts';
 import { ByteHandle } from './handle.ts';
 
-const BYTE_STREAM: DescriptorOptions = { shortReadDrains: true };
+const BYTE_STREAM: DescriptorOptions = { shortReadDrains: true, levelReads: true };
+const PACKETS: DescriptorOptions = { levelReads: true };
 
 export class PipeEnd extends ByteHandle {
   /** Packets (O_DIRECT) end reads early. */
   protected override options(fd: Fd): DescriptorOptions | undefined {
-    return (getStatusFlags(fd) & constants.O_DIRECT) === 0 ? BYTE_STREAM : undefined;
+    return (getStatusFlags(fd) & constants.O_DIRECT) === 0 ? BYTE_STREAM : PACKETS;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   refReactor,
   removeFromReactor,
 } from '../sys/reactor.ts';
+import { beginBatch, endBatch } from './soon.ts';
 
 /** What has events. */
 export interface EventTarget {
@@ -26,19 +27,24 @@ export interface EventTarget {
   onEvents(events: number): void;
 }
 
-const EVENTS_PER_CALL = 512;
+const EVENTS_PER_CALL = 32;
 const shared = new Int32Array(FIRST_EVENT + EVENT_FIELDS * EVENTS_PER_CALL);
 const targets: (EventTarget | undefined)[] = []; // by fd
 let lastGeneration = 0;
 let opened = false;
 
 function dispatch(count: number): void {
-  let at = FIRST_EVENT;
-  for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
-    const target = targets[shared[at]!];
-    if (target !== undefined && target.generation === shared[at + 1]) {
-      target.onEvents(shared[at + 2]!);
+  beginBatch();
+  try {
+    let at = FIRST_EVENT;
+    for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
+      const target = targets[shared[at]!];
+      if (target !== undefined && target.generation === shared[at + 1]) {
+        target.onEvents(shared[at + 2]!);
+      }
     }
+  } finally {
+    endBatch();
   }
 }
 
@@ -64,9 +70,15 @@ export function register(fd: Fd, target: EventTarget): number {
 /** Before `fd` is closed or handed on. */
 export function unregister(fd: Fd, target: EventTarget): void {
   if (target.generation === 0) return;
+  forget(fd, target);
+  removeFromReactor(fd);
+}
+
+/** Before `fd` is closed, if nothing else refers to its open file description: epoll(7), question 6. */
+export function forget(fd: Fd, target: EventTarget): void {
+  if (target.generation === 0) return;
   target.generation = 0;
   targets[fd] = undefined;
-  removeFromReactor(fd);
 }
 
 /** An operation waits from now on. */

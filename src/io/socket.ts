@@ -127,6 +127,7 @@ export class NativeIpSocket extends Handle implements IpSocket {
     const fd = this.fd('setsockopt');
     const [level, option] = levelAndName(fd, name, 'setsockopt');
     setSocketOption(fd, level, option, value);
+    if (level === SOL_SOCKET && option === SO_RCVLOWAT) this.descriptor!.stopLevel();
   }
 
   getOption(name: string): number {

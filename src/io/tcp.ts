@@ -7,13 +7,15 @@ import type { Fd } from '../sys/native.ts';
 import { atMark, connect, getLinger, listen, SOCK_STREAM, setLinger } from '../sys/socket.ts';
 import { attemptAccept } from './accept.ts';
 import type { IpAddress } from './address.ts';
+import type { DescriptorOptions } from './descriptor.ts';
 import { packEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
 import type { Operation } from './operation.ts';
 import { NativeConnectedSocket, NativeIpSocket } from './socket.ts';
 import type { TcpAcceptor, TcpSocket } from './transport.ts';
 
-const BYTE_STREAM = { shortReadDrains: true };
+const BYTE_STREAM: DescriptorOptions = { shortReadDrains: true, levelReads: true };
+const LISTENER: DescriptorOptions = { levelReads: true };
 
 export class NativeTcpSocket extends NativeConnectedSocket implements TcpSocket {
   constructor(group: IoGroup) {
@@ -97,7 +99,7 @@ export class NativeTcpAcceptor extends NativeIpSocket implements TcpAcceptor {
   enableConnectionAborted = false;
 
   constructor(group: IoGroup) {
-    super(group, SOCK_STREAM);
+    super(group, SOCK_STREAM, LISTENER);
   }
 
   listen(backlog: number): void {

@@ -13,15 +13,18 @@ import {
   setMulticastInterface,
 } from '../sys/socket.ts';
 import type { IpAddress } from './address.ts';
+import type { DescriptorOptions } from './descriptor.ts';
 import { packEndpoint, unpackEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
 import { type Operation, PENDING } from './operation.ts';
 import { NativeConnectedSocket, scratch } from './socket.ts';
 import type { UdpSocket } from './transport.ts';
 
+const DATAGRAMS: DescriptorOptions = { levelReads: true };
+
 export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket {
   constructor(group: IoGroup) {
-    super(group, SOCK_DGRAM);
+    super(group, SOCK_DGRAM, DATAGRAMS);
   }
 
   connect(address: IpAddress, port: number): number {

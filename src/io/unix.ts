@@ -50,6 +50,7 @@ import {
   socketpair,
 } from '../sys/unix.ts';
 import { attemptAccept } from './accept.ts';
+import type { DescriptorOptions } from './descriptor.ts';
 import type { IoGroup } from './group.ts';
 import { ByteHandle, raise } from './handle.ts';
 import type { Operation } from './operation.ts';
@@ -113,6 +114,8 @@ export interface Received {
   readonly truncated: boolean;
 }
 
+const SOCKET: DescriptorOptions = { levelReads: true };
+
 /** What sockets and acceptors do alike. */
 class UnixHandle extends ByteHandle {
   protected readonly type: number;
@@ -121,6 +124,10 @@ class UnixHandle extends ByteHandle {
   constructor(group: IoGroup, type: number) {
     super(group);
     this.type = type;
+  }
+
+  protected override options(): DescriptorOptions {
+    return SOCKET;
   }
 
   /** EALREADY (asio's already_open); EMFILE */
@@ -161,6 +168,7 @@ class UnixHandle extends ByteHandle {
   setOption(name: string, value: number): void {
     const option = OPTIONS.get(name) ?? raise('setsockopt', EOPNOTSUPP);
     setSocketOption(this.fd('setsockopt'), SOL_SOCKET, option, value);
+    if (option === SO_RCVLOWAT) this.descriptor!.stopLevel();
   }
 
   getOption(name: string): number {

@@ -158,6 +158,7 @@ export interface Native {
   reactor_ref(): number;
   reactor_add(fd: Fd, generation: number): number;
   reactor_remove(fd: Fd): number;
+  reactor_set_level(fd: Fd, on: number): number;
 
   getrlimit(resource: number, limits: Float64Array): number;
   setrlimit(resource: number, limits: Float64Array): number;

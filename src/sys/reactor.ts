@@ -1,6 +1,6 @@
 /**
  * The epoll set of this thread, inside Node's event loop: native/reactor.c says how it works.
- * epoll(7): edge-triggered, every descriptor registered once and for all events.
+ * epoll(7): edge-triggered, every descriptor registered once and for all events, until setLevel.
  */
 import { ok } from './errno.ts';
 import { type Fd, native } from './native.ts';
@@ -45,4 +45,13 @@ export function addToReactor(fd: Fd, generation: number): number {
 /** @returns 0 or -errno. epoll_ctl(2) */
 export function removeFromReactor(fd: Fd): number {
   return native().reactor_remove(fd);
+}
+
+/**
+ * Events for reading are told at each wait as long as they last, and no others are; or, as at first, each
+ * once.
+ * @returns 0 or -errno. epoll_ctl(2)
+ */
+export function setLevel(fd: Fd, on: boolean): number {
+  return native().reactor_set_level(fd, on ? 1 : 0);
 }
