@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { installed } from './machine.ts';
-import { type Contender, compare, geometricMean, least, median, type Run } from './measure.ts';
+import { type Contender, compare, geometricMean, least, median, type Run, run } from './measure.ts';
 import {
   type Goal,
   goal,
@@ -124,6 +124,20 @@ export function engine(options: Options, progress: (line: string) => void): Sect
     goals.push(goal(what, '≤', 3, worst.times, ratio, `, ${worst.program}`));
   }
 
+  progress('memory of objects');
+  const objects = memoryOfObjects(engines.filter(({ name }) => name !== 'luajit -joff'));
+  const bytes = (n: number): string => `${n.toFixed(0)} B`;
+  const own = objects.get('perilune')!;
+  for (const [what, limit] of [
+    ['empty table', 100],
+    ['table of two fields', 80],
+    ['closure over one local', 100],
+  ] as const)
+    goals.push(goal(`memory: ${what}`, '≤', limit, own.get(what)!, bytes));
+  const megabytes = (n: number): string => `${(n / 1e6).toFixed(1)} MB`;
+  const array = 'array of 1000000 numbers';
+  goals.push(goal(`memory: ${array}`, '≤', 9e6, own.get(array)!, megabytes));
+
   return {
     title: 'Engine: CPU-bound Lua',
     text: [
@@ -133,9 +147,34 @@ export function engine(options: Options, progress: (line: string) => void): Sect
       'Peak memory in the same order as the engines.\n',
       perProgram,
       means,
+      'Memory of objects in bytes, as `collectgarbage "count"` tells (bench/memory/objects.lua):\n',
+      table(
+        ['', ...objects.keys()],
+        [...own.keys()].map((what) => [
+          what,
+          ...[...objects.values()].map((each) => each.get(what)!.toFixed(0)),
+        ]),
+      ),
     ].join('\n'),
     goals,
   };
+}
+
+/** By engine and kind of object. */
+function memoryOfObjects(engines: Contender[]): Map<string, Map<string, number>> {
+  const file = join(import.meta.dirname, 'memory/objects.lua');
+  return new Map(
+    engines.map(({ name, command }) => {
+      const lines = run([...command, file])
+        .out.trim()
+        .split('\n');
+      const figures = lines.map((line): [string, number] => {
+        const [what = '', size] = line.split('\t');
+        return [what, Number(size)];
+      });
+      return [name, new Map(figures)];
+    }),
+  );
 }
 
 export function contenders({ perilune }: Options): Contender[] {

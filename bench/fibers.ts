@@ -14,7 +14,7 @@ import {
   run,
 } from './measure.ts';
 import { residentBytes } from './net/programs.ts';
-import { type Goal, goal, type Options, type Section, table } from './report.ts';
+import { type Goal, goal, type Options, ratio, type Section, table } from './report.ts';
 
 const folder = join(import.meta.dirname, 'fibers');
 const PARKED = 100_000;
@@ -58,6 +58,12 @@ export async function fibers(options: Options, progress: (line: string) => void)
   progress(`${many} timers`);
   const timers = measured([process.execPath, join(folder, 'timers.ts')], many, options.runs);
 
+  progress('iterations after a suspension');
+  const steady = measured([options.perilune, join(folder, 'steady.lua')], 1, options.runs);
+  const after =
+    (value(steady, 'suspended each time') - value(steady, 'suspension alone')) /
+    value(steady, 'never suspended');
+
   const of = (line: string): number => least(times.get('perilune, fibers')?.get(line) ?? []);
   const ns = (n: number): string => `${n.toFixed(0)} ns`;
   const bytes = (n: number): string => `${n.toFixed(0)} B`;
@@ -77,6 +83,7 @@ export async function fibers(options: Options, progress: (line: string) => void)
     goal(`${many} sleeping fibers, woken`, '≤', 2, value(sleeping, 'last one late by'), seconds),
     goal(`timer added, of ${many}`, '≤', 300, value(timers, `add, up to ${many}`), ns),
     goal(`timer cancelled, of ${many}`, '≤', 300, value(timers, `cancel, of ${many}`), ns),
+    goal('rest of an iteration that is suspended each time ÷ never', '≤', 1.2, after, ratio),
     goal(`memory of a parked fiber (${PARKED} alive)`, '≤', 1024, memory[0]?.[1] ?? 0, bytes),
   ];
   return {
@@ -92,6 +99,8 @@ export async function fibers(options: Options, progress: (line: string) => void)
         ['', 'bytes'],
         memory.map(([name, size]) => [name, size.toFixed(0)]),
       ),
+      'Iterations of a loop that works on 1,000 elements (bench/fibers/steady.lua), in ns:\n',
+      table(['', 'least (median)'], rowsOf(steady, 0)),
       `${many} fibers asleep until one moment (bench/fibers/sleeping.lua), in s and, for memory, KB:\n`,
       table(['', 'least (median)'], rowsOf(sleeping, 2)),
       `Timers beside ${many} others, in random order (bench/fibers/timers.ts; no Lua), in ns:\n`,

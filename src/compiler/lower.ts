@@ -184,6 +184,9 @@ const MAX_ELSEIF = 40;
 const mayBeElement = (key: Expr): boolean =>
   !isFieldKey(key) && !(key.kind === 'number' && key.value < 1);
 
+/** So many statements after `local t = {}` are looked at for fields that it gets. */
+const MAX_LOOK = 100;
+
 /** Where a `goto` to a label goes. */
 interface Target {
   /** Scope that ends at the label. */
@@ -1151,6 +1154,24 @@ class FunctionLowering {
     );
   }
 
+  /** Fields that the statements after `local t = {…}` add to the table that is made next. */
+  private laterFields = 0;
+
+  private static countFields(s: Stat, following: readonly Stat[], from: number): number {
+    if (s.kind !== 'local' || s.vars.length !== 1 || s.exprs[0]?.kind !== 'table') return 0;
+    const names = new Set<string>();
+    const end = Math.min(following.length, from + MAX_LOOK);
+    for (let i = from; i < end; i++) {
+      const next = following[i]!;
+      if (next.kind !== 'assign') continue;
+      for (const { kind, obj, key } of next.targets as Extract<Expr, { kind: 'index' }>[]) {
+        const isIt = kind === 'index' && obj.kind === 'local' && obj.v === s.vars[0];
+        if (isIt && isFieldKey(key)) names.add(key.value);
+      }
+    }
+    return names.size;
+  }
+
   /** Positional items of one array literal; longer constructors are filled element by element. */
   private static readonly LITERAL = 64;
 
@@ -1170,7 +1191,10 @@ class FunctionLowering {
     const last = items.at(-1);
     const open =
       last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
-    const maker = named === 0 ? '$LuaTable' : `$T${[2, 4, 8, 16].find((n) => n >= named) ?? 32}`;
+    const fields = named + this.laterFields;
+    const maker = `$T${fields === 0 ? 0 : ([2, 4, 8, 16].find((n) => n >= fields) ?? 32)}`;
+    // Tables inside this one are others.
+    this.laterFields = 0;
     const make = (t: Var): void => {
       const test = ofClass?.test();
       t.decl = this.pos + 1;
@@ -1710,6 +1734,7 @@ class FunctionLowering {
     if (label === undefined) {
       for (let i = from; i < stats.length; i++) {
         this.maybeCut();
+        this.laterFields = FunctionLowering.countFields(stats[i]!, stats, i + 1);
         if (this.localObject(stats[i]!, stats[i + 1])) i++;
         else this.stat(stats[i]!);
       }

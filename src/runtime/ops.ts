@@ -11,6 +11,7 @@ import { type Event, metaField, metaIndex, metamethod, metaNewIndex } from './me
 import { formatNumber, parseNumber } from './number.ts';
 import { type Frame, intrinsics, known, state, TAIL_BUDGET } from './state.ts';
 import {
+  emptyTableMaker,
   LuaTable,
   property,
   rawGet,
@@ -619,7 +620,7 @@ const ops = {
   isA: Array.isArray,
   isTrue,
   R: state,
-  LuaTable,
+  T0: emptyTableMaker,
   T2: tableMaker(2),
   T4: tableMaker(4),
   T8: tableMaker(8),

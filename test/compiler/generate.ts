@@ -241,9 +241,9 @@ class Generator {
       case 17:
         return `${this.pick(['max', 'min'])}(${this.num(d)}, ${this.num(d)})`;
       case 18:
-        return `${this.pick(['band', 'bxor'])}(lim(${this.num(d)}), ${this.pick(['255', '-1', '0xF0F0F0F0', `lim(${this.num(d)})`])})`;
+        return `lim(${this.pick(['band', 'bxor'])}(lim(${this.num(d)}), ${this.pick(['255', '-1', '0xF0F0F0F0', `lim(${this.num(d)})`])}))`;
       case 19:
-        return `${this.pick(['lshift', 'rshift', 'rol'])}(lim(${this.num(d)}), ${this.pick(['1', '31', '-1', `lim(${this.num(0)})`])})`;
+        return `lim(${this.pick(['lshift', 'rshift', 'rol'])}(lim(${this.num(d)}), ${this.pick(['1', '31', '-1', `lim(${this.num(0)})`])}))`;
       case 20:
         return `len(${this.str(d)})`;
       case 15:
