@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
- *   npm run bench -- [--only engine,fibers,startup,net,network,tls,local,scanner,json,file,filesystem,process,actors,crowd] [--runs N] [--quick]
+ *   npm run bench -- [--only engine,fibers,startup,compile,net,network,tls,local,scanner,json,file,filesystem,process,actors,crowd] [--runs N] [--quick]
  *                    [--perilune FILE]
  *
  * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
@@ -11,6 +11,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { actors } from './actors.ts';
+import { compilation } from './compile.ts';
 import { crowd } from './crowd.ts';
 import { engine } from './engine.ts';
 import { fibers } from './fibers.ts';
@@ -32,6 +33,7 @@ type Measure = (options: Options, progress: (line: string) => void) => Section |
 
 const sections: Record<string, Measure> = {
   startup,
+  compile: compilation,
   engine,
   fibers,
   net,

@@ -17,6 +17,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -62,6 +63,7 @@ async function bundle(): Promise<void> {
     define: {
       'import.meta.filename': '__filename',
       'import.meta.dirname': '__dirname',
+      PERILUNE_BUILD: JSON.stringify(hashOf('src', 'package-lock.json')),
     },
     supported: { 'dynamic-import': false }, // import('node:tls') becomes a lazy require
     legalComments: 'none',
@@ -167,6 +169,23 @@ function buildAddon(): string | undefined {
   }
   rmSync(work, { recursive: true });
   return run.status === 0 ? undefined : `node-gyp ended with ${run.status ?? run.signal}`;
+}
+
+/** Of the files below these paths. */
+function hashOf(...paths: string[]): string {
+  const hash = createHash('sha256');
+  for (const path of paths.flatMap((start) => filesBelow(join(root, start)))) {
+    hash.update(`\n${relative(root, path)}\n`).update(readFileSync(path));
+  }
+  return hash.digest('hex');
+}
+
+function filesBelow(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** Hash of all that decides what the addon is; empty when there is nothing to build. */

@@ -1,12 +1,15 @@
 /** Lua text → a function of this VM; continuations of its sites, compiled when they first suspend. */
+import { Script as V8Script } from 'node:vm';
 import { type Compiled, compile, LuaSyntaxError } from '../compiler/compile.ts';
 import type { Emitted } from '../compiler/emit.ts';
+import { contentName, PrivateCache } from '../io/private-cache.ts';
 import { LuaError, registerScript, type Script, type SitePosition } from '../runtime/error.ts';
 import { parseUnsigned } from '../runtime/number.ts';
 import { installOps } from '../runtime/ops.ts';
 import { type Frame, type FrameSite, state } from '../runtime/state.ts';
 import { type LuaTable, property } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue } from '../runtime/value.ts';
+import { StoredChunk, toParts } from './compiled-form.ts';
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
 type Factory<F> = (env: LuaTable, sites: Site[]) => F;
@@ -36,26 +39,31 @@ class ChunkCode {
   private readonly chunkName: string;
   readonly positions: readonly SitePosition[];
   private readonly continuations: (Factory<Continuation> | undefined)[] = [];
+  /** Their text, where it is to be stored. */
+  private readonly emitted = new Map<number, Emitted>();
   private main: Factory<LuaFunction> | undefined = undefined;
   /** Kept here: the registry of scripts doesn't. */
   private readonly scripts: Script[] = [];
+  /** Where it is one that is stored: what V8 made of it in a run before, if it was. */
+  private readonly storage: Storage | undefined;
 
   /** Makes the form that takes nothing for granted (compiler/library.ts); undefined in that one itself. */
   private readonly makeGeneric: (() => ChunkCode) | undefined;
   private generic: ChunkCode | undefined = undefined;
 
-  constructor(compiled: Compiled, chunkName: string, makeGeneric?: () => ChunkCode) {
+  constructor(
+    compiled: Compiled,
+    chunkName: string,
+    makeGeneric?: () => ChunkCode,
+    storage?: Storage,
+  ) {
     this.compiled = compiled;
     this.chunkName = chunkName;
     this.makeGeneric = makeGeneric;
+    this.storage = storage;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
     for (const name of compiled.fields) property(name);
-    this.positions = compiled.sites.map(({ line, functionIndex, names }) => ({
-      script,
-      line,
-      functionIndex,
-      names,
-    }));
+    this.positions = compiled.sites.map((site) => new Position(script, site));
   }
 
   get isGeneric(): boolean {
@@ -75,26 +83,61 @@ class ChunkCode {
   continuationFactory(id: number): Factory<Continuation> {
     let factory = this.continuations[id];
     if (factory === undefined) {
-      factory = this.evaluate<Continuation>(this.compiled.continuation(id));
+      const emitted = this.compiled.continuation(id);
+      if (this.storage !== undefined) this.emitted.set(id, emitted);
+      factory = this.evaluate<Continuation>(emitted);
       this.continuations[id] = factory;
     }
     return factory;
   }
 
   private evaluate<F>(emitted: Emitted): Factory<F> {
-    const ops = new Map([...emitted.names].map(([line, names]) => [line, { names }]));
+    let ops: Script['ops'] | undefined;
     const script: Script = {
       chunkName: this.chunkName,
-      lines: emitted.lines,
-      ops,
       functions: this.compiled.functions,
+      // For errors.
+      get lines() {
+        return emitted.lines;
+      },
+      get ops() {
+        ops ??= new Map([...emitted.names].map(([line, names]) => [line, { names }]));
+        return ops;
+      },
     };
     this.scripts.push(script);
     const name = registerScript(script);
+    if (emitted === this.compiled.main && this.storage !== undefined) {
+      return this.storage.run(emitted.js, name) as Factory<F>;
+    }
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
     return (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;
+  }
+
+  /** What a later run starts with; undefined: it would not be worth it. */
+  toParts(): Buffer[] | undefined {
+    const code = this.storage?.codeCache();
+    const parts = code && toParts(this.compiled, this.emitted);
+    return parts && [...parts, code];
+  }
+}
+
+/** Where a site is, for whoever asks: its names may have to be read first. */
+class Position implements SitePosition {
+  readonly script: Script;
+  readonly line: number;
+  readonly functionIndex: number;
+  private readonly site: Compiled['sites'][number];
+  constructor(script: Script, site: Compiled['sites'][number]) {
+    this.script = script;
+    this.line = site.line;
+    this.functionIndex = site.functionIndex;
+    this.site = site;
+  }
+  get names(): Compiled['sites'][number]['names'] {
+    return this.site.names;
   }
 }
 
@@ -178,31 +221,138 @@ function moduleCode(file: string, source: string, chunkName: string): ChunkCode 
     known.chunkName !== chunkName ||
     known.suspendAll !== suspendAll
   ) {
-    known = { source, chunkName, suspendAll, code: compileChunk(source, chunkName) };
+    known = { source, chunkName, suspendAll, code: storedChunk(source, chunkName) };
     modules.set(file, known);
   }
   return known.code;
 }
 
-function compileChunk(source: string, chunkName: string, isGeneric = false): ChunkCode {
+const compileChunk = (source: string, chunkName: string): ChunkCode =>
+  new ChunkCode(compileText(source, chunkName), chunkName, generic(source, chunkName));
+
+/** Makes the form that takes nothing for granted. It is never stored: few programs come to need it. */
+const generic = (source: string, chunkName: string) => (): ChunkCode =>
+  new ChunkCode(compileText(source, chunkName, state.suspendAll, true), chunkName);
+
+function compileText(
+  source: string,
+  chunkName: string,
+  suspendAll = state.suspendAll,
+  isGeneric = false,
+): Compiled {
   if (source.charCodeAt(0) === 27) {
     throw new LuaError(`${chunkName}: cannot load incompatible bytecode`);
   }
   try {
-    const compiled = compile(source, {
+    return compile(source, {
       chunkName,
       parseNumber: parseUnsigned,
-      suspendAll: state.suspendAll,
+      suspendAll,
       isGeneric,
     });
-    if (isGeneric) return new ChunkCode(compiled, chunkName);
-    return new ChunkCode(compiled, chunkName, () => compileChunk(source, chunkName, true));
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
     if (error instanceof RangeError)
       throw new LuaError(`${chunkName}: chunk has too many syntax levels`);
     throw error;
   }
+}
+
+// ── what was compiled in a run before ──────────────────────────────────────────────────────────────
+
+/** A file of fewer bytes is compiled in less time than it takes to find it, and to look at it. */
+const WORTH_STORING = 16 * 1024;
+/** Milliseconds after which a program that goes on is stored, with what has been called until then. */
+const STORE_AFTER = 5_000;
+
+/** What V8 has made of a text. */
+class Storage {
+  private readonly stored: Buffer | undefined;
+  private script: V8Script | undefined = undefined;
+  /** V8 would not have it: it is of another build, or was made under other flags. */
+  isRejected = false;
+
+  constructor(stored: Buffer | undefined) {
+    this.stored = stored;
+  }
+
+  run(js: string, filename: string): unknown {
+    this.script = new V8Script(js, { filename, cachedData: this.stored });
+    this.isRejected = this.script.cachedDataRejected === true;
+    return this.script.runInThisContext();
+  }
+
+  codeCache(): Buffer | undefined {
+    return this.script?.createCachedData();
+  }
+}
+
+/** The user's directory for caches, and what a name is made of beside the program. */
+let caching: { readonly base: string; readonly compiler: string } | undefined;
+/** Each stores a chunk, if that is not there or incomplete. */
+const toStore: ((cache: PrivateCache) => void)[] = [];
+
+/**
+ * From now on the compiled form of large files is looked for in the user's cache, and put there.
+ * @param base      where that is: see PrivateCache
+ * @param compiler  anything that differs between compilers whose results do
+ */
+export function useCompileCache(base: string, compiler: string): void {
+  const { version, versions, arch, execArgv } = process;
+  caching = { base, compiler: [compiler, version, versions.v8, arch, ...execArgv].join(' ') };
+}
+
+/**
+ * Nothing is kept open: the program may change who it is, and what it sees of the file system.
+ * @returns undefined: there is no cache, or no memory for it; a program doesn't end for that
+ */
+function withCache<T>(base: string, use: (cache: PrivateCache) => T): T | undefined {
+  const cache = PrivateCache.open(base);
+  try {
+    return cache && use(cache);
+  } catch {
+    return undefined;
+  } finally {
+    cache?.close();
+  }
+}
+
+function storedChunk(source: string, chunkName: string): ChunkCode {
+  if (caching === undefined || source.length < WORTH_STORING) {
+    return compileChunk(source, chunkName);
+  }
+  const { base, compiler } = caching;
+  const { suspendAll } = state;
+  const again = (): Compiled => compileText(source, chunkName, suspendAll);
+  const found = withCache(base, (cache) => {
+    const name = contentName([compiler, `${suspendAll}`, chunkName, source]);
+    const parts = cache.read(name);
+    return { name, stored: parts && new StoredChunk(parts, again), code: parts?.at(-1) };
+  });
+  if (found === undefined) return compileChunk(source, chunkName);
+  const { name, stored } = found;
+  const storage = new Storage(found.code);
+  const code = new ChunkCode(stored ?? again(), chunkName, generic(source, chunkName), storage);
+  storeLater(base, (cache) => {
+    if (stored?.isComplete && !storage.isRejected) return;
+    const all = code.toParts();
+    if (all !== undefined) cache.write(name, all);
+  });
+  return code;
+}
+
+/** At the end, when V8 knows which functions are called; or when it looks as if that were far away. */
+function storeLater(base: string, store: (cache: PrivateCache) => void): void {
+  if (toStore.push(store) > 1) return;
+  const storeAll = (): void => {
+    process.off('exit', storeAll);
+    const all = toStore.splice(0);
+    withCache(base, (cache) => {
+      for (const one of all) one(cache);
+    });
+  };
+  process.on('exit', storeAll);
+  setTimeout(storeAll, STORE_AFTER).unref();
 }
 
 /** The JavaScript that a chunk becomes. */

@@ -15,6 +15,7 @@ Runs the Lua program FILE (a directory stands for its init.lua).
   --suspend-every-call     debugging aid: every Lua call suspends and resumes once
   --test-schedule SEED     for tests: run ready fibers in an order that depends on SEED, with
                            timers on a virtual clock
+  --no-cache               compile all files, and store nothing in the user's cache
   --fiber-dump             on Ctrl-C, or when fibers are left at the end: print them all (SIGUSR1
                            does so at any time)
   --trace-actors TRACE     write what actors do to TRACE: who was made, who sent what to whom, who
@@ -31,6 +32,7 @@ Environment (each also as EMILUA_…):
   PERILUNE_PATH            directories of external packages, separated by colons
   PERILUNE_COLORS          1 or 0: colours in reports of errors, or none
   PERILUNE_LOG_LEVELS      3 and more: reports of errors (default 4); 0: none
+  PERILUNE_CACHE           0: as --no-cache
 `;
 
 export type Invocation =
@@ -46,6 +48,7 @@ export type Invocation =
       suspendAll: boolean;
       testSchedule: number | undefined;
       fiberDump: boolean;
+      cache: boolean;
       /** Where what actors do is written. */
       trace: string | undefined;
     }
@@ -61,6 +64,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
   let suspendAll = false;
   let testSchedule: number | undefined;
   let fiberDump = false;
+  let cache = true;
   let trace: string | undefined;
   if (argv[0] === 'trace') return parseTrace(argv.slice(1));
   for (let i = 0; i < argv.length; i++) {
@@ -74,6 +78,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
     if (arg === '--test') context = 'test';
     else if (arg === '--suspend-every-call') suspendAll = true;
     else if (arg === '--fiber-dump') fiberDump = true;
+    else if (arg === '--no-cache') cache = false;
     else if (arg === '--test-schedule' || arg.startsWith('--test-schedule=')) {
       const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
       if (value === undefined || !/^\d{1,9}$/.test(value))
@@ -108,6 +113,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
     suspendAll,
     testSchedule,
     fiberDump,
+    cache,
     trace,
   };
 }

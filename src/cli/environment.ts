@@ -50,6 +50,15 @@ export function searchPath(): string[] {
     .filter((directory) => directory !== '');
 }
 
+/** The user's directory for caches, unless nothing is to be stored there. https://specifications.freedesktop.org/basedir */
+export function cacheDirectory(): string | undefined {
+  if (setting('CACHE')?.value === '0') return undefined;
+  const named = variable('XDG_CACHE_HOME') ?? '';
+  if (named.startsWith('/')) return named;
+  const home = variable('HOME') ?? '';
+  return home.startsWith('/') ? `${home}/.cache` : undefined;
+}
+
 // ── reports ────────────────────────────────────────────────────────────────────────────────────────
 
 /** Severities of syslog(3): a report is printed up to a level. */

@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
-import { displayName, loadChunk, showCompiled } from '../actors/load.ts';
+import { displayName, loadChunk, showCompiled, useCompileCache } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
 import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
@@ -18,6 +18,7 @@ import { state } from '../runtime/state.ts';
 import { LuaTable } from '../runtime/table.ts';
 import { type Invocation, parseArguments, USAGE } from './arguments.ts';
 import {
+  cacheDirectory,
   commandArguments,
   commandName,
   reportSettings,
@@ -27,6 +28,8 @@ import {
 import { reportTo, reportTrace, StandardOutput, writeError } from './output.ts';
 
 declare const PERILUNE_VERSION: string | undefined;
+/** A hash of the sources; undefined where they are run as they are, and may change. */
+declare const PERILUNE_BUILD: string | undefined;
 
 /** sysexits(3): an internal software error. */
 const EX_SOFTWARE = 70;
@@ -92,6 +95,10 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   setArguments([commandName(), invocation.file, ...invocation.args]);
   if (invocation.testSchedule !== undefined) useTestSchedule(vm, invocation.testSchedule);
   installFiberDump(vm, invocation.fiberDump, host);
+  if (invocation.cache && typeof PERILUNE_BUILD === 'string') {
+    const base = cacheDirectory();
+    if (base !== undefined) useCompileCache(base, PERILUNE_BUILD);
+  }
   process.on('beforeExit', () => settle(siblings));
   const { siblings } = vm;
   try {

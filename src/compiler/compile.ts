@@ -30,7 +30,7 @@ export interface Compiled {
   /** Sites at which it leaves for its generic form; of that one, where it is entered. */
   guards: readonly number[];
   /** Names of fields that it uses as constant keys. */
-  fields: Iterable<string>;
+  fields: readonly string[];
   continuation(site: number): Emitted;
 }
 
@@ -46,7 +46,7 @@ export function compile(source: string, options: CompileOptions): Compiled {
   return {
     main: emitChunk(code),
     guards: code.guards,
-    fields: code.fields.keys(),
+    fields: [...code.fields.keys()],
     functions: code.functions.map(({ node }) => ({ name: node.name, line: node.line })),
     sites: code.sites.map(({ site, func }) => ({
       line: site.line,
