@@ -5,7 +5,7 @@
 #define FUNCTIONS(X) \
   /* fd.c */ \
   X(read) X(write) X(preadv2_nowait) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
-  X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(ignore_signal) \
+  X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(unsent) X(ignore_signal) \
   X(kcmp_file) X(dup2) X(eventfd) \
   /* socket.c */ \
   X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
@@ -25,7 +25,7 @@
   /* file.c */ \
   X(pread_nowait) X(pwrite_nowait) X(lseek) X(flock) X(openat2) \
   /* filesystem.c */ \
-  X(fstatat) X(statfs) X(fstatfs_type) X(getdents64) X(readlinkat) X(realpath) X(getcwd) X(fchdir) X(chroot) \
+  X(fstatat) X(statfs) X(fstatfs_type) X(getdents64) X(seek_directory) X(readlinkat) X(realpath) X(getcwd) X(fchdir) X(chroot) \
   X(mkdirat) X(mknodat) X(unlinkat) X(linkat) X(renameat2) X(symlinkat) X(fchmodat) X(fchmod) X(umask) \
   X(fchownat) X(utimensat) X(truncate) X(ftruncate) X(flistxattr) X(fgetxattr) X(fsetxattr) \
   X(getxattr) X(setxattr) X(ficlone) X(copy_file_range) \

@@ -153,6 +153,15 @@ napi_value sys_bytes_readable(napi_env env, napi_callback_info info) {
   return give_result(env, ioctl(fd, FIONREAD, &count) < 0 ? -1 : count);
 }
 
+/* unsent(fd) -> bytes that a local socket has sent and nobody has received yet, with some for the keeping of them, or
+ * -errno.  unix(7), SIOCOUTQ */
+napi_value sys_unsent(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  int count = 0;
+  if (!take_int32s(env, info, &fd, 1)) return NULL;
+  return give_result(env, ioctl(fd, TIOCOUTQ, &count) < 0 ? -1 : count);
+}
+
 /* ignore_signal(signal) -> 0 or -errno.  signal(2), SIG_IGN */
 napi_value sys_ignore_signal(napi_env env, napi_callback_info info) {
   int32_t number;

@@ -167,6 +167,15 @@ napi_value sys_fstatfs_type(napi_env env, napi_callback_info info) {
   return type;
 }
 
+/* seek_directory(fd, high, low) -> 0 or -errno: go on where an earlier list of it stopped. The halves of d_off, all of
+ * whose bits count.  getdents(2) */
+napi_value sys_seek_directory(napi_env env, napi_callback_info info) {
+  int32_t arg[3];
+  if (!take_int32s(env, info, arg, 3)) return NULL;
+  uint64_t position = (uint64_t)(uint32_t)arg[1] << 32 | (uint32_t)arg[2];
+  return give_result(env, lseek(arg[0], (off_t)position, SEEK_SET) < 0 ? -1 : 0);
+}
+
 /* getdents64(fd, bytes) -> length of the records in `bytes`, 0 at the end, or -errno.  getdents(2) */
 napi_value sys_getdents64(napi_env env, napi_callback_info info) {
   napi_value args[3];

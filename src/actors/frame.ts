@@ -7,7 +7,7 @@
  *   kind  key length  value length          `count` times, 3 bytes and then the bytes of the key
  *   key …  value …                          and of the value
  *
- * A number is the 8 bytes of a double, least significant first; booleans have no bytes; descriptors and addresses
+ * A number is the 8 bytes of a double, least significant first; booleans have no bytes; descriptors, addresses and handles of directories
  * neither: they travel beside the packet, in the order in which they are named here. Whatever is not
  * exactly that is no message. The other side may be hostile: nothing here trusts a length.
  */
@@ -28,9 +28,18 @@ const NUMBER = 2;
 const STRING = 3;
 const DESCRIPTOR = 4;
 const ADDRESS = 5;
+const DIRECTORY = 6;
 
 /** What has a descriptor: the encoder's caller says what it is, the decoder's makes something of it. */
-export type Carried = 'descriptor' | 'address';
+export type Carried = 'descriptor' | 'address' | 'directory';
+
+const CARRIED: Readonly<Record<Carried, number>> = {
+  descriptor: DESCRIPTOR,
+  address: ADDRESS,
+  directory: DIRECTORY,
+};
+/** In the order of their kinds. */
+const CARRIERS = Object.keys(CARRIED) as Carried[];
 export type Scalar = boolean | number | string;
 
 /** `key` is '' in a message that is a single value. */
@@ -87,7 +96,7 @@ export function encodeFrame(
         for (let i = 0; i < value.length; i++) out[at++] = value.charCodeAt(i);
         break;
       default:
-        out[head] = value.carries === 'descriptor' ? DESCRIPTOR : ADDRESS;
+        out[head] = CARRIED[value.carries];
     }
     out[head + 1] = key.length;
     out[head + 2] = at - start;
@@ -139,12 +148,12 @@ export function decodeFrame(
         break;
       case DESCRIPTOR:
       case ADDRESS:
+      case DIRECTORY: {
         if (valueLength !== 0) return;
-        members.push({
-          key,
-          value: { carries: kind === DESCRIPTOR ? 'descriptor' : 'address', index: slots++ },
-        });
+        const carries = CARRIERS[kind - DESCRIPTOR]!;
+        members.push({ key, value: { carries, index: slots++ } });
         break;
+      }
       default:
         return;
     }

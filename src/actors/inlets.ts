@@ -10,8 +10,16 @@ import { OwnedFd } from '../io/owned-fd.ts';
 import { closeAll, isPacketSocket, PacketReceiver } from '../io/packet.ts';
 import { LuaTable, rawSet } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
+import { DirectoryHandle } from './directory-handle.ts';
 import { FileDescriptor } from './file-descriptor.ts';
-import { decodeFrame, type Frame, MAX_FRAME, MAX_MEMBERS, type Slot } from './frame.ts';
+import {
+  type Carried,
+  decodeFrame,
+  type Frame,
+  MAX_FRAME,
+  MAX_MEMBERS,
+  type Slot,
+} from './frame.ts';
 import { IpcChannel } from './ipc-channel.ts';
 import type { Mailbox, Message, Owned, Source } from './mailbox.ts';
 import { type Tracer, tracing } from './trace.ts';
@@ -202,10 +210,7 @@ function messageOf(
   const valueOf = (v: boolean | number | string | Slot): LuaValue => {
     if (typeof v !== 'object') return v;
     const fd = fds[v.index]!;
-    const object =
-      v.carries === 'address'
-        ? new IpcChannel(fd)
-        : new FileDescriptor(new OwnedFd(fd, onTheirWay));
+    const object = objectOf(v.carries, fd);
     owned.push(object);
     return object;
   };
@@ -224,9 +229,22 @@ function stamped(trace: Tracer, message: Message, { givenTo: from, via }: Inlet)
   return { ...message, stamp: { id: 0, from, via } };
 }
 
+function objectOf(carries: Carried, fd: number): IpcChannel | DirectoryHandle | FileDescriptor {
+  switch (carries) {
+    case 'address':
+      return new IpcChannel(fd);
+    case 'directory':
+      return new DirectoryHandle(fd);
+    case 'descriptor':
+      return new FileDescriptor(new OwnedFd(fd, onTheirWay));
+  }
+}
+
 function addressesAreSockets({ members }: Frame<Slot>, fds: readonly number[]): boolean {
   return members.every(
     ({ value }) =>
-      typeof value !== 'object' || value.carries !== 'address' || isPacketSocket(fds[value.index]!),
+      typeof value !== 'object' ||
+      value.carries === 'descriptor' ||
+      isPacketSocket(fds[value.index]!),
   );
 }

@@ -15,6 +15,8 @@ export class IpcChannel extends Outside implements Owned {
   readonly sender: PacketSender;
   /** The process behind it, for the VM that has made it. */
   process: ActorProcess | undefined = undefined;
+  /** A process that can't open anything: directories go to it as handles. */
+  isSandbox = false;
   /** Of its sandbox: what the kernel could not give. */
   missingWalls: readonly string[] = [];
 
@@ -33,6 +35,7 @@ export class IpcChannel extends Outside implements Owned {
   copy(): IpcChannel {
     const copy = new IpcChannel(duplicate(this.sender.fd));
     tracing.on?.setEnd(copy, tracing.on.endOf(this));
+    copy.isSandbox = this.isSandbox;
     return copy;
   }
 

@@ -1,4 +1,5 @@
 /** Messages to other processes: what may be sent, and the descriptors that go with it. */
+import { isDirectory, shareDirectory } from '../io/directory-server.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
 import { packetPair } from '../io/packet.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
@@ -6,6 +7,7 @@ import { entries, LuaTable } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { TxChannel } from './address.ts';
 import { currentIo } from './current-io.ts';
+import { DirectoryHandle } from './directory-handle.ts';
 import { FileDescriptor, Spent } from './file-descriptor.ts';
 import { type Carried, encodeFrame, MAX_FRAME, type Member, type Scalar } from './frame.ts';
 import { type Inlet, inletsOf } from './inlets.ts';
@@ -16,7 +18,7 @@ import { RemoteMailbox } from './threads/hub.ts';
 import { tracing } from './trace.ts';
 
 /** What has a descriptor. */
-type Object = FileDescriptor | IpcChannel | Mailbox | RemoteMailbox;
+type Object = FileDescriptor | IpcChannel | DirectoryHandle | Mailbox | RemoteMailbox;
 
 interface Carrier {
   readonly carries: Carried;
@@ -38,13 +40,16 @@ export class Letter {
   private readonly to: number;
 
   /**
-   * @param to  for a trace: the actor that it is sent to
+   * @param toSandbox  it can't open anything: a descriptor of a directory goes as a handle, to read what is beneath
+   * @param to         for a trace: the actor that it is sent to
    * @throws LuaError  EINVAL{arg=2}: it can't be sent; EBUSY; EMFILE
    */
-  constructor(value: LuaValue, to = 0) {
+  constructor(value: LuaValue, toSandbox = false, to = 0) {
     this.to = to;
     const isTable = value instanceof LuaTable;
-    const members = isTable ? membersOf(value) : [{ key: '', value: partOf(value) }];
+    const members = isTable
+      ? membersOf(value, toSandbox)
+      : [{ key: '', value: partOf(value, toSandbox) }];
     const length = encodeFrame({ isTable, members }, frame);
     if (length === undefined) throw badArgument(2);
     this.length = length;
@@ -52,12 +57,17 @@ export class Letter {
     for (const object of this.locked) object.lock();
   }
 
-  private carry({ object }: Carrier): void {
+  private carry({ carries, object }: Carrier): void {
     try {
-      if (object instanceof FileDescriptor) {
+      if (carries === 'directory' && object instanceof FileDescriptor) {
+        const end = shareDirectory(object.fd, { reads: true, writes: false }, currentIo());
+        this.ends.push(new OwnedFd(end, currentIo()));
+        this.fds.push(end);
+      } else if (object instanceof FileDescriptor) {
         this.fds.push(object.fd);
         this.locked.push(object);
-      } else if (object instanceof IpcChannel) this.fds.push(object.sender.fd);
+      } else if (object instanceof IpcChannel || object instanceof DirectoryHandle)
+        this.fds.push(object.sender.fd);
       else {
         const { sender, receiver } = packetPair();
         this.ends.push(new OwnedFd(sender, currentIo()));
@@ -94,16 +104,16 @@ export class Letter {
   }
 }
 
-function membersOf(table: LuaTable): Member<Carrier>[] {
+function membersOf(table: LuaTable, toSandbox: boolean): Member<Carrier>[] {
   if (table.meta !== undefined) throw badArgument(2);
   const members: Member<Carrier>[] = [];
   for (const [key, value] of entries(table)) {
-    if (typeof key === 'string') members.push({ key, value: partOf(value) });
+    if (typeof key === 'string') members.push({ key, value: partOf(value, toSandbox) });
   }
   return members;
 }
 
-function partOf(value: LuaValue): Scalar | Carrier {
+function partOf(value: LuaValue, toSandbox: boolean): Scalar | Carrier {
   switch (typeof value) {
     case 'boolean':
     case 'number':
@@ -112,10 +122,13 @@ function partOf(value: LuaValue): Scalar | Carrier {
   }
   if (value instanceof FileDescriptor) {
     if (!value.isUsable) throw codeError('EBUSY');
-    return { carries: 'descriptor', object: value };
+    const isHandle = toSandbox && isDirectory(value.fd);
+    return { carries: isHandle ? 'directory' : 'descriptor', object: value };
   }
   if (value instanceof Spent) throw codeError('EBUSY');
   if (value instanceof Inbox) return { carries: 'address', object: value.mailbox };
+  if (value instanceof DirectoryHandle && value.isOpen)
+    return { carries: 'directory', object: value };
   if (value instanceof IpcChannel && value.isOpen) return { carries: 'address', object: value };
   if (value instanceof TxChannel && value.isOpen) {
     const { recipient } = value;

@@ -17,6 +17,7 @@ import {
 } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { TxChannel } from './address.ts';
+import { DirectoryHandle } from './directory-handle.ts';
 import { FileDescriptor, Spent } from './file-descriptor.ts';
 import { IpcChannel } from './ipc-channel.ts';
 import type { Mailbox, Message, Owned } from './mailbox.ts';
@@ -90,6 +91,7 @@ class Copier {
     if (v instanceof TxChannel) return v.isOpen ? this.own(new TxChannel(v.recipient)) : UNSENDABLE;
     if (v instanceof FileDescriptor) return this.copyDescriptor(v);
     if (v instanceof IpcChannel) return v.isOpen ? this.own(v.copy()) : UNSENDABLE;
+    if (v instanceof DirectoryHandle) return v.isOpen ? this.own(v.copy()) : UNSENDABLE;
     if (v instanceof Inbox) return this.own(new TxChannel(v.mailbox));
     return UNSENDABLE;
   }

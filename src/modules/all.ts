@@ -4,6 +4,7 @@
  * Start-up is part of the product: in the bundle, modules marked `when it is required` are evaluated then
  * (scripts/lazy-modules.ts). The others have classes that programs may meet without requiring them.
  */
+import { beforeDirectoryHandles } from '../actors/directory-handle.ts';
 import type { Library, Vm } from '../actors/vm.ts';
 import { argTypeError } from '../runtime/check.ts';
 import { LuaTable, rawGetString, setField, setFields } from '../runtime/table.ts';
@@ -52,6 +53,9 @@ import { timeout } from './timeout.ts'; // when it is required
 import { tls } from './tls.ts'; // when it is required
 import { unix } from './unix.ts'; // when it is required
 import { waitGroup } from './wait_group.ts'; // when it is required
+
+// What they are to Lua is part of this module, which evaluates it.
+beforeDirectoryHandles(() => filesystem.create());
 
 /** Tables that every module finds among its globals; one of each per VM. */
 const libraries: readonly LuaModule[] = [bit, coroutine, jit, math, string, table];

@@ -1,9 +1,11 @@
 /** `require 'filesystem'`: names of files, and what is on the disk. */
 import { type LuaFunction, type LuaValue, Userdata } from '../runtime/value.ts';
 import { luaType } from './define.ts';
+import { beneath } from './filesystem/beneath.ts';
 import { capabilityFunctions } from './filesystem/capabilities.ts';
 import { changeFunctions } from './filesystem/change.ts';
 import { clock } from './filesystem/clock.ts';
+import './filesystem/handle.ts';
 import { iterators } from './filesystem/iterate.ts';
 import { pathModule } from './filesystem/path.ts';
 import { placeFunctions } from './filesystem/places.ts';
@@ -18,6 +20,7 @@ const functions: Record<string, LuaFunction> = {
   ...changeFunctions,
   ...iterators,
   ...trees,
+  ...beneath,
   ...capabilityFunctions,
 };
 

@@ -20,12 +20,12 @@ import type { Outside } from '../fibers/waitable.ts';
 import { signalName } from '../io/supervisor.ts';
 import { startTimer } from '../io/timer.ts';
 import { decodeBytes } from '../runtime/bytes.ts';
-import { suspendIn } from '../runtime/call.ts';
+import { tryThen } from '../runtime/call.ts';
 import { checkDuration, checkInteger } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import { arrayOf, entries, LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
-import { type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
+import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { DEFAULT_LIMITS, type Limits } from '../sandbox/plan.ts';
 import { NAMESPACES } from '../sandbox/policy.ts';
 import { nativeAvailable } from '../sys/native.ts';
@@ -42,6 +42,12 @@ function processOptions(table: LuaTable): ProcessOptions {
     const wanted = rawGetString(table, name);
     if (wanted !== undefined && typeof wanted !== 'boolean') wrong(name);
     if (wanted === true) cloneFlags |= flag;
+  }
+  // Walls of FreeBSD, which nobody is to believe to be up.
+  for (const name of ['pd_daemon', 'ld_library_directories', 'libc_service']) {
+    const wanted = rawGetString(table, name);
+    if (wanted !== undefined && wanted !== false)
+      throw codeError('ENOTSUP', { arg: `subprocess/${name}` });
   }
   const descriptor = (v: LuaValue, name: string): number => {
     if (v instanceof Spent) throw codeError('EBUSY', { arg: `subprocess/${name}` });
@@ -248,21 +254,6 @@ function requestThere(self: IpcChannel, ...args: LuaValue[]): Result {
     };
     return tryThen(() => sendLetter(self, tableOf({ request: value, reply })), done, fail);
   });
-}
-
-/** Run it; `then` gets its result, now or after a suspension, and `fail` its error. */
-function tryThen(
-  body: () => Result,
-  then: (r: Result) => Result,
-  fail: (thrown: unknown) => never,
-): Result {
-  let r: Result;
-  try {
-    r = body();
-  } catch (thrown) {
-    return fail(thrown);
-  }
-  return r === SUSPEND ? suspendIn(then, fail) : then(r);
 }
 
 /** When the time is over, what the fiber waits for then ends with ETIMEDOUT. */

@@ -37,6 +37,21 @@ export function suspendIn(
   return SUSPEND;
 }
 
+/** Run it; `then` gets its result, now or after a suspension, and `fail` its error. */
+export function tryThen(
+  body: () => Result,
+  then: (r: Result) => Result,
+  fail: (thrown: unknown) => Result,
+): Result {
+  let r: Result;
+  try {
+    r = body();
+  } catch (thrown) {
+    return fail(thrown);
+  }
+  return r === SUSPEND ? suspendIn(then, fail) : then(r);
+}
+
 /** The same for what keeps errors: nobody would see a traceback of them. */
 export function suspendProtected(
   resume: (value: Result) => Result,

@@ -105,6 +105,11 @@ export function fileSystemType(fd: Fd): number {
 
 export const FUSE_SUPER_MAGIC = 0x65735546;
 
+/** Go on where an earlier list stopped: at d_off of its last record. EINVAL. getdents(2) */
+export function seekDirectory(fd: Fd, high: number, low: number): void {
+  ok('lseek', native().seek_directory(fd, high, low));
+}
+
 /** @returns the length of the records in `bytes`, 0 at the end; ENOENT: it has been removed. getdents(2) */
 export function getdents64(fd: Fd, bytes: Uint8Array): number {
   return ok('getdents64', native().getdents64(fd, bytes, bytes.length));

@@ -27,6 +27,7 @@ export interface Native {
   isatty(fd: Fd): number;
   poll(fd: Fd, events: number, milliseconds: number): number;
   bytes_readable(fd: Fd): number;
+  unsent(fd: Fd): number;
   ignore_signal(signal: number): number;
   kcmp_file(a: Fd, b: Fd): number;
 
@@ -116,6 +117,7 @@ export interface Native {
   statfs(path: string, out: Float64Array): number;
   fstatfs_type(fd: Fd): number;
   getdents64(fd: Fd, bytes: Uint8Array, length: number): number;
+  seek_directory(fd: Fd, high: number, low: number): number;
   readlinkat(directory: Fd, path: string): string | number;
   realpath(path: string): string | number;
   getcwd(): string | number;

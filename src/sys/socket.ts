@@ -99,6 +99,11 @@ export function shutdown(fd: Fd, how: number): void {
   ok('shutdown', native().shutdown(fd, how));
 }
 
+/** @returns 0: the peer has received all that was sent; > 0: not yet; or -errno. unix(7), SIOCOUTQ */
+export function unsent(fd: Fd): number {
+  return native().unsent(fd);
+}
+
 /** @returns bytes received, 0 at the end, or -errno. recv(2) */
 export function recv(
   fd: Fd,

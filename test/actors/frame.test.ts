@@ -34,12 +34,13 @@ test('the layout', () => {
       { key: '', value: 'x\xff' },
       { key: 'f', value: { carries: 'descriptor' } },
       { key: 'a', value: { carries: 'address' } },
+      { key: 'd', value: { carries: 'directory' } },
       { key: 't', value: true },
     ],
   };
   assert.equal(
     Buffer.from(encode(frame)).toString('hex'),
-    `${'50010500'}${'020208'}6162${'000000000000f83f'}${'030002'}78ff${'040100'}66${'050100'}61${'010100'}74`,
+    `${'50010600'}${'020208'}6162${'000000000000f83f'}${'030002'}78ff${'040100'}66${'050100'}61${'060100'}64${'010100'}74`,
   );
 });
 
@@ -82,10 +83,11 @@ test('no key twice, no key of a single value, no unknown kind, no table without 
     'another form': '50020100000000',
     'another magic': '51000100000000',
     'a reserved byte': '50000101000000',
-    'an unknown kind': '50000100060000',
+    'an unknown kind': '50000100070000',
     'a boolean with bytes': '5000010000000100',
     'a short number': '50000100020007' + '00'.repeat(7),
     'a descriptor with bytes': '5000010004000100',
+    'a directory with bytes': '5000010006000100',
   };
   for (const [what, hex] of Object.entries(none)) {
     const bytes = Buffer.from(hex, 'hex');

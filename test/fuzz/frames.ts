@@ -29,7 +29,7 @@ function text(random: Random, most: number): string {
 }
 
 function value(random: Random): Member<Carrier>['value'] {
-  switch (pick(random, 7)) {
+  switch (pick(random, 8)) {
     case 0:
       return random() < 0.5;
     case 1:
@@ -40,6 +40,8 @@ function value(random: Random): Member<Carrier>['value'] {
       return { carries: 'descriptor' };
     case 4:
       return { carries: 'address' };
+    case 5:
+      return { carries: 'directory' };
     default:
       return text(random, 255);
   }

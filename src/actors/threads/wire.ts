@@ -14,6 +14,7 @@ import {
 } from '../../runtime/table.ts';
 import type { LuaValue } from '../../runtime/value.ts';
 import { TxChannel } from '../address.ts';
+import { DirectoryHandle } from '../directory-handle.ts';
 import { FileDescriptor, fdOnItsWay } from '../file-descriptor.ts';
 import { IpcChannel } from '../ipc-channel.ts';
 import type { Owned, Recipient } from '../mailbox.ts';
@@ -39,6 +40,7 @@ const RECORD = 6;
 const CHANNEL = 7;
 const DESCRIPTOR = 8;
 const SOCKET = 9;
+const DIRECTORY = 10;
 
 const SHORT = 24;
 const FIRST_SIZE = 64 * 1024;
@@ -154,6 +156,7 @@ export class FrameWriter {
       this.byte(SOCKET).descriptor(v.leave());
       return tracing.on === undefined ? this : this.end(tracing.on.endOf(v));
     }
+    if (v instanceof DirectoryHandle) return this.byte(DIRECTORY).descriptor(v.leave());
     if (!(v instanceof TxChannel)) throw new TypeError('not the value of a message');
     const address = this.directory.addressOf(v.recipient);
     this.addresses.push(address);
@@ -265,6 +268,8 @@ export class FrameReader {
         return this.own(this.descriptor());
       case SOCKET:
         return this.own(this.socket());
+      case DIRECTORY:
+        return this.own(new DirectoryHandle(this.integer()));
       case CHANNEL: {
         const address = this.integer();
         const channel = new TxChannel(this.directory.recipientAt(address));

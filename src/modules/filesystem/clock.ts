@@ -21,7 +21,7 @@ export class FilePoint extends TimePoint {}
 const UNIX_EPOCH = -6_437_664_000_000_000_000n;
 const BILLION = 1_000_000_000n;
 
-export function modifiedAt(stat: Stat): FilePoint {
+export function modifiedAt(stat: Pick<Stat, 'modified' | 'modifiedNs'>): FilePoint {
   const unix = BigInt(stat.modified) * BILLION + BigInt(stat.modifiedNs);
   return new FilePoint(checkTicks(unix + UNIX_EPOCH));
 }
