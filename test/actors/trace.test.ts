@@ -4,6 +4,8 @@ import { closeSync, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { inletsOf } from '../../src/actors/inlets.ts';
+import { Mailbox } from '../../src/actors/mailbox.ts';
 import { openReports, type Reports } from '../../src/actors/reports.ts';
 import { startProcessTrace, startTrace, tracing } from '../../src/actors/trace.ts';
 import { readTrace, type TraceEvent } from '../../src/actors/trace-file.ts';
@@ -492,26 +494,27 @@ test('processes: killed, detached, ended with their maker', { skip: !hasAddon },
   );
 });
 
-test('what is no message is told, and by whose address it came', { skip: !hasAddon }, async () => {
-  const { events } = await trace(
-    `
-    local inbox = require 'inbox'
-    local c = spawn_vm{module = './w', subprocess = {}}
-    c:send(inbox)
-    print(pcall(inbox.receive, inbox))
-  `,
-    {
-      files: {
-        // A socket of packets that is no inbox: something else comes out of it.
-        'w.lua': `
-        local unix = require('unix').seqpacket_socket or require('unix').seqpacket.socket
-        local home = require('inbox'):receive()
-        home:send('well')
-        `,
-      },
-    },
-  );
-  assert.ok(shown(events).includes('receive | w#2 main#1 | "well"'));
+test('what is no message is told, and by whose address it came', { skip: !hasAddon }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-trace-'));
+  const file = join(folder, 'trace');
+  const tracer = startTrace(file, 'main.lua');
+  try {
+    const mailbox = new Mailbox({ leases: new Set(), io: new IoGroup() });
+    tracer.livesHere(tracer.newActor('main.lua'), mailbox);
+    const { sender, receiver } = packetPair();
+    const inlets = inletsOf(mailbox);
+    inlets.add(receiver).traceAs(tracer.newActor('p.lua'), 0);
+    writeSync(sender, 'no message');
+    assert.equal(inlets.next(), undefined);
+    assert.equal(inlets.isOpen, false);
+    closeAll([sender]);
+    tracer.end(0);
+    assert.deepEqual(shown(eventsOf(file).events), ['malformed | p#2 main#1']);
+  } finally {
+    tracing.on = undefined;
+    closeSync(tracer.share.fd);
+    rmSync(folder, { recursive: true });
+  }
 });
 
 inHome('nobody but the program has the trace open', async (_home, prelude, t) => {
