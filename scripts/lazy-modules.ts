@@ -10,13 +10,14 @@ const MARKED = /^import \{ (\w+) \} from '\.\/(\w+)\.ts'; \/\/ when it is requir
 
 const FUNCTIONS = /^import \{ ([\w, ]+) \} from '\.\/(\w+)\.ts'; \/\/ when it is called$/gm;
 
-const requireFile = (name: string): string => `require('./${name}.ts')`;
+/** What it gives is kept: in a bundle it makes a new object of the exports each time, which each new VM would pay for. */
+const requireFile = (name: string): string => `(loaded.${name} ??= require('./${name}.ts'))`;
 
 /**
  * @param use     an expression: the exports of a module
  * @param before  the text that it needs
  */
-export function deferModules(use = requireFile, before = ''): Plugin {
+export function deferModules(use = requireFile, before = 'const loaded: any = {};'): Plugin {
   const defer = (source: string): string =>
     before +
     source

@@ -61,12 +61,25 @@ export const population: { left: (() => void) | undefined } = { left: undefined 
 /** Runs of schedulers, each started by another, before the event loop gets its turn. */
 const CHAIN = 1024;
 let chained = 0;
+/** Those that wait for that turn. */
+let afterwards: (() => void)[] = [];
 
-/** VMs that wake each other must not keep timers and sockets waiting. */
+/** VMs that wake each other must not keep timers and sockets waiting, however many they are; nor one of them the others. */
 function schedule(run: () => void, later: boolean): void {
-  if (!later && ++chained < CHAIN) return soon(run);
+  if (later) return void setImmediate(run);
+  if (chained < CHAIN) {
+    chained++;
+    return soon(run);
+  }
+  afterwards.push(run);
+  if (afterwards.length === 1) setImmediate(runAll);
+}
+
+function runAll(): void {
+  const all = afterwards;
+  afterwards = [];
   chained = 0;
-  setImmediate(run);
+  for (const run of all) run();
 }
 
 export class Vm {

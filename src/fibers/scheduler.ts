@@ -200,7 +200,7 @@ export class Scheduler implements FiberScheduler {
     try {
       if (thread.body !== undefined) v = enter(thread, 'start', NONE);
       else if (waiter === undefined) v = enter(thread, 'value', NONE);
-      else if (waiter.failed) v = enter(thread, 'error', waiter.error);
+      else if (waiter.failed) v = enter(thread, 'failure', waiter.error);
       else v = enter(thread, 'value', waiter.value);
     } catch (thrown) {
       if (this.runsCleanup(fiber, { value: undefined, thrown })) return this.switchTo(fiber);

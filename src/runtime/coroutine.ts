@@ -4,7 +4,7 @@
  * until the stack is empty or something suspends again. Frames that do not run are not touched.
  */
 import { call, nativeSite, runTail, suspendIn } from './call.ts';
-import { luaError } from './error.ts';
+import { luaError, raisedWhereSuspended } from './error.ts';
 import { type Frame, type NativeFrame, state } from './state.ts';
 import {
   EMPTY,
@@ -58,7 +58,7 @@ Object.defineProperty(LuaThread.prototype, 'isThread', { value: true });
 
 /**
  * How a thread is entered: its function is called with these arguments, a frame is given a raw result, or an error is thrown into it. */
-export type Entry = 'start' | 'value' | 'error';
+export type Entry = 'start' | 'value' | 'error' | 'failure';
 
 /**
  * Run the thread from where it stands.
@@ -70,6 +70,7 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
   let { stack } = thread;
   const { pend } = state;
   if (entry === 'error') v = unwind(stack, v);
+  else if (entry === 'failure') v = unwind(stack, raisedWhereSuspended(v));
   else if (entry === 'start') {
     const { body } = thread;
     thread.body = undefined;
@@ -238,7 +239,7 @@ function resume(
   (state.thread as LuaThread).inner = thread;
   return suspendIn(
     (r) => resume(thread, 'value', r, done, fail),
-    (error) => resume(thread, 'error', error, done, fail),
+    (error) => resume(thread, 'failure', error, done, fail),
   );
 }
 

@@ -193,12 +193,13 @@ const MANY = 64;
 
 /** A stack as it was, for when somebody looks: most handlers of `xpcall` don't. */
 export class Trace {
-  private readonly sites: Sites;
+  private readonly sites: Sites | undefined;
   private readonly suspended: Frame[];
   private readonly outer = handling;
   private found: LogicalFrame[] | undefined = undefined;
 
-  constructor(sites: Sites) {
+  /** @param sites  undefined: the Lua thread is suspended */
+  constructor(sites: Sites | undefined) {
     this.sites = sites;
     this.suspended = state.thread?.stack.slice(-MANY) ?? [];
   }
@@ -212,7 +213,9 @@ export class Trace {
   private upTo(limit: number): LogicalFrame[] {
     const now = handling;
     handling = this.outer;
-    const frames = addSuspended(logical(this.sites, limit), limit, this.suspended);
+    const running =
+      this.sites === undefined ? { frames: [], complete: true } : logical(this.sites, limit);
+    const frames = addSuspended(running, limit, this.suspended);
     handling = now;
     return frames;
   }
@@ -321,6 +324,15 @@ function isGuarded(): boolean {
 /** The stack of an error that is raised now, as far as one is wanted. */
 export function traceForError(): Trace | undefined {
   return isGuarded() ? undefined : new Trace(captureSites(MANY));
+}
+
+/**
+ * An error that ends the wait of the Lua thread that is to run now. It was made elsewhere, by another fiber or by the
+ * event loop, and is raised here.
+ */
+export function raisedWhereSuspended(error: unknown): unknown {
+  if (!(error instanceof LuaError)) return error;
+  return new LuaError(error.value, isGuarded() ? undefined : new Trace(undefined));
 }
 
 // ── raising ────────────────────────────────────────────────────────────────────────────────────────

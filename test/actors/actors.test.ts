@@ -667,6 +667,122 @@ spec(
 );
 
 spec(
+  'a timer gets its turn beside hundreds of VMs that never rest',
+  `
+  local inbox, time = require 'inbox', require 'time'
+  for id = 1, 300 do
+    local w = spawn_vm './sender'
+    w:send(inbox)
+    w:close()
+  end
+  local got, turns = 0, 0
+  spawn(function()
+    for i = 1, 5 do
+      time.sleep(0)
+      turns = turns + 1
+    end
+  end):detach()
+  -- Each message wakes its sender. This is not about time, but about how many come in between.
+  while turns < 5 and got < 200000 do
+    inbox:receive()
+    got = got + 1
+  end
+  print(got < 100000 or got)
+  inbox:close()
+`,
+  'true\n',
+  {
+    oneThread: true,
+    once: true,
+    files: {
+      'sender.lua': `
+      local home = require('inbox'):receive()
+      while pcall(home.send, home, 1) do end
+      `,
+    },
+  },
+);
+
+spec(
+  'what ends a wait has the traceback of who waits, not of who caused it',
+  `
+  local inbox = require 'inbox'
+  local waits = spawn_vm './waits'
+  waits:send(inbox)
+  inbox:receive()
+  local function let_go() waits:close() end
+  let_go()
+`,
+  '',
+  {
+    files: {
+      'waits.lua': `
+      local inbox = require 'inbox'
+      inbox:receive():send 'ready'
+      local function wait()
+        local got = inbox:receive()
+        return got
+      end
+      local got = wait()
+      `,
+    },
+    stderr:
+      /^Main fiber from VM 0x[0-9a-f]+ panicked: 'Broadcast the address before attempting to receive on it'\nstack traceback:\n\t\S*waits\.lua:5: in function 'wait'\n\t\S*waits\.lua:8: in main chunk\n$/,
+  },
+);
+
+spec(
+  'strings of 1 GB can be neither made nor sent; one of 8 MB can',
+  `
+  local inbox = require 'inbox'
+  local echo = spawn_vm './echo'
+  print(pcall(string.rep, 'x', 2^30))
+  local long = ('0123456789abcdef'):rep(2^19)
+  print(pcall(function() return long:rep(128) end))
+  echo:send{from = inbox, value = long}
+  print(inbox:receive() == long)
+`,
+  'false\tnot enough memory\nfalse\tnot enough memory\ntrue\n',
+  { once: true, files: { 'echo.lua': ECHO } },
+);
+
+spec(
+  'fairness: each of two thousand senders gets its turn',
+  `
+  local inbox = require 'inbox'
+  inbox.high_water = 10
+  local SENDERS = 2000
+  for id = 1, SENDERS do
+    local w = spawn_vm './sender'
+    w:send{to = inbox, id = id}
+    w:close()
+  end
+  local counts = {}
+  for i = 1, 10 * SENDERS do
+    local id = inbox:receive()
+    counts[id] = (counts[id] or 0) + 1
+  end
+  local least, most = math.huge, 0
+  for id = 1, SENDERS do
+    least, most = math.min(least, counts[id] or 0), math.max(most, counts[id] or 0)
+  end
+  print(least >= 5 or least, most <= 20 or most)
+  inbox:close()
+`,
+  'true\ttrue\n',
+  {
+    oneThread: true,
+    once: true,
+    files: {
+      'sender.lua': `
+      local m = require('inbox'):receive()
+      while pcall(m.to.send, m.to, m.id) do end
+      `,
+    },
+  },
+);
+
+spec(
   'system.exit ends the calling VM; the process has the code of the master',
   `
   local system = require 'system'
