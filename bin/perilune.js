@@ -15,6 +15,7 @@ const flags = [
   '--max-inlined-bytecode-size-cumulative=2500',
   '--no-additive-safe-int-feedback',
 ];
+if (process.argv.some((arg) => arg.startsWith('--inspect'))) flags.push('--no-node-snapshot');
 
 if (node === undefined) {
   console.error(

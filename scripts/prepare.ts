@@ -51,6 +51,10 @@ if (failure) {
  * are, since stacks show them.
  */
 async function bundle(): Promise<void> {
+  // Debuggers of Lua programs are not to stop in it: all of it belongs to a source that they ignore.
+  const ignored = encodeURIComponent(
+    '{"version":3,"sources":["perilune.js"],"sourcesContent":["// dist/*.cjs"],"names":[],"mappings":"AAAA","ignoreList":[0],"x_google_ignoreList":[0]}',
+  );
   const options = {
     absWorkingDir: root,
     outdir: 'dist',
@@ -76,7 +80,7 @@ async function bundle(): Promise<void> {
     banner: {
       js: `(function (${['require', 'module', 'exports', '__filename', '__dirname', ...parameters].join(', ')}) {`,
     },
-    footer: { js: '})' },
+    footer: { js: `})\n//# sourceMappingURL=data:application/json,${ignored}` },
   });
   const others = await build({
     ...options,

@@ -1,7 +1,16 @@
 /** Lua text → a function of this VM; continuations of its sites, compiled when they first suspend. */
+import { pathToFileURL } from 'node:url';
 import { Script as V8Script } from 'node:vm';
-import { type Compiled, compile, LuaSyntaxError } from '../compiler/compile.ts';
+import {
+  type Compiled,
+  type CompileOptions,
+  compile,
+  compileForDebug,
+  compileForReading,
+  LuaSyntaxError,
+} from '../compiler/compile.ts';
 import type { Emitted } from '../compiler/emit.ts';
+import { sourceMap } from '../compiler/source-map.ts';
 import { contentName, PrivateCache } from '../io/private-cache.ts';
 import { LuaError, registerScript, type Script, type SitePosition } from '../runtime/error.ts';
 import { parseUnsigned } from '../runtime/number.ts';
@@ -10,6 +19,7 @@ import { type Frame, type FrameSite, state } from '../runtime/state.ts';
 import { type LuaTable, property } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue } from '../runtime/value.ts';
 import { StoredChunk, toParts } from './compiled-form.ts';
+import { inspection } from './inspection.ts';
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
 type Factory<F> = (env: LuaTable, sites: Site[]) => F;
@@ -33,10 +43,31 @@ class Site implements FrameSite {
   }
 }
 
+/**
+ * For debuggers, which hear of a continuation when it is compiled, and have breakpoints to set in it before it
+ * runs: that is done when its site suspends.
+ */
+class DebugSite extends Site {
+  private readonly make: () => Continuation;
+  private isReady = false;
+  constructor(position: SitePosition, savesFunction: boolean, chunk: LoadedChunk, id: number) {
+    super(position, savesFunction, chunk, id);
+    this.make = () => chunk.continuation(id);
+  }
+  /** Itself. */
+  get ready(): this {
+    if (!this.isReady) this.resume = this.make();
+    this.isReady = true;
+    return this;
+  }
+}
+
 /** What a text was compiled to: the same for all VMs that load it. */
 class ChunkCode {
   readonly compiled: Compiled;
   private readonly chunkName: string;
+  /** The text and where it is, for debuggers. */
+  private readonly source: Source | undefined;
   readonly positions: readonly SitePosition[];
   private readonly continuations: (Factory<Continuation> | undefined)[] = [];
   /** Their text, where it is to be stored. */
@@ -56,9 +87,11 @@ class ChunkCode {
     chunkName: string,
     makeGeneric?: () => ChunkCode,
     storage?: Storage,
+    source?: Source,
   ) {
     this.compiled = compiled;
     this.chunkName = chunkName;
+    this.source = source;
     this.makeGeneric = makeGeneric;
     this.storage = storage;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
@@ -95,6 +128,7 @@ class ChunkCode {
     let ops: Script['ops'] | undefined;
     const script: Script = {
       chunkName: this.chunkName,
+      url: this.source?.url,
       functions: this.compiled.functions,
       // For errors.
       get lines() {
@@ -106,6 +140,7 @@ class ChunkCode {
       },
     };
     this.scripts.push(script);
+    if (inspection.profiles) kept.push(script);
     const name = registerScript(script);
     if (emitted === this.compiled.main && this.storage !== undefined) {
       return this.storage.run(emitted.js, name) as Factory<F>;
@@ -113,7 +148,17 @@ class ChunkCode {
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
-    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}`) as Factory<F>;
+    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}${this.mapOf(emitted)}`) as Factory<F>;
+  }
+
+  private mapOf(emitted: Emitted & { hidden?: ReadonlySet<number> }): string {
+    const { source } = this;
+    const { hidden } = emitted;
+    if (source === undefined || hidden === undefined) return '';
+    const map = Buffer.from(
+      sourceMap({ ...emitted, hidden, functions: this.compiled.functions }, source),
+    );
+    return `\n//# sourceMappingURL=data:application/json;base64,${map.toString('base64')}`;
   }
 
   /** What a later run starts with; undefined: it would not be worth it. */
@@ -141,6 +186,14 @@ class Position implements SitePosition {
   }
 }
 
+/** For a profile, which is made at the end. */
+const kept: Script[] = [];
+
+interface Source {
+  readonly url: string;
+  readonly text: string;
+}
+
 /** The code of a text in one VM, with its table of globals. */
 class LoadedChunk {
   private readonly code: ChunkCode;
@@ -150,8 +203,9 @@ class LoadedChunk {
   constructor(code: ChunkCode, env: LuaTable) {
     this.code = code;
     this.env = env;
+    const SiteClass = inspection.debugs ? DebugSite : Site;
     this.sites = code.compiled.sites.map(
-      ({ savesFunction }, id) => new Site(code.positions[id]!, savesFunction, this, id),
+      ({ savesFunction }, id) => new SiteClass(code.positions[id]!, savesFunction, this, id),
     );
     if (code.isGeneric) return;
     code.compiled.guards.forEach((id, i) => {
@@ -221,30 +275,45 @@ function moduleCode(file: string, source: string, chunkName: string): ChunkCode 
     known.chunkName !== chunkName ||
     known.suspendAll !== suspendAll
   ) {
-    known = { source, chunkName, suspendAll, code: storedChunk(source, chunkName) };
+    known = { source, chunkName, suspendAll, code: storedChunk(source, chunkName, file) };
     modules.set(file, known);
   }
   return known.code;
 }
 
-const compileChunk = (source: string, chunkName: string): ChunkCode =>
-  new ChunkCode(compileText(source, chunkName), chunkName, generic(source, chunkName));
+function compileChunk(source: string, chunkName: string, file?: string): ChunkCode {
+  const { debugs, profiles, breaks } = inspection;
+  if (debugs) {
+    inspection.breaks = false;
+    const compiled = compileText(source, chunkName, state.suspendAll, true, (text, options) =>
+      compileForDebug(text, options, breaks),
+    );
+    const from = { url: urlOf(chunkName, file), text: Buffer.from(source, 'latin1').toString() };
+    return new ChunkCode(compiled, chunkName, undefined, undefined, from);
+  }
+  const from = profiles ? { url: urlOf(chunkName, file), text: '' } : undefined;
+  const makeGeneric = generic(source, chunkName, from);
+  return new ChunkCode(compileText(source, chunkName), chunkName, makeGeneric, undefined, from);
+}
 
 /** Makes the form that takes nothing for granted. It is never stored: few programs come to need it. */
-const generic = (source: string, chunkName: string) => (): ChunkCode =>
-  new ChunkCode(compileText(source, chunkName, state.suspendAll, true), chunkName);
+const generic = (source: string, chunkName: string, from?: Source) => (): ChunkCode => {
+  const compiled = compileText(source, chunkName, state.suspendAll, true);
+  return new ChunkCode(compiled, chunkName, undefined, undefined, from);
+};
 
 function compileText(
   source: string,
   chunkName: string,
   suspendAll = state.suspendAll,
   isGeneric = false,
+  compiler: (source: string, options: CompileOptions) => Compiled = compile,
 ): Compiled {
   if (source.charCodeAt(0) === 27) {
     throw new LuaError(`${chunkName}: cannot load incompatible bytecode`);
   }
   try {
-    return compile(source, {
+    return compiler(source, {
       chunkName,
       parseNumber: parseUnsigned,
       suspendAll,
@@ -317,9 +386,10 @@ function withCache<T>(base: string, use: (cache: PrivateCache) => T): T | undefi
   }
 }
 
-function storedChunk(source: string, chunkName: string): ChunkCode {
-  if (caching === undefined || source.length < WORTH_STORING) {
-    return compileChunk(source, chunkName);
+function storedChunk(source: string, chunkName: string, file: string): ChunkCode {
+  const isInspected = inspection.debugs || inspection.profiles;
+  if (caching === undefined || isInspected || source.length < WORTH_STORING) {
+    return compileChunk(source, chunkName, file);
   }
   const { base, compiler } = caching;
   const { suspendAll } = state;
@@ -353,6 +423,19 @@ function storeLater(base: string, store: (cache: PrivateCache) => void): void {
   };
   process.on('exit', storeAll);
   setTimeout(storeAll, STORE_AFTER).unref();
+}
+
+let unnamed = 0;
+
+/** Where a debugger looks for breakpoints in a chunk. */
+function urlOf(chunkName: string, file: string | undefined): string {
+  if (file === undefined) return `lua-string:${++unnamed}/${encodeURIComponent(chunkName)}`;
+  return pathToFileURL(Buffer.from(file, 'latin1').toString()).href;
+}
+
+/** The same, for people. */
+export function showReadable(source: string, chunkName: string): string {
+  return compileForReading(source, { chunkName, parseNumber: parseUnsigned, suspendAll: false });
 }
 
 /** The JavaScript that a chunk becomes. */

@@ -11,6 +11,12 @@ Runs the Lua program FILE (a directory stands for its init.lua).
   --test                   run with _CONTEXT = "test"
   --main-context-concurrency-hint HINT
                            1 or safe (default)
+  --inspect[=[HOST:]PORT]  listen for a debugger (default 127.0.0.1:9229)
+  --inspect-brk[=…]        wait for one, and stop at the first line of the program
+  --inspect-wait[=…]       wait for one
+  --cpu-prof               write a profile of Lua functions to CPU.….cpuprofile at the end
+  --cpu-prof-dir DIR, --cpu-prof-name NAME, --cpu-prof-interval MICROSECONDS
+                           the same, where and how often
   --compile FILE           print the JavaScript that FILE becomes, and exit
   --suspend-every-call     debugging aid: every Lua call suspends and resumes once
   --test-schedule SEED     for tests: run ready fibers in an order that depends on SEED, with
@@ -51,8 +57,24 @@ export type Invocation =
       cache: boolean;
       /** Where what actors do is written. */
       trace: string | undefined;
+      inspect: Inspect | undefined;
+      profile: Profile | undefined;
     }
   | { do: 'trace'; file: string; out: string | undefined; selection: Selection };
+
+/** A CPU profile: where it goes, and microseconds between samples. */
+export interface Profile {
+  dir: string | undefined;
+  name: string | undefined;
+  interval: number | undefined;
+}
+
+/** Where a debugger finds the program, and what happens until one has come. */
+export interface Inspect {
+  host: string | undefined;
+  port: number | undefined;
+  then: 'run' | 'wait' | 'break';
+}
 
 const fail = (message: string): Invocation => ({ do: 'fail', message });
 
@@ -66,6 +88,8 @@ export function parseArguments(argv: readonly string[]): Invocation {
   let fiberDump = false;
   let cache = true;
   let trace: string | undefined;
+  let inspect: Inspect | undefined;
+  let profile: Profile | undefined;
   if (argv[0] === 'trace') return parseTrace(argv.slice(1));
   for (let i = 0; i < argv.length; i++) {
     const arg = argv[i]!;
@@ -79,7 +103,20 @@ export function parseArguments(argv: readonly string[]): Invocation {
     else if (arg === '--suspend-every-call') suspendAll = true;
     else if (arg === '--fiber-dump') fiberDump = true;
     else if (arg === '--no-cache') cache = false;
-    else if (arg === '--test-schedule' || arg.startsWith('--test-schedule=')) {
+    else if (/^--inspect(-brk|-wait)?(=|$)/.test(arg)) {
+      inspect = readInspect(arg);
+      if (inspect === undefined) return fail(`'${arg}': not [HOST:]PORT`);
+    } else if (/^--cpu-prof(-dir|-name|-interval)?(=|$)/.test(arg)) {
+      profile ??= { dir: undefined, name: undefined, interval: undefined };
+      const [option, inline] = splitAt(arg, '=');
+      if (option === '--cpu-prof') continue;
+      const value = inline ?? argv[++i];
+      if (!value) return fail(`${option} needs a value`);
+      if (option === '--cpu-prof-dir') profile.dir = value;
+      else if (option === '--cpu-prof-name') profile.name = value;
+      else if (/^[1-9]\d{0,8}$/.test(value)) profile.interval = Number(value);
+      else return fail(`${option} needs a number`);
+    } else if (arg === '--test-schedule' || arg.startsWith('--test-schedule=')) {
       const value = arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : argv[++i];
       if (value === undefined || !/^\d{1,9}$/.test(value))
         return fail('--test-schedule needs a number');
@@ -115,7 +152,26 @@ export function parseArguments(argv: readonly string[]): Invocation {
     fiberDump,
     cache,
     trace,
+    inspect,
+    profile,
   };
+}
+
+/** What is before and behind the first `=`, if there is one. */
+function splitAt(text: string, sign: string): [string, string | undefined] {
+  const at = text.indexOf(sign);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** `--inspect-brk=[::1]:9229` and the like. @returns undefined: it is wrong */
+function readInspect(arg: string): Inspect | undefined {
+  const [option, at] = splitAt(arg, '=');
+  const then = option.endsWith('brk') ? 'break' : option.endsWith('wait') ? 'wait' : 'run';
+  if (at === undefined) return { host: undefined, port: undefined, then };
+  const [, host, number] = /^(?:(\[[\d:a-f.]+\]|[^:[\]]+):)?(\d{1,5})$/i.exec(at) ?? [];
+  const port = Number(number ?? -1);
+  if (port < 0 || port > 65535) return undefined;
+  return { host: host?.replace(/[[\]]/g, ''), port, then };
 }
 
 /** `perilune trace …` */

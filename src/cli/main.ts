@@ -3,7 +3,8 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
-import { displayName, loadChunk, showCompiled, useCompileCache } from '../actors/load.ts';
+import { debugFrom, inspection } from '../actors/inspection.ts';
+import { displayName, loadChunk, showReadable, useCompileCache } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
 import { setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
@@ -16,7 +17,8 @@ import { describeBug, type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
 import { LuaTable } from '../runtime/table.ts';
-import { type Invocation, parseArguments, USAGE } from './arguments.ts';
+import { type Inspect, type Invocation, parseArguments, USAGE } from './arguments.ts';
+import { profileCpu } from './cpu-profile.ts';
 import {
   cacheDirectory,
   commandArguments,
@@ -61,6 +63,13 @@ function main(argv: readonly string[]): void {
 }
 
 function run(invocation: Extract<Invocation, { do: 'run' }>): void {
+  if (invocation.inspect !== undefined && !openInspector(invocation.inspect)) return;
+  const { profile } = invocation;
+  if (profile !== undefined)
+    profileCpu(profile, (why) => writeError(`perilune: no profile was written: ${why}\n`));
+  // Editors put Node's own options into the environment.
+  if (process.env.NODE_OPTIONS && !inspection.debugs && nodeInspector().url() !== undefined)
+    debugFrom(false);
   state.suspendAll = invocation.suspendAll;
   const output = new StandardOutput();
   const finish = (code: number): never => {
@@ -122,6 +131,22 @@ function openTrace({ trace, file }: { trace: string | undefined; file: string })
   }
 }
 
+const nodeInspector = (): typeof import('node:inspector') =>
+  process.getBuiltinModule('node:inspector');
+
+/** @returns false: nobody can listen there */
+function openInspector({ host, port, then }: Inspect): boolean {
+  const inspector = nodeInspector();
+  if (inspector.url() === undefined) inspector.open(port, host);
+  if (inspector.url() === undefined) {
+    process.exitCode = 1; // Node has said why
+    return false;
+  }
+  debugFrom(then === 'break');
+  if (then !== 'run') inspector.waitForDebugger();
+  return true;
+}
+
 /** A program that is over at once has nothing to give back. */
 const SHRINK_AFTER = 50;
 
@@ -169,7 +194,7 @@ function printCompiled(argument: string): void {
     const source = readFileSync(toSystem(file), 'latin1');
     loadChunk(source, displayName(`@${file}`), new LuaTable()); // words what is wrong with it
     const output = new StandardOutput();
-    output.write(`${showCompiled(source, displayName(`@${file}`))}\n`);
+    output.write(`${showReadable(source, displayName(`@${file}`))}\n`);
     output.flush();
   } catch (thrown) {
     const message = isSystemFault(thrown)

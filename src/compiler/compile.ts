@@ -1,5 +1,7 @@
 /** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → infer → lower → emit. */
 import { type Emitted, emitChunk, emitContinuation } from './emit.ts';
+import { type EmittedForDebug, emitChunkForDebug, emitContinuationForDebug } from './emit-debug.ts';
+import { showChunk } from './emit-readable.ts';
 import { infer } from './infer.ts';
 import type { ChunkCode, OpNames } from './ir.ts';
 import { lower } from './lower.ts';
@@ -39,12 +41,50 @@ export interface Compiled {
  * @throws LuaSyntaxError
  */
 export function compile(source: string, options: CompileOptions): Compiled {
+  const code = structure(source, options);
+  return {
+    ...describe(code),
+    main: emitChunk(code),
+    continuation: (id) => emitContinuation(id, code),
+  };
+}
+
+export interface CompiledForDebug extends Compiled {
+  main: EmittedForDebug;
+  continuation(site: number): EmittedForDebug;
+}
+
+/**
+ * The same in a form that a debugger can show as Lua: variables have their names, and statements are Lua's.
+ * @param breaks  it is to stop at the first one
+ */
+export function compileForDebug(
+  source: string,
+  options: CompileOptions,
+  breaks: boolean,
+): CompiledForDebug {
+  const code = structure(source, options, true);
+  return {
+    ...describe(code),
+    main: emitChunkForDebug(code, breaks),
+    continuation: (id) => emitContinuationForDebug(id, code),
+  };
+}
+
+/** The JavaScript that a text becomes, for people. @throws LuaSyntaxError */
+export function compileForReading(source: string, options: CompileOptions): string {
+  return showChunk(structure(source, options, true), source);
+}
+
+function structure(source: string, options: CompileOptions, readable = false): ChunkCode {
   const chunk = parse(source, options.chunkName, options.parseNumber);
   const relies = options.isGeneric !== true && !options.suspendAll;
   infer(chunk, relies);
-  const code: ChunkCode = lower(chunk, options);
+  return lower(chunk, { ...options, readable });
+}
+
+function describe(code: ChunkCode): Pick<Compiled, 'fields' | 'functions' | 'guards' | 'sites'> {
   return {
-    main: emitChunk(code),
     guards: code.guards,
     fields: [...code.fields.keys()],
     functions: code.functions.map(({ node }) => ({ name: node.name, line: node.line })),
@@ -54,6 +94,5 @@ export function compile(source: string, options: CompileOptions): Compiled {
       savesFunction: func.node.usesEnv,
       names: site.names,
     })),
-    continuation: (id) => emitContinuation(id, code),
   };
 }

@@ -12,15 +12,15 @@ export interface Emitted {
   names: Map<number, OpNames>;
 }
 
-class Printer {
-  private readonly out: string[] = [];
+export class Printer {
+  protected readonly out: string[] = [];
   readonly lines: number[] = [0, 0];
   readonly names = new Map<number, OpNames>();
   private readonly accessors = new Set<string>();
   /** Loops of which one iteration is being peeled off: their labels → those that stand for them. */
   private peeled = new Map<string, { leave: string; next: string }>();
 
-  private line(js: string, lua: number, names?: OpNames): void {
+  protected line(js: string, lua: number, names?: OpNames): void {
     // A line of output may hold one operation only: names are found by line.
     const { out, lines } = this;
     if (names !== undefined && names.some((n) => n !== undefined))
@@ -29,8 +29,21 @@ class Printer {
     out.push(js);
   }
 
-  seq(seq: Seq, from = 0): void {
-    for (let i = from; i < seq.nodes.length; i++) this.node(seq.nodes[i]!);
+  seq({ nodes }: Seq, from = 0): void {
+    this.range(nodes, from, nodes.length);
+  }
+
+  protected range(nodes: readonly Node[], from: number, to: number): void {
+    for (let i = from; i < to; i++) this.node(nodes[i]!);
+  }
+
+  protected useAccessor({ accessor }: Site): void {
+    if (accessor !== undefined) this.accessors.add(accessor);
+  }
+
+  /** What a site saves: itself, and the values that the rest of the function needs. */
+  protected frame({ id, live }: Site): string {
+    return `$K[${id}]${live.map((v) => `, ${v.name}`).join('')}`;
   }
 
   node(node: Node): void {
@@ -40,10 +53,9 @@ class Printer {
         return;
       case 'site': {
         if (node.isCut) return;
-        if (node.accessor !== undefined) this.accessors.add(node.accessor);
-        const live = node.live.map((v) => `, ${v.name}`).join('');
+        this.useAccessor(node);
         const leave = node.isGuard ? '$jump' : '$S';
-        this.line(`${node.head}${leave}($K[${node.id}]${live})${node.tail}`, node.line, node.names);
+        this.line(`${node.head}${leave}(${this.frame(node)})${node.tail}`, node.line, node.names);
         return;
       }
       case 'closure':
@@ -84,15 +96,26 @@ class Printer {
     // Labels are the function's own.
     const { peeled } = this;
     this.peeled = new Map();
+    this.enter(func);
     this.seq(func.body);
     this.peeled = peeled;
     this.line(`}${tail}`, line);
   }
 
+  /** What comes first in a function. */
+  protected enter(_func: FunctionCode): void {}
+
   /** What follows a site: the rest of each construct that it is in, outwards. */
   rest(site: Site, func: FunctionCode): void {
     const path: Node[] = [site];
     for (let owner = site.seq.owner; owner !== undefined; owner = owner.seq.owner) path.push(owner);
+    this.restHead(site, func);
+    this.after(path, path.length - 1);
+    this.line('}', site.line);
+  }
+
+  /** The beginning of that: what the frame has saved, and the result of the call. */
+  protected restHead(site: Site, func: FunctionCode): void {
     const live = site.live.map((v, i) => `${v.name} = $fr[${i + 1}]`);
     this.line(`function ${func.jsName}($v, $fr) {${func.scratch ? ' let a$, m$;' : ''}`, site.line);
     if (live.length > 0) this.line(`let ${live.join(', ')};`, site.line);
@@ -103,8 +126,6 @@ class Printer {
       const value = site.adjust === 'raw' ? '$v' : site.adjust === 'bool' ? `$isTrue(${one})` : one;
       this.line(`let ${dst.name} = ${value};`, site.line);
     }
-    this.after(path, path.length - 1);
-    this.line('}', site.line);
   }
 
   /**
@@ -151,9 +172,9 @@ class Printer {
     const cut =
       node.seq.owner === undefined ? nodes.findIndex((n, at) => at >= from && isCut(n)) : -1;
     if (cut >= 0) {
-      for (let at = from; at < cut; at++) this.node(nodes[at]!);
-      const { id, live, line } = nodes[cut] as Site;
-      this.line(`return $jump($K[${id}]${live.map((v) => `, ${v.name}`).join('')});`, line);
+      this.range(nodes, from, cut);
+      const site = nodes[cut] as Site;
+      this.line(`return $jump(${this.frame(site)});`, site.line);
       return undefined;
     }
     this.seq(node.seq, from);
@@ -161,23 +182,31 @@ class Printer {
     return last.kind === 'break' || last.kind === 'continue' ? last.label : undefined;
   }
 
-  finish(fields: ReadonlyMap<string, number>): Emitted {
-    // One line in front: `lines` starts with two zeros for it.
-    let head = '(function ($E, $K) { "use strict";';
+  /** What reads or sets a field, made when it is first called. */
+  protected accessorText(accessor: string, key: string): string {
+    return accessor.startsWith('$g')
+      ? `let ${accessor} = (t) => (${accessor} = $getter(${key}))(t);`
+      : `let ${accessor} = (t, v) => (${accessor} = $setter(${key}))(t, v);`;
+  }
+
+  /** Declarations of what the text uses, besides `OpName`s. */
+  protected helpers(fields: ReadonlyMap<string, number>): string[] {
     const names = [...fields.keys()];
-    for (const accessor of this.accessors) {
+    return [...this.accessors].map((accessor) => {
       if (accessor.startsWith('$o')) {
         const op = JSON.stringify(accessor.slice(2, accessor.indexOf('_')));
         const [args, make] =
           op === '"set"' ? ['a, b, c', '$elementSetter()'] : ['a, b', `$operator(${op})`];
-        head += ` let ${accessor} = (${args}) => (${accessor} = ${make})(${args});`;
-        continue;
+        return `let ${accessor} = (${args}) => (${accessor} = ${make})(${args});`;
       }
       const key = JSON.stringify(names[Number.parseInt(accessor.slice(2), 10)]);
-      head += accessor.startsWith('$g')
-        ? ` let ${accessor} = (t) => (${accessor} = $getter(${key}))(t);`
-        : ` let ${accessor} = (t, v) => (${accessor} = $setter(${key}))(t, v);`;
-    }
+      return this.accessorText(accessor, key);
+    });
+  }
+
+  finish(fields: ReadonlyMap<string, number>): Emitted {
+    // One line in front: `lines` starts with two zeros for it.
+    const head = ['(function ($E, $K) { "use strict";', ...this.helpers(fields)].join(' ');
     return {
       js: `${head}\nreturn ${this.out.join('\n')}\n})`,
       lines: this.lines,
@@ -186,7 +215,7 @@ class Printer {
   }
 }
 
-const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut;
+export const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut;
 
 /** A chunk's main function, all others inside it. */
 export function emitChunk({ main, fields }: ChunkCode): Emitted {

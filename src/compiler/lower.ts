@@ -40,6 +40,7 @@ import type {
   Var,
 } from './ir.ts';
 import { isMulti, libraryCall, returnedBy } from './library.ts';
+import { ReadableNames } from './readable-names.ts';
 
 /** A value as JavaScript text without side effects. */
 interface Ex {
@@ -127,6 +128,8 @@ const ARITH: Record<string, string> = {
 export interface LowerOptions {
   /** Every call suspends and resumes once. */
   suspendAll: boolean;
+  /** Variables are to be named for people. */
+  readable: boolean;
 }
 
 export function lower(chunk: Chunk, options: LowerOptions): ChunkCode {
@@ -209,6 +212,7 @@ class FunctionLowering {
   private temps = 0;
   private labels = 0;
   private readonly vars = new Map<LocalVar, Var>();
+  private readonly readable: ReadableNames | undefined;
   /** In order of declaration. */
   private readonly declared: Var[] = [];
   private readonly loops: { start: number; used: Set<Var>; breakLabel: string }[] = [];
@@ -228,6 +232,7 @@ class FunctionLowering {
     this.outer = outer;
     this.chunk = chunk;
     this.options = options;
+    this.readable = options.readable ? new ReadableNames(outer?.readable) : undefined;
     const name = node.index === 0 ? 'main' : safeName(node.name) || 'anonymous';
     this.seq = { nodes: [], owner: undefined };
     this.code = {
@@ -251,8 +256,8 @@ class FunctionLowering {
     for (const p of node.params) {
       const v = this.localVar(p);
       if (v.cell) {
-        code.params.push(`${v.name}p`);
-        this.emitLine(`const ${v.name} = {v: ${v.name}p};`);
+        code.params.push(`${v.name}$p`);
+        this.emitLine(`const ${v.name} = {v: ${v.name}$p};`);
       } else code.params.push(v.name);
     }
     if (node.isVararg) {
@@ -295,13 +300,20 @@ class FunctionLowering {
     return v;
   }
 
-  private temp(): Var {
-    return this.newVar(`$${++this.temps}`, false);
+  /** @param what  what it is to hold, for people */
+  private temp(what?: string): Var {
+    const name = this.readable?.temporary(++this.temps, what) ?? `$${++this.temps}`;
+    return this.newVar(name, false);
+  }
+
+  /** The JavaScript name of a local. */
+  private nameOf(local: LocalVar): string {
+    return this.readable?.local(local) ?? `${safeName(local.name)}$${local.id}`;
   }
 
   /** The variable of a local of this function, declared now. */
   private localVar(local: LocalVar): Var {
-    const v = this.newVar(`${safeName(local.name)}$${local.id}`, local.captured && !local.assigned);
+    const v = this.newVar(this.nameOf(local), local.captured && !local.assigned);
     v.cell = local.captured && local.assigned;
     this.vars.set(local, v);
     this.inScope.push(v);
@@ -326,7 +338,7 @@ class FunctionLowering {
     let v = this.vars.get(local);
     if (v === undefined) {
       v = {
-        name: `${safeName(local.name)}$${local.id}`,
+        name: this.nameOf(local),
         decl: -1,
         end: -1,
         cell: local.captured && local.assigned,
@@ -568,9 +580,9 @@ class FunctionLowering {
   }
 
   /** The variable for the result of the next line, and how that line declares it. */
-  private target(dst: Dst | undefined): { v: Var; decl: string } {
+  private target(dst: Dst | undefined, what?: string): { v: Var; decl: string } {
     if (dst === undefined) {
-      const v = this.temp();
+      const v = this.temp(what);
       return { v, decl: 'let ' };
     }
     if (dst.declare) dst.v.decl = this.pos + 1;
@@ -1083,6 +1095,7 @@ class FunctionLowering {
   private fieldGet(obj: Ex, key: string, names: OpNames, dst?: Dst): Ex {
     const { v, decl } = this.target(
       dst !== undefined && !obj.vars.includes(dst.v) ? dst : undefined,
+      key,
     );
     const get = `$g${this.field(key)}`;
     this.emitSite(
@@ -1462,7 +1475,7 @@ class FunctionLowering {
    * object with a hash may have its own there, set by a key that was made at run time.
    */
   private method(obj: Ex, key: string, objName: string | undefined): Ex {
-    const v = this.temp();
+    const v = this.temp(key);
     const m = member(key);
     const n = v.name;
     // One accessor a call site: each learns the classes that it meets.
@@ -1915,7 +1928,7 @@ class FunctionLowering {
         return;
       }
       // The value may be computed straight into the variable; it comes into scope afterwards.
-      const v = this.newVar(`${safeName(local.name)}$${local.id}`, false);
+      const v = this.newVar(this.nameOf(local), false);
       const value = this.exp(only!, { v, declare: true });
       this.vars.set(local, v);
       this.inScope.push(v);
@@ -2071,7 +2084,7 @@ class FunctionLowering {
   private forNum(s: Extract<Stat, { kind: 'fornum' }>): void {
     // Evaluated first, converted after: the values may be changed by what is evaluated later.
     const exprs = this.list(s.step === undefined ? [s.start, s.limit] : [s.start, s.limit, s.step]);
-    const start = this.forControl(exprs[0]!, 'initial', s.line, true);
+    const start = this.forControl(exprs[0]!, 'initial', s.line, true, s.v);
     const limit = this.forControl(exprs[1]!, 'limit', s.line, false);
     const step =
       exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
@@ -2112,11 +2125,15 @@ class FunctionLowering {
   }
 
   /** A control value of a numeric `for`, checked; `own` wants a variable that the loop may change. */
-  private forControl(ex: Ex, what: string, line: number, own: boolean): Ex {
+  private forControl(ex: Ex, what: string, line: number, own: boolean, local?: LocalVar): Ex {
     this.line = line;
     if (ex.constant && ex.num && !own) return ex;
     const x = ex.num ? ex : this.atom(ex);
-    const v = this.temp();
+    const isLocal = local !== undefined && !local.captured && !local.assigned;
+    const v =
+      isLocal && this.readable !== undefined
+        ? this.newVar(this.nameOf(local), false)
+        : this.temp(local?.name);
     // The sign tells V8 that it is a number, before the loop instead of in it.
     const value = ex.num
       ? ex.atom && !ex.constant

@@ -18,6 +18,7 @@ import {
   LuaError,
   luaError,
   type SitePosition,
+  stopIfUncaught,
   toLuaError,
   traceForError,
   typeName,
@@ -56,6 +57,7 @@ function error(message: LuaValue, level: LuaValue): never {
   const site = state.errorSite as { position: SitePosition } | undefined;
   state.errorSite = undefined;
   const at = optInteger(level, 2, 'error', 1);
+  stopIfUncaught();
   const trace = traceForError();
   if ((typeof message !== 'string' && typeof message !== 'number') || at <= 0) {
     throw new LuaError(message, trace);
@@ -74,6 +76,7 @@ function assert(...args: LuaValue[]): Result {
   const message = args.length < 2 ? 'assertion failed!' : args[1];
   if (typeof message === 'string' || typeof message === 'number')
     throw luaError(tostring(message) as string);
+  stopIfUncaught();
   throw new LuaError(message, traceForError());
 }
 

@@ -36,6 +36,8 @@ export interface OpInfo {
 export interface Script {
   /** As messages print it: `file.lua`. */
   chunkName: string;
+  /** Where the text is, for debuggers and profilers. */
+  url?: string | undefined;
   /** Lua line of each JavaScript line (from 1); 0 where there is none. */
   lines: ArrayLike<number>;
   ops: Map<number, OpInfo>;
@@ -300,6 +302,7 @@ export function callInfo(): CallInfo {
 
 /** An error in the function of the runtime that was called so. */
 export function errorOfCall({ frame }: CallInfo, message: string): LuaError {
+  stopIfUncaught();
   return new LuaError(positionOf(frame) + message, traceForError());
 }
 
@@ -321,6 +324,26 @@ function isGuarded(): boolean {
   return false;
 }
 
+let onUncaught: (() => void) | undefined;
+/**
+ * For debuggers: called where an error is raised that no `pcall` or `xpcall` will catch. Not for errors that have a
+ * code: functions of the runtime may have raised them for themselves.
+ */
+export function setUncaughtHandler(handler: () => void): void {
+  onUncaught = handler;
+}
+
+function isCaught(): boolean {
+  if (state.guards > 0 || state.tracers > 0) return true;
+  const stack: Frame[] = state.thread?.stack ?? [];
+  return stack.some((frame) => !('position' in frame[0]) && frame[3] !== undefined);
+}
+
+/** An error of the program is raised now: a debugger may stop. */
+export function stopIfUncaught(): void {
+  if (onUncaught !== undefined && !isCaught()) onUncaught();
+}
+
 /** The stack of an error that is raised now, as far as one is wanted. */
 export function traceForError(): Trace | undefined {
   return isGuarded() ? undefined : new Trace(captureSites(MANY));
@@ -339,6 +362,7 @@ export function raisedWhereSuspended(error: unknown): unknown {
 
 /** An error with the position of the Lua code that called the runtime: C's `luaL_error`. */
 export function luaError(message: string, level = 1): LuaError {
+  stopIfUncaught();
   const trace = traceForError();
   if (level <= 0) return new LuaError(message, trace);
   const frame = trace === undefined ? frameAt(level) : trace.at(level);
@@ -366,6 +390,7 @@ export function typeName(v: LuaValue): string {
 
 /** `attempt to index local 'x' (a nil value)`: the name comes from the line that is running. */
 export function typeError(action: string, v: LuaValue, operand = 0): LuaError {
+  stopIfUncaught();
   const trace = traceForError();
   const frame = trace === undefined ? frameAt(1) : trace.at(1);
   return new LuaError(typeMessage(action, v, operand, frame), trace);

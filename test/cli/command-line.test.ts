@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { MAIN, runCommand, runProgram } from '../support/spec.ts';
 
 // ── options ────────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +105,9 @@ test('--compile prints JavaScript and runs nothing', async () => {
     const { stdout, stderr, code } = await runCommand(['--compile', file]);
     assert.deepEqual({ stderr, code }, { stderr: '', code: 0 });
     assert.match(stdout, /function \S*add\S*\(/);
+    // Laid out, below the line of Lua that it is made of.
+    assert.match(stdout, /\n {4}\/\/ 1: print\('never'\) local/);
+    assert.match(stdout, /\n {4}let add = function add\$f1\(a, b\) \{\n {6}/);
     assert.doesNotThrow(() => new Function(`return ${stdout}`));
     writeFileSync(file, 'x = = 1');
     const wrong = await runCommand(['--compile', file]);
@@ -287,4 +291,84 @@ test('at the start all signals have their default dispositions and none is block
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+// ── --cpu-prof ─────────────────────────────────────────────────────────────────────────────────────
+
+test('--cpu-prof writes a profile of Lua functions, with their files and lines', {
+  timeout: 120_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  try {
+    const file = join(folder, 'x.lua');
+    const program = `local time = require 'time'
+local function busy(n)
+  local s = 0
+  for i = 1, n do s = (s + i * i) % 1000003 end
+  return s
+end
+local t = {}
+function t.method(n) return busy(n) + 1 end
+for i = 1, 20 do
+  t.method(2e6)
+  time.sleep(0)
+end
+`;
+    writeFileSync(file, program);
+    const out = [
+      '--cpu-prof-dir',
+      folder,
+      '--cpu-prof-name=p.cpuprofile',
+      '--cpu-prof-interval=500',
+    ];
+    const { stdout, stderr, code } = await runCommand(['--cpu-prof', ...out, file]);
+    assert.deepEqual([stdout, stderr, code], ['', '', 0]);
+    const { nodes, samples, timeDeltas } = JSON.parse(
+      readFileSync(join(folder, 'p.cpuprofile'), 'utf8'),
+    );
+    const own = nodes.filter((node: any) => node.callFrame.url === pathToFileURL(file).href);
+    const named = (name: string): any[] =>
+      own.filter((node: any) => node.callFrame.functionName === name);
+    assert.deepEqual([...new Set(named('busy').map((node) => node.callFrame.lineNumber))], [1]);
+    assert.ok(named('main chunk').length > 0);
+    // The loop is where the time goes.
+    const ticks = named('busy').flatMap((node) => node.positionTicks);
+    const at = (line: number): number =>
+      ticks.filter((tick) => tick.line === line).reduce((sum, tick) => sum + tick.ticks, 0);
+    assert.ok(at(4) > 0);
+    assert.ok(at(4) >= at(3) + at(5));
+    assert.ok(ticks.every(({ line }) => line >= 2 && line <= 6));
+    // It is whole: each sample is a node's, each node has one parent.
+    const ids = new Set(nodes.map(({ id }: any) => id));
+    assert.ok(samples.length > 0 && samples.length === timeDeltas.length);
+    assert.ok(samples.every((id: number) => ids.has(id)));
+    const children = nodes.flatMap((node: any) => node.children ?? []);
+    assert.equal(new Set(children).size, children.length);
+    assert.equal(children.length, nodes.length - 1);
+    assert.ok(
+      nodes.every(
+        ({ callFrame }: any) => !/\$f\d|^lua:/.test(callFrame.functionName + callFrame.url),
+      ),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('--cpu-prof: its options have values; a place where nothing can be written is named', {
+  timeout: 60_000,
+}, async () => {
+  for (const [arg, message] of [
+    ['--cpu-prof-dir=', '--cpu-prof-dir needs a value'],
+    ['--cpu-prof-interval=x', '--cpu-prof-interval needs a number'],
+    ['--cpu-prof-interval=0', '--cpu-prof-interval needs a number'],
+  ] as const) {
+    const { stderr, code } = await runCommand([arg, 'x.lua']);
+    assert.deepEqual([stderr, code], [`perilune: ${message}\n`, 2]);
+  }
+  const { stdout, stderr } = await runProgram('print(1)', {
+    flags: ['--cpu-prof', '--cpu-prof-dir=/nowhere/at/all'],
+  });
+  assert.equal(stdout, '1\n');
+  assert.match(stderr, /^perilune: no profile was written: ENOENT/);
 });
