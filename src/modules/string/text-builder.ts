@@ -5,6 +5,9 @@ const SHORT = 500;
 /** From this length on one call costs less than a loop over the characters. */
 const LONG_PIECE = 100;
 
+/** V8's. */
+const MAX_STRING = 2 ** 29 - 24;
+
 /** A long text is collected as bytes: concatenating would make an object for every piece. */
 export class TextBuilder {
   private text = '';
@@ -19,6 +22,8 @@ export class TextBuilder {
       return;
     }
     const size = to - from;
+    // As V8 says it of strings that are put together.
+    if (this.length + size > MAX_STRING) throw new RangeError('Invalid string length');
     if (this.length + size > this.bytes.length) this.grow(size);
     const { bytes } = this;
     let at = this.length;
