@@ -11,12 +11,14 @@ import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { reasonOf, startTrace, tracing } from '../actors/trace.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
+import { filesAreUnderWay } from '../io/file.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
 import { describeBug, type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
 import { LuaTable } from '../runtime/table.ts';
+import { exitNow } from '../sandbox/child.ts';
 import { type Inspect, type Invocation, parseArguments, USAGE } from './arguments.ts';
 import { profileCpu } from './cpu-profile.ts';
 import {
@@ -74,6 +76,8 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   const output = new StandardOutput();
   const finish = (code: number): never => {
     output.flush();
+    // Node would wait for libuv's pool, and the pool for a disk that may never answer.
+    if (filesAreUnderWay()) Object.assign(process, { reallyExit: exitNow });
     process.exit(code);
   };
   const settings = reportSettings();

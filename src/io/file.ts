@@ -151,6 +151,9 @@ class OpenFile implements Closable {
 /** Bytes of all jobs that are under way, which have memory of their own: what comes beyond that waits. */
 const MOST_UNDER_WAY = 64 << 20;
 let underWay = 0;
+/** Whether some disk has yet to answer: libuv's pool can't be left before. */
+export const filesAreUnderWay = (): boolean => underWay > 0;
+
 /** Jobs that wait for memory, oldest first. */
 const queued = new Set<SlowJob>();
 

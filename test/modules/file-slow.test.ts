@@ -12,6 +12,7 @@ import { useRing } from '../../src/io/uring.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { outputOf } from '../support/output.ts';
+import { MAIN } from '../support/spec.ts';
 import { inFolder } from './file-programs.ts';
 
 await openReactor();
@@ -214,3 +215,27 @@ true\ttrue
 true\tEnd of file\ttrue
 `,
 );
+
+test('a program ends while the disk owes it reads, and takes its exit code with it', {
+  skip,
+  timeout: 60_000,
+}, async () => {
+  const main = join(mkdtempSync(join(folder, 'own-')), 'main.lua');
+  writeFileSync(
+    main,
+    `${SETUP}
+    for i = 1, 8 do
+      spawn(function()
+        random_of(disk .. '/' .. (i % 2 == 0 and 'slow' or 'short'), 'read_only'):read_some_at(i * MB, byte_span.new(MB))
+        print 'never'
+      end):detach()
+    end
+    ticks(10)
+    print 'done'
+    require('system').exit(3)
+  `,
+  );
+  const [command, ...args] = onDisk(process.execPath, '--stack-size=3900', MAIN, main);
+  const ended = await outputOf(command!, args);
+  assert.deepEqual(ended, { stdout: 'done\n', stderr: '', code: 3, signal: null });
+});
