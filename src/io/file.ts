@@ -25,6 +25,7 @@ import {
   EOPNOTSUPP,
   EOVERFLOW,
   ESPIPE,
+  SysError,
 } from '../sys/errno.ts';
 import {
   close,
@@ -582,10 +583,10 @@ export class StreamFile extends AnyFile implements Canceller {
 
   private toPool(op: Operation, what: Transfer): void {
     const file = this.file!;
-    const start = lseek(file.fd, 0, SEEK_CUR);
+    const start = positionOf(file.fd);
     const length = Math.min(op.length, MOST);
     // Writing at the file's own position: where O_APPEND says, and it moves by itself.
-    const position = what === 'read' ? start : null;
+    const position = what === 'read' ? Math.max(start, 0) : null;
     this.busy = true;
     new SlowJob(file, op, what, position, (count, wanted) => {
       if (what === 'read') {
@@ -607,9 +608,24 @@ export class StreamFile extends AnyFile implements Canceller {
   }
 }
 
+/** -1: it has none any more, as a file of /proc whose process is gone. To read it is an error, and says so. */
+function positionOf(fd: Fd): number {
+  try {
+    return lseek(fd, 0, SEEK_CUR);
+  } catch (error) {
+    if (error instanceof SysError) return -1;
+    throw error;
+  }
+}
+
 /** The position, from where an operation began; where somebody has moved it meanwhile, it stays. */
 function move(fd: Fd, from: number, distance: number, whence: number): void {
-  if (lseek(fd, 0, SEEK_CUR) === from) lseek(fd, distance, whence);
+  if (from < 0 || positionOf(fd) !== from) return;
+  try {
+    lseek(fd, distance, whence);
+  } catch (error) {
+    if (!(error instanceof SysError)) throw error;
+  }
 }
 
 /**

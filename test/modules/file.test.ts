@@ -81,6 +81,20 @@ false\tBad file descriptor\tnil
 );
 
 spec(
+  'what the kernel says of a process that has ended meanwhile',
+  `${SETUP}
+  local system = require 'system'
+  local p = system.spawn{program = 'sleep', arguments = {'sleep', '100'}}
+  local f = stream_of('/proc/' .. p.pid .. '/status', 'read_only')
+  p:kill(9)
+  p:wait()
+  print(fails(f.read_some, f, byte_span.new(100)))
+  f:close()
+`,
+  'No such process\tnil\n',
+);
+
+spec(
   'random access reads and writes where it is told',
   `${SETUP}
   local f = random_of(name(), 'create', 'read_write')
