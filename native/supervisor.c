@@ -14,12 +14,20 @@
  *   library writes to some of these numbers, and must never hit a file of the program.
  * - libuv's own fork handler (pthread_atfork) has made new pipes before any of our code runs: those
  *   that are new are left alone. It is why a fork(2) of the C library makes the process in which JavaScript
- *   waits for events, and clone(2) only one that doesn't (PID 1 of a namespace). */
+ *   waits for events, and clone(2) only one that doesn't (PID 1 of a namespace).
+ *
+ * A spare is a process that is made before it is wanted, of the kind that was wanted last (its namespaces and
+ * walls): it does all that needs no task, and waits for that in take_task. It is a fork of the
+ * supervisor as any other, and gets one task in its life. Most of what a new process costs is pages: of the
+ * supervisor's that it writes to, and that it reads for the first time. Which these are the first spare
+ * finds out, the scout: it runs an actor of ours, and looks which pages are its own then. The others
+ * get theirs in one go. */
 #include "util.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -49,16 +57,21 @@ enum {
   MAX_RINGS = 32,
   MAX_REQUEST_FDS = 16,
   MAX_BODY = 64 * 1024,
+  MAX_KIND = 4096,
+  MAX_TOUCHED = 4096,
+  SPARE_DELAY = 2, /* milliseconds without a request, after which a spare is made */
 };
 
-/* What a request begins with. Its descriptors: inbox, [working directory], [standard input, output, error],
- * [init.arg], [body]. */
+/* What a request begins with, then come the texts of its kind and of its task. Its descriptors: inbox,
+ * [working directory], [standard input, output, error], [init.arg], [body]. */
 struct request {
-  uint32_t id, clone_flags, has, reserved;
+  uint32_t id, clone_flags, has, kind_length;
 };
 enum { HAS_STDIN = 1, HAS_STDOUT = 2, HAS_STDERR = 4, HAS_ARG = 8, HAS_BODY = 16, HAS_CWD = 32,
        /* The process is to be of nobody's, where the supervisor may say so: user_namespaces(7). */
-       IS_NOBODY = 64 };
+       IS_NOBODY = 64,
+       /* One of the same kind will be wanted, perhaps. */
+       KEEPS_SPARE = 128 };
 
 /* What the supervisor says: a child is there (value: its pid, with a pidfd; or -errno), or has ended. */
 struct report {
@@ -185,6 +198,7 @@ napi_value sys_memfd_of(napi_env env, napi_callback_info info) {
     }
     done += (int32_t)written;
   }
+  lseek(fd, 0, SEEK_SET); /* who reads it goes on from there */
   fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
   return give_int32(env, fd);
 }
@@ -208,9 +222,30 @@ static int maps_fd = -1; /* of this process, for its next fork */
 
 static struct child {
   pid_t pid;
-  int32_t id;
+  int32_t id; /* 0: a spare */
   struct child *next;
 } *children;
+
+/* The spare, if `child` is there; and of what kind the next one is to be, if it is wanted. */
+static struct {
+  bool is_wanted;
+  struct child *child;
+  int pidfd, socket;
+  uint32_t clone_flags, kind_length;
+  bool is_nobody;
+  uint8_t kind[MAX_KIND];
+} spare = {.pidfd = -1, .socket = -1};
+
+/* Pages that an actor touches until its first message. */
+static struct touched {
+  uintptr_t start;
+  uint32_t pages, is_written;
+} touched[MAX_TOUCHED];
+static int touched_count;
+static enum { NOT_SCOUTED, SCOUTING, SCOUTED } scouting;
+
+/* What a child goes on with. */
+static enum { ACTOR, SPARE, SCOUT } role;
 
 static struct pending {
   struct report report;
@@ -314,6 +349,25 @@ static void send_pending(void) {
   }
 }
 
+/* What the scout has found is in its socket still. */
+static void read_touched(void) {
+  ssize_t got;
+  while (touched_count < MAX_TOUCHED &&
+         (got = recv(spare.socket, touched + touched_count,
+                     (size_t)(MAX_TOUCHED - touched_count) * sizeof *touched, MSG_DONTWAIT)) > 0)
+    touched_count += (int)((size_t)got / sizeof *touched);
+  scouting = SCOUTED;
+}
+
+/* It has ended, was given its task, or is of no use: then it ends when it sees that nobody will give it one. */
+static void lose_spare(void) {
+  if (scouting == SCOUTING) read_touched();
+  close(spare.socket);
+  if (spare.pidfd >= 0) close(spare.pidfd);
+  spare.socket = spare.pidfd = -1;
+  spare.child = NULL;
+}
+
 static void reap(void) {
   int status;
   pid_t pid;
@@ -322,8 +376,9 @@ static void reap(void) {
       if ((*at)->pid != pid) continue;
       struct child *gone = *at;
       *at = gone->next;
+      if (gone == spare.child) lose_spare();
       int32_t value = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
-      send_report((struct report){ENDED, gone->id, value}, -1);
+      if (gone->id != 0) send_report((struct report){ENDED, gone->id, value}, -1);
       free(gone);
       break;
     }
@@ -461,6 +516,71 @@ static int become_nobody(void) {
   return 0;
 }
 
+/* ── pages ───────────────────────────────────────────────────────────────────────────────────── */
+
+enum { PAGE = 4096, AROUND = 8 };
+
+/* In a child: the pages that it will write to become its own all at once, where one by one each would be a fault. A
+ * spare has the time to look at the others, too. */
+static void touch_pages(void) {
+  bool reads = role != ACTOR;
+  for (const struct touched *t = touched; t < touched + touched_count; t++) {
+    if (!reads && !t->is_written) continue;
+    size_t size = (size_t)t->pages * PAGE;
+    /* What is not there, or may not be written to, is left alone. */
+    if (madvise((void *)t->start, size, t->is_written ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) < 0)
+      continue;
+    /* A machine that is a virtual one may have tables of its own to fill. */
+    for (size_t at = 0; reads && at < size; at += t->is_written ? PAGE : AROUND * PAGE)
+      (void)*(volatile char *)(t->start + at);
+  }
+}
+
+static void send_touched(const struct touched *list, int count) {
+  if (count > 0) (void)!send(CONTROL, list, (size_t)count * sizeof *list, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Pages of a mapping that are this process's own (written), or those of a file that it has looked at (read). */
+static void find_touched(int pagemap, uintptr_t start, uintptr_t stop, bool can_write) {
+  static uint64_t pages[512];
+  static struct touched list[512];
+  const uint64_t present = 1ull << 63, of_file = 1ull << 61, exclusive = 1ull << 56;
+  for (uintptr_t at = start; at < stop; at += sizeof pages / sizeof *pages * PAGE) {
+    ssize_t got = pread(pagemap, pages, sizeof pages, (off_t)(at / PAGE * sizeof *pages));
+    size_t count = got < 0 ? 0 : (size_t)got / sizeof *pages;
+    int found = 0;
+    for (size_t i = 0; i < count && at + i * PAGE < stop; i++) {
+      bool is_file = pages[i] & of_file;
+      if (!(pages[i] & present) || !(is_file || (can_write && pages[i] & exclusive))) continue;
+      struct touched *last = list + found - 1;
+      if (found > 0 && last->start + (uintptr_t)last->pages * PAGE == at + i * PAGE &&
+          last->is_written == !is_file)
+        last->pages++;
+      else
+        list[found++] = (struct touched){at + i * PAGE, 1, !is_file};
+    }
+    send_touched(list, found);
+  }
+}
+
+/* tell_touched(): the scout says which pages it has touched.  proc_pid_pagemap(5) */
+napi_value sys_tell_touched(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  FILE *maps = fopen("/proc/self/maps", "re");
+  char line[PATH_MAX + 128];
+  while (pagemap >= 0 && maps && fgets(line, sizeof line, maps)) {
+    char *rest;
+    uintptr_t start = strtoul(line, &rest, 16), stop = strtoul(rest + 1, &rest, 16);
+    bool is_private = strlen(rest) > 4 && rest[1] == 'r' && rest[4] == 'p';
+    if (is_private && !strstr(rest, "[v")) find_touched(pagemap, start, stop, rest[2] == 'w');
+  }
+  if (maps) fclose(maps);
+  if (pagemap >= 0) close(pagemap);
+  return NULL;
+}
+
 /* Up to the point where JavaScript goes on. */
 static int begin_child(struct given *given, bool forks_again) {
   int result;
@@ -478,23 +598,205 @@ static int begin_child(struct given *given, bool forks_again) {
   return part_from_supervisor((int[]){given->arg, given->body}, 2);
 }
 
-/* supervise(body: Uint8Array(65536), out: Int32Array(4)) -> in a child: the length of the request's body.
- * out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags. In the supervisor it never
- * returns, but with -errno at the start. */
-napi_value sys_supervise(napi_env env, napi_callback_info info) {
+/* A process with namespaces of its own. @return its pid; 0 in itself; or -errno: what there is of it will be
+ * reaped as one that nobody knows */
+static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
+  /* A process namespace is made by clone(2): others can be entered by the process itself. */
+  bool is_init = clone_flags & CLONE_NEWPID;
+  bool unshares = clone_flags && !is_init;
+  bool is_nobody = is_init && wants_nobody && geteuid() == 0;
+  int sync[2] = {-1, -1};
+  int result = visit_mappings(false);
+  if (result < 0) return result;
+  if ((unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) return -errno;
+  wait_for_threads();
+  pid_t pid = is_init ? (pid_t)syscall(SYS_clone, clone_flags | SIGCHLD, NULL, NULL, NULL, NULL) : fork();
+  result = pid < 0 ? -errno : 0;
+  if (pid == 0) {
+    int failure = unshares && unshare((int)clone_flags) < 0 ? errno : 0;
+    if (unshares) {
+      (void)!write(sync[1], &failure, sizeof failure);
+      if (failure) _exit(1);
+    }
+    if (is_nobody) {
+      char go;
+      close(sync[1]);
+      if (read(sync[0], &go, 1) != 1 || become_nobody() < 0) _exit(1);
+    }
+    return 0;
+  }
+  if (pid > 0 && is_nobody && !(write_map(pid, "gid_map") && write_map(pid, "uid_map") &&
+                                write(sync[1], "", 1) == 1)) {
+    result = -errno;
+    kill(pid, SIGKILL);
+  }
+  if (sync[1] >= 0) close(sync[1]);
+  if (pid > 0 && unshares) {
+    int failure = 0;
+    ssize_t got;
+    do got = read(sync[0], &failure, sizeof failure);
+    while (got < 0 && errno == EINTR);
+    if (got != sizeof failure) failure = ECHILD;
+    if (failure) result = -failure;
+  }
+  if (sync[0] >= 0) close(sync[0]);
+  return result < 0 ? result : pid;
+}
+
+static struct child *note_child(struct child *child, pid_t pid, uint32_t id) {
+  *child = (struct child){pid, (int32_t)id, children};
+  return children = child;
+}
+
+/* A packet of `parts`, with descriptors. @param fds  as many as it had room for */
+static ssize_t receive_packet(struct iovec *parts, size_t part_count, int *fds, int *count, int flags) {
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))];
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = part_count, .msg_control = control,
+                           .msg_controllen = sizeof control};
+  *count = 0;
+  ssize_t length = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC | flags);
+  if (length < 0) return -errno;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    *count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(fds, CMSG_DATA(c), (size_t)*count * sizeof(int));
+  }
+  if (message.msg_flags & MSG_CTRUNC) *count = -EMFILE;
+  return length;
+}
+
+/* A request's task, to the spare. @return whether it has it */
+static bool give_task(struct request *request, uint8_t *body, size_t length, const int *fds, int count) {
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))] = {0};
+  struct iovec parts[2] = {{request, sizeof *request}, {body, length}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control,
+                           .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+  memcpy(CMSG_DATA(c), fds, (size_t)count * sizeof(int));
+  ssize_t result;
+  do result = sendmsg(spare.socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (result < 0 && errno == EINTR);
+  return result >= 0;
+}
+
+static bool spare_is_of_kind(const struct request *request, const uint8_t *kind) {
+  return spare.clone_flags == request->clone_flags &&
+         spare.is_nobody == ((request->has & IS_NOBODY) != 0) &&
+         spare.kind_length == request->kind_length &&
+         memcmp(spare.kind, kind, request->kind_length) == 0;
+}
+
+/* A request asks for another of this kind. */
+static void want_spare(const struct request *request, const uint8_t *kind) {
+  if (spare.child && scouting == SCOUTED) {
+    if (spare_is_of_kind(request, kind)) return;
+    lose_spare();
+  }
+  spare.is_wanted = true;
+  spare.clone_flags = request->clone_flags;
+  spare.is_nobody = request->has & IS_NOBODY;
+  spare.kind_length = request->kind_length;
+  memcpy(spare.kind, kind, request->kind_length);
+}
+
+/* @return whether this is the child */
+static bool make_spare(void) {
+  bool is_scout = scouting == NOT_SCOUTED;
+  uint32_t clone_flags = is_scout ? 0 : spare.clone_flags;
+  int ends[2];
+  struct child *child = malloc(sizeof *child);
+  if (!child || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+    free(child);
+    spare.is_wanted = false;
+    return false;
+  }
+  pid_t pid = fork_child(clone_flags, !is_scout && spare.is_nobody);
+  if (pid == 0) {
+    struct given given = {ends[1], -1, {-1, -1, -1}, -1, -1};
+    if (begin_child(&given, clone_flags & CLONE_NEWPID) < 0) _exit(1);
+    role = is_scout ? SCOUT : SPARE;
+    return true;
+  }
+  close(ends[1]);
+  if (pid < 0) {
+    close(ends[0]);
+    free(child);
+    spare.is_wanted = false;
+    return false;
+  }
+  spare.child = note_child(child, pid, 0);
+  spare.socket = ends[0];
+  spare.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (is_scout) scouting = SCOUTING;
+  else spare.is_wanted = false;
+  if (spare.pidfd < 0) kill(pid, SIGKILL);
+  return false;
+}
+
+static void report_start(uint32_t id, pid_t pid, int pidfd, int error) {
+  send_report((struct report){STARTED, (int32_t)id, pidfd < 0 ? error : pid}, pidfd);
+}
+
+/* What a request asks for. `given` is the caller's in a child only. @return whether this is the child */
+static bool serve(struct request *request, uint8_t *body, size_t length, const int *fds, int count,
+                  struct given *given) {
+  bool keeps_spare = request->has & KEEPS_SPARE;
+  int result = count < 0 ? count : sort_descriptors(request->has, fds, count, given);
+  if (request->kind_length > length || request->kind_length > MAX_KIND) result = -EINVAL;
+  if (result == 0 && keeps_spare && spare.child && scouting == SCOUTED &&
+      spare_is_of_kind(request, body) &&
+      give_task(request, body + request->kind_length, length - request->kind_length, fds, count)) {
+    spare.child->id = (int32_t)request->id;
+    report_start(request->id, spare.child->pid, spare.pidfd, -ESRCH);
+    lose_spare();
+    spare.is_wanted = true;
+    return false;
+  }
+  struct child *child = malloc(sizeof *child);
+  if (!child) result = -ENOMEM;
+  pid_t pid = result < 0 ? result : fork_child(request->clone_flags, request->has & IS_NOBODY);
+  if (pid == 0) return true;
+  if (pid < 0) {
+    free(child);
+    report_start(request->id, 0, -1, pid);
+    return false;
+  }
+  note_child(child, pid, request->id);
+  int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  report_start(request->id, pid, pidfd, pidfd < 0 ? -errno : 0);
+  if (pidfd >= 0) close(pidfd);
+  else kill(pid, SIGKILL);
+  if (keeps_spare) want_spare(request, body);
+  return false;
+}
+
+/* Where addresses of `supervise` are: a body of MAX_BODY, and an Int32Array of 8. */
+static bool take_room(napi_env env, napi_callback_info info, uint8_t **body, int32_t **out) {
   napi_value args[2];
-  uint8_t *body;
   void *data = NULL;
   size_t room = 0;
   napi_typedarray_type type;
-  int result;
-  if (!take_args(env, info, args, 2) || !take_bytes(env, args[0], 0, MAX_BODY, &body)) return NULL;
+  if (!take_args(env, info, args, 2) || !take_bytes(env, args[0], 0, MAX_BODY, body)) return false;
   if (napi_get_typedarray_info(env, args[1], &type, &room, &data, NULL, NULL) != napi_ok ||
-      type != napi_int32_array || room < 4) {
+      type != napi_int32_array || room < 8) {
     napi_throw_type_error(env, NULL, "perilune addon: an Int32Array was expected");
-    return NULL;
+    return false;
   }
-  int32_t *out = data;
+  *out = data;
+  return true;
+}
+
+/* supervise(body: Uint8Array(65536), out: Int32Array(8)) -> in a child: the length of the request's body, which
+ * begins with its kind. out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags, length of
+ * the kind, role. In the supervisor it never returns, but with -errno at the start. */
+napi_value sys_supervise(napi_env env, napi_callback_info info) {
+  uint8_t *body;
+  int32_t *out;
+  int result;
+  if (!take_room(env, info, &body, &out)) return NULL;
   supervisor = getpid();
   if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||
       (result = note_own_descriptors(-1)) < 0)
@@ -513,7 +815,17 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   for (;;) {
     struct pollfd polled[2] = {{CONTROL, (short)(POLLIN | (first_pending ? POLLOUT : 0)), 0},
                                {child_ended, POLLIN, 0}};
-    if (poll(polled, 2, -1) < 0) continue;
+    bool makes_spare = spare.is_wanted && !spare.child;
+    int ready = poll(polled, 2, makes_spare ? SPARE_DELAY : -1);
+    if (ready < 0) continue;
+    if (ready == 0) {
+      if (!make_spare()) continue;
+      memcpy(body, spare.kind, spare.kind_length);
+      memcpy(out, (int32_t[]){-1, -1, role == SCOUT ? 0 : (int32_t)spare.clone_flags,
+                              (int32_t)spare.kind_length, role}, 5 * sizeof *out);
+      if (!(out[2] & CLONE_NEWPID)) touch_pages();
+      return give_int32(env, out[3]);
+    }
     if (polled[1].revents) {
       uint64_t count;
       (void)!read(child_ended, &count, sizeof count);
@@ -523,86 +835,67 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
     if (!(polled[0].revents & (POLLIN | POLLHUP | POLLERR))) continue;
 
     struct request request;
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))];
     struct iovec parts[2] = {{&request, sizeof request}, {body, MAX_BODY}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control,
-                             .msg_controllen = sizeof control};
-    ssize_t length = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (length < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    int fds[MAX_REQUEST_FDS], count;
+    ssize_t length = receive_packet(parts, 2, fds, &count, MSG_DONTWAIT);
+    if (length == -EAGAIN || length == -EINTR) continue;
     if (length < (ssize_t)sizeof request) {
       kill_all();
       _exit(0); /* the host is gone */
     }
-    int fds[MAX_REQUEST_FDS], count = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-      if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-      count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-      memcpy(fds, CMSG_DATA(c), (size_t)count * sizeof(int));
-    }
-
+    size_t body_length = (size_t)length - sizeof request;
     struct given given;
-    struct child *child = malloc(sizeof *child);
-    int sync[2] = {-1, -1};
-    pid_t pid = -1;
-    /* A process namespace is made by clone(2): others can be entered by the process itself. */
-    bool is_init = request.clone_flags & CLONE_NEWPID;
-    bool unshares = request.clone_flags && !is_init;
-    bool is_nobody = is_init && (request.has & IS_NOBODY) && geteuid() == 0;
-    result = child ? sort_descriptors(request.has, fds, count, &given) : -ENOMEM;
-    if (result == 0 && (message.msg_flags & MSG_CTRUNC)) result = -EMFILE;
-    if (result == 0) result = visit_mappings(false);
-    if (result == 0 && (unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) result = -errno;
-    if (result == 0) {
-      wait_for_threads();
-      pid = is_init ? (pid_t)syscall(SYS_clone, request.clone_flags | SIGCHLD, NULL, NULL, NULL, NULL)
-                    : fork();
-      if (pid < 0) result = -errno;
-    }
-    if (pid == 0) {
-      int failure = unshares && unshare((int)request.clone_flags) < 0 ? errno : 0;
-      if (unshares) {
-        (void)!write(sync[1], &failure, sizeof failure);
-        if (failure) _exit(1);
-      }
-      if (is_nobody) {
-        char go;
-        close(sync[1]);
-        if (read(sync[0], &go, 1) != 1 || become_nobody() < 0) _exit(1);
-      }
+    if (serve(&request, body, body_length, fds, count, &given)) {
+      bool is_init = request.clone_flags & CLONE_NEWPID;
       if (begin_child(&given, is_init) < 0) _exit(1);
-      out[0] = given.arg;
-      out[1] = given.body;
-      out[2] = (int32_t)request.clone_flags;
-      return give_int32(env, (int32_t)(length - (ssize_t)sizeof request));
+      memcpy(out, (int32_t[]){given.arg, given.body, (int32_t)request.clone_flags,
+                              (int32_t)request.kind_length, ACTOR}, 5 * sizeof *out);
+      if (!is_init) touch_pages();
+      return give_int32(env, (int32_t)body_length);
     }
-    if (pid > 0 && is_nobody && !(write_map(pid, "gid_map") && write_map(pid, "uid_map") &&
-                                  write(sync[1], "", 1) == 1)) {
-      result = -errno;
-      kill(pid, SIGKILL);
-    }
-    if (sync[1] >= 0) close(sync[1]);
-    if (pid > 0 && unshares) {
-      int failure = 0;
-      ssize_t got;
-      do got = read(sync[0], &failure, sizeof failure);
-      while (got < 0 && errno == EINTR);
-      if (got != sizeof failure) failure = ECHILD;
-      if (failure) result = -failure;
-    }
-    if (sync[0] >= 0) close(sync[0]);
     for (int i = 0; i < count; i++) close(fds[i]);
-    if (result < 0) { /* a child that failed is reaped as one that nobody knows */
-      free(child);
-      send_report((struct report){STARTED, (int32_t)request.id, result}, -1);
-      continue;
-    }
-    *child = (struct child){pid, (int32_t)request.id, children};
-    children = child;
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    send_report((struct report){STARTED, (int32_t)request.id, pidfd < 0 ? -errno : pid}, pidfd);
-    if (pidfd >= 0) close(pidfd);
-    else kill(pid, SIGKILL);
+    memset(body, 0, body_length); /* the next child is to know nothing of it */
   }
+}
+
+/* A descriptor gets this number. With the calls that a filter may have left: fcntl(2) and close(2). */
+static int move_to(int fd, int number, bool stays_open) {
+  if (fd != number) {
+    close(number);
+    if (fcntl(fd, F_DUPFD_CLOEXEC, number) != number) return -EIO;
+    close(fd);
+  }
+  return stays_open ? fcntl(number, F_SETFD, 0) : 0;
+}
+
+/* take_task(body: Uint8Array(65536), out: Int32Array(8)) -> in a spare, the length of its task, for which it
+ * waits; out as supervise's. The process ends if there is none. */
+napi_value sys_take_task(napi_env env, napi_callback_info info) {
+  uint8_t *body;
+  int32_t *out;
+  uv_loop_t *loop;
+  if (!take_room(env, info, &body, &out)) return NULL;
+  struct request request;
+  struct iovec parts[2] = {{&request, sizeof request}, {body, MAX_BODY}};
+  int fds[MAX_REQUEST_FDS], count;
+  ssize_t length;
+  do length = receive_packet(parts, 2, fds, &count, 0);
+  while (length == -EINTR);
+  struct given given;
+  if (length < (ssize_t)sizeof request || count < 0 ||
+      sort_descriptors(request.has, fds, count, &given) < 0)
+    _exit(length > 0);
+  if (given.cwd >= 0) {
+    (void)!fchdir(given.cwd);
+    close(given.cwd);
+  }
+  for (int i = 0; i < 3; i++)
+    if (given.standard[i] >= 0 && move_to(given.standard[i], i, true) < 0) _exit(1);
+  if (move_to(given.inbox, CONTROL, false) < 0) _exit(1);
+  if (napi_get_uv_event_loop(env, &loop) == napi_ok) uv_update_time(loop);
+  out[0] = given.arg;
+  out[1] = given.body;
+  return give_int32(env, (int32_t)(length - (ssize_t)sizeof request));
 }
 
 /* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. */
@@ -637,6 +930,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   pid_t pid = fork();
   if (pid < 0) return give_result(env, -1);
   if (pid > 0) be_init(pid);
+  touch_pages();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigprocmask(SIG_SETMASK, &before, NULL);
   return give_int32(env, 0);

@@ -3,7 +3,7 @@ import { createContext, runInNewContext, Script } from 'node:vm';
 import { forgetTraversals } from '../runtime/table.ts';
 
 /** What `--expose-gc` gives. */
-type Gc = (options: { type: 'major'; flavor: 'last-resort' }) => void;
+type Gc = (options: { type: 'major'; flavor: 'last-resort' } | { type: 'minor' }) => void;
 
 /** Complete, and what is free then is given back to the system. */
 const ALL = { type: 'major', flavor: 'last-resort' } as const;
@@ -33,6 +33,13 @@ export function fullCollection(): void {
     };
   }
   collectNow();
+}
+
+/** What is new becomes old, so that the space for new objects is empty: what survives twice is moved. */
+export function promoteAll(): void {
+  const gc = v8Collector();
+  gc({ type: 'minor' });
+  gc({ type: 'minor' });
 }
 
 /** Milliseconds between looks; CPU time within them (µs) up to which the process is idle; growth that is worth it. */

@@ -252,6 +252,11 @@ interface ModuleCode {
   readonly code: ChunkCode;
 }
 
+/** What has been loaded stays. */
+export function forgetModules(): void {
+  modules.clear();
+}
+
 /** The same for a file that other VMs may load, too. */
 export function loadModule(
   file: string,

@@ -46,7 +46,12 @@ export interface ProcessOptions {
   readonly sources: readonly (readonly [path: string, text: string])[];
 }
 
-/** What the process reads first. Strings of Lua, a byte a code unit. */
+/** What the process reads first: it begins with that, maybe before there is a task. */
+export interface ProcessKind {
+  readonly walls: Plan;
+}
+
+/** What it is to do. Strings of Lua, a byte a code unit. */
 export interface ProcessTask {
   /** Of the root module. */
   readonly file: string;
@@ -55,7 +60,8 @@ export interface ProcessTask {
   readonly suspendAll: boolean;
   readonly init: string | undefined;
   readonly initTimeout: number | undefined;
-  readonly walls: Plan;
+  /** Where they are no part of the kind. */
+  readonly walls: Plan | undefined;
   readonly environment: ProcessOptions['environment'];
   /** Absolute paths of files that need not be there, and their texts. */
   readonly sources: readonly (readonly [path: string, text: string])[];
@@ -84,16 +90,18 @@ export function spawnProcess(
   if (sandbox === 'inbox' && missing.length > 0)
     throw codeError('ENOTSUP', { arg: 'subprocess/sandbox', missing: missing[0] });
   const start = (cloneFlags: number): IpcChannel => {
+    const plan = planOf(walls, options);
+    const kind = canBeSpare(options) ? { walls: plan } : undefined;
     const task: ProcessTask = {
       ...place,
       trace: undefined,
+      walls: kind === undefined ? plan : undefined,
       suspendAll,
       init: options.init,
       initTimeout: options.initTimeout,
       environment: options.environment,
-      walls: planOf(walls, options),
     };
-    return startActor(vm, options, cloneFlags, task, missing);
+    return startActor(vm, options, cloneFlags, kind, task, missing);
   };
   if (walls === undefined) return start(options.cloneFlags);
   try {
@@ -118,6 +126,7 @@ function startActor(
   vm: Vm,
   options: ProcessOptions,
   cloneFlags: number,
+  kind: ProcessKind | undefined,
   task: ProcessTask,
   missingWalls: readonly Wall[],
 ): IpcChannel {
@@ -137,6 +146,7 @@ function startActor(
       cwd,
       standard: options.standard,
       arg: options.arg,
+      kind: kind && Buffer.from(JSON.stringify(kind)),
       body: Buffer.from(JSON.stringify({ ...task, trace: reports?.task })),
     });
     // First: it is killed before it can see a closed channel.
@@ -172,6 +182,19 @@ function traceProcess(
     pid: process.pid,
     ...(sandbox && { sandbox }),
   });
+}
+
+/** Descriptors that a process must be allowed, to get those of its task when it has its limits already. */
+const FILES_OF_SPARE = 64;
+
+/**
+ * A process may begin before it is known what it will run, unless a script comes first, which may have secrets, or
+ * a filter of the program's, which may not let it take its task.
+ */
+function canBeSpare({ init, arg, filter, isolated, sandbox, limits }: ProcessOptions): boolean {
+  const hasRoom = sandbox === undefined || limits.files >= FILES_OF_SPARE;
+  const isPlain = init === undefined && arg === undefined && filter === undefined;
+  return isPlain && !isolated && hasRoom;
 }
 
 type Placed = Pick<ProcessTask, 'file' | 'root' | 'id' | 'sources'>;

@@ -2,13 +2,16 @@
  * The supervisor of subprocess actors, and, in each child that it forks, the actor. It is started with one socket
  * and nothing else: native/supervisor.c.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { promoteAll } from '../actors/collect.ts';
 import { inletsOf } from '../actors/inlets.ts';
+import { forgetModules } from '../actors/load.ts';
 import { ModuleLoader, presetSource } from '../actors/modules.ts';
 import { setArguments } from '../actors/program.ts';
+import { REHEARSAL, RehearsalInbox } from '../actors/rehearsal.ts';
 import { settle } from '../actors/settle.ts';
-import type { ProcessTask } from '../actors/subprocess.ts';
+import type { ProcessKind, ProcessTask } from '../actors/subprocess.ts';
 import { startProcessTrace, type Tracer } from '../actors/trace.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { takeDescriptor } from '../io/packet.ts';
@@ -23,15 +26,19 @@ import {
   exitNow,
   getpid,
   INBOX_FD,
+  type Start,
   setEnvironment,
   supervise,
   type Task,
+  takeTask,
+  tellTouched,
 } from '../sandbox/child.ts';
 import {
   type CompiledInitScript,
   compileInitScript,
   runInitScript,
 } from '../sandbox/init-script.ts';
+import { NO_WALLS, type Plan } from '../sandbox/plan.ts';
 import { searchPath } from './environment.ts';
 import { ignoreBrokenPipes, StandardOutput, writeError } from './output.ts';
 
@@ -55,24 +62,47 @@ const WARM_UP = `
   spawn(function() pcall(error, {1}) this_fiber.yield() end):join()
   spawn_vm '.':send {from = inbox}
   inbox:receive()
+  -- All but tls, which brings a library of its own along.
+  for id in ([[
+    asio_error barrier byte_span channel condition_variable fiber_group file filesystem future generic_error ip
+    json mutex pipe rate_limiter recursive_mutex regex select semaphore serial_port stream system time timeout
+    unix wait_group
+  ]]):gmatch('%S+') do
+    require(id)
+  end
 `;
 
-/** Run a program of ours to its end, without ever turning the event loop. */
+/** One that nobody hears. */
+const silentHost = (ended: () => void): VmHost => ({
+  report() {},
+  ended: ({ siblings }) => {
+    if (siblings.size === 0) queueMicrotask(ended);
+  },
+  bug: fail,
+  print() {},
+  flush() {},
+});
+
+/** Run programs of ours to their ends, without ever turning the event loop. */
 function warmUp(then: () => void): void {
-  const nothing: VmHost = {
-    report() {},
-    ended: ({ siblings }) => {
-      if (siblings.size === 0) queueMicrotask(then);
-    },
-    bug: fail,
-    print() {},
-    flush() {},
-  };
-  const vm = new Vm(library, nothing);
+  const vm = new Vm(library, silentHost(rehearse));
   const file = '/warm-up/init.lua';
   presetSource(file, WARM_UP);
   vm.modules = new ModuleLoader(vm, 'main', []);
   vm.start(file);
+
+  function rehearse(): void {
+    const inbox = new RehearsalInbox();
+    inbox.sendSecond();
+    const actor = prepareVm(
+      silentHost(() => {
+        inbox.close();
+        forgetModules(); // the scout is to compile
+        then();
+      }),
+    );
+    startVm(actor, REHEARSAL, inbox.receiver);
+  }
 }
 
 /** Bytes of private memory that can be written: proc_pid_statm(5). */
@@ -87,28 +117,53 @@ function fail(thrown: unknown): never {
 
 function main(): void {
   try {
-    const task = supervise(); // returns in children only
+    const start = supervise(); // returns in children only
     ignoreBrokenPipes();
-    const todo = readTask(task);
-    becomeActor(task, () => runInit(task, todo), todo.walls);
-    runActor(todo);
+    const given = start.task;
+    const task = given === undefined ? undefined : readTask(given);
+    becomeActor(start, () => runInit(given?.arg ?? -1, task), wallsOf(start, task));
+    const stage = prepareStage(start.isScout);
+    if (start.isScout) scout(stage);
+    else runActor(stage, task ?? readTask(takeTask()));
   } catch (thrown) {
     fail(thrown);
   }
 }
 
+function wallsOf({ isScout, kind }: Start, task: ProcessTask | undefined): Plan {
+  if (isScout) return NO_WALLS;
+  return task?.walls ?? parse<ProcessKind>(kind).walls;
+}
+
+/** Which memory does an actor need? */
+function scout(stage: Stage): void {
+  const inbox = new RehearsalInbox();
+  runActor(stage, REHEARSAL, inbox.receiver);
+  setImmediate(() => inbox.sendSecond());
+}
+
 /** Compiled before any fork. Not there with --jitless: then there is no WebAssembly. */
 let initScriptModule: CompiledInitScript | undefined;
 
-function runInit({ arg }: Task, { init, initTimeout }: ProcessTask): void {
-  if (init === undefined) return;
-  const script = Buffer.from(init, 'latin1');
-  runInitScript(initScriptModule!, script, arg < 0 ? undefined : arg, initTimeout);
+function runInit(arg: number, task: ProcessTask | undefined): void {
+  if (task?.init === undefined) return;
+  const script = Buffer.from(task.init, 'latin1');
+  runInitScript(initScriptModule!, script, arg < 0 ? undefined : arg, task.initTimeout);
+}
+
+function parse<T>(bytes: Uint8Array): T {
+  return JSON.parse(
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
+  ) as T;
 }
 
 function readTask({ body, bodyFile }: Task): ProcessTask {
-  const bytes = bodyFile < 0 ? body : readFileSync(bodyFile);
-  return JSON.parse(Buffer.from(bytes).toString('utf8')) as ProcessTask;
+  if (bodyFile < 0) return parse(body);
+  try {
+    return parse(readFileSync(bodyFile));
+  } finally {
+    closeSync(bodyFile);
+  }
 }
 
 /** For a trace: what goes on here is said through a socket, which comes before all messages. */
@@ -120,10 +175,20 @@ function beginTrace({ trace }: ProcessTask): Tracer | undefined {
   return tracer;
 }
 
-function runActor(task: ProcessTask): void {
+/** A process that needs only its task. */
+interface Stage {
+  readonly vm: Vm;
+  finish(code: number): never;
+}
+
+function prepareStage(isScout: boolean): Stage {
   const output = new StandardOutput();
+  const exit = (code: number): never => {
+    if (isScout) tellTouched();
+    return exitNow(code);
+  };
   // Node's own end waits for threads that the fork has left behind.
-  Object.assign(process, { reallyExit: exitNow });
+  Object.assign(process, { reallyExit: exit });
   const finish = (code: number): never => {
     output.flush();
     process.exit(code);
@@ -147,25 +212,34 @@ function runActor(task: ProcessTask): void {
   };
   process.on('uncaughtException', host.bug);
   Object.defineProperty(process, 'pid', { value: getpid() });
-  state.suspendAll = task.suspendAll;
-  const variables = task.environment.map(([name, value]) => `${name}=${value}\0`).join('');
-  setEnvironment(Buffer.from(variables, 'latin1'));
   setArguments(['', '']);
-
-  const trace = beginTrace(task);
-  const vm = new Vm(library, host);
-  if (trace !== undefined) vm.traceAs(trace.newActor(task.file));
-  vm.modules = new ModuleLoader(vm, 'worker', searchPath());
+  const vm = prepareVm(host);
   const { siblings } = vm;
   process.on('beforeExit', () => settle(siblings));
+  return { vm, finish };
+}
+
+const prepareVm = (host: VmHost): Vm => new Vm(library, host);
+
+/** @throws  what it runs can't be read or compiled */
+function startVm(vm: Vm, task: ProcessTask, inbox: number): void {
+  state.suspendAll = task.suspendAll;
+  vm.modules = new ModuleLoader(vm, 'worker', searchPath());
   for (const [path, text] of task.sources) presetSource(path, text);
-  inletsOf(vm.mailbox)
-    .add(INBOX_FD)
-    .traceAs(0, task.trace?.via ?? 0);
+  const inlet = inletsOf(vm.mailbox).add(inbox);
+  inlet.traceAs(0, task.trace?.via ?? 0);
   const { file, id } = task;
   const root = task.root === '' ? dirname(file) : task.root;
+  vm.run(vm.modules.startActor({ file, root, isLeaf: true }, id));
+}
+
+function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): void {
+  const variables = task.environment.map(([name, value]) => `${name}=${value}\0`).join('');
+  setEnvironment(Buffer.from(variables, 'latin1'));
+  const trace = beginTrace(task);
+  if (trace !== undefined) vm.traceAs(trace.newActor(task.file));
   try {
-    vm.run(vm.modules.startActor({ file, root, isLeaf: true }, id));
+    startVm(vm, task, inbox);
   } catch (thrown) {
     state.suspendAll = false;
     const text = tostring(toLuaError(thrown).value);
@@ -179,5 +253,6 @@ warmUp(() => {
   computeFilter(jitless);
   noteInheritedMemory(dataSize());
   if (!jitless) initScriptModule = compileInitScript();
+  promoteAll();
   main();
 });

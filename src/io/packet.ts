@@ -81,6 +81,11 @@ function attemptSendPacket(op: Operation): number {
   return sendmsgUnix(fd, op.bytes!, op.offset, op.length, MSG_DONTWAIT, undefined, fds);
 }
 
+/** From outside of any VM. @returns what was sent, or -errno */
+export function sendAtOnce(fd: Fd, bytes: Uint8Array, length: number, fds: readonly Fd[]): number {
+  return sendmsgUnix(fd, bytes, 0, length, MSG_DONTWAIT, undefined, Int32Array.from(fds));
+}
+
 /** What one attempt to receive has come to. */
 export type Packet =
   | { readonly kind: 'none' | 'end' | 'malformed' }

@@ -19,6 +19,7 @@ import {
   HAS_STDOUT,
   hasEnded,
   IS_NOBODY,
+  KEEPS_SPARE,
   MAX_BODY,
   memfdOf,
   SIGNALLED,
@@ -48,13 +49,16 @@ export interface ProcessRequest {
   /** undefined: a pipe whose other end is closed */
   readonly standard: readonly [Fd | undefined, Fd | undefined, Fd | undefined];
   readonly arg: Fd | undefined;
-  /** What the child is to read. */
+  /** What the child needs to begin with: the next one of this kind may have begun before it is asked for. */
+  readonly kind: Uint8Array | undefined;
+  /** What it is to read (then). */
   readonly body: Uint8Array;
 }
 
 /** The supervisor has ended, and all processes of it. */
 export class SupervisorGone extends Error {}
 
+const NO_KIND = new Uint8Array(0);
 const REPORT_BYTES = 12;
 /** Milliseconds that a supervisor has to come up and answer. */
 const PATIENCE = 60_000;
@@ -179,10 +183,10 @@ class Supervisor implements EventTarget {
   }
 
   private send(id: number, request: ProcessRequest): void {
-    const { cloneFlags, inbox, cwd, standard, arg } = request;
+    const { cloneFlags, inbox, cwd, standard, arg, kind = NO_KIND } = request;
     let { body } = request;
     const fds = [inbox];
-    let has = request.isNobody ? IS_NOBODY : 0;
+    let has = (request.isNobody ? IS_NOBODY : 0) | (kind.length > 0 ? KEEPS_SPARE : 0);
     const add = (fd: Fd | undefined, bit: number): void => {
       if (fd === undefined) return;
       fds.push(fd);
@@ -194,14 +198,15 @@ class Supervisor implements EventTarget {
     add(standard[2], HAS_STDERR);
     add(arg, HAS_ARG);
     let file: Fd | undefined;
-    if (body.length > MAX_BODY) {
+    if (kind.length + body.length > MAX_BODY) {
       file = memfdOf(body);
       body = new Uint8Array(0);
       add(file, HAS_BODY);
     }
-    const packet = new Uint8Array(16 + body.length);
-    new Uint32Array(packet.buffer, 0, 4).set([id, cloneFlags, has, 0]);
-    packet.set(body, 16);
+    const packet = new Uint8Array(16 + kind.length + body.length);
+    new Uint32Array(packet.buffer, 0, 4).set([id, cloneFlags, has, kind.length]);
+    packet.set(kind, 16);
+    packet.set(body, 16 + kind.length);
     try {
       const list = Int32Array.from(fds);
       let result: number;

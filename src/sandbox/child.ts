@@ -10,14 +10,27 @@ import {
   forkFromInit,
   getpid,
   INBOX_FD,
+  type Start,
   setEnvironment,
   supervise,
   type Task,
+  takeTask,
+  tellTouched,
 } from '../sys/supervisor.ts';
 import { applyAll } from './apply.ts';
 import type { Plan } from './plan.ts';
 
-export { exitNow, getpid, INBOX_FD, setEnvironment, supervise, type Task };
+export {
+  exitNow,
+  getpid,
+  INBOX_FD,
+  type Start,
+  setEnvironment,
+  supervise,
+  type Task,
+  takeTask,
+  tellTouched,
+};
 
 /**
  * Become the actor. The one place between the namespaces and the walls is `init`: it runs in a process that
@@ -25,10 +38,10 @@ export { exitNow, getpid, INBOX_FD, setEnvironment, supervise, type Task };
  * `init.arg`; whatever it opens is closed afterwards. The event loop comes last, so that it gets no more from
  * the kernel than the walls allow.
  */
-export function becomeActor(task: Task, init: () => void, walls: Plan): void {
+export function becomeActor({ cloneFlags }: Start, init: () => void, walls: Plan): void {
   init();
   applyAll(walls.both);
-  if ((task.cloneFlags & CLONE_NEWPID) !== 0) forkFromInit();
+  if ((cloneFlags & CLONE_NEWPID) !== 0) forkFromInit();
   applyAll(walls.actor);
   enterActor();
 }

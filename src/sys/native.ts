@@ -229,6 +229,8 @@ export interface Native {
   waitpid_nohang(pid: number): number;
   memfd_of(bytes: Uint8Array, length: number): number;
   supervise(body: Uint8Array, out: Int32Array): number;
+  take_task(body: Uint8Array, out: Int32Array): number;
+  tell_touched(): void;
   fork_from_init(): number;
   enter_actor(): number;
   set_environment(list: Uint8Array, length: number): number;

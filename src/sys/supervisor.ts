@@ -5,7 +5,7 @@
 import { ok } from './errno.ts';
 import { type Fd, native } from './native.ts';
 
-/** Bytes of a request beside its header; longer ones go in a file. */
+/** Bytes of a request beside its header; longer tasks go in a file. */
 export const MAX_BODY = 64 * 1024;
 
 // What descriptors a request brings, in this order, after that of the inbox.
@@ -17,6 +17,8 @@ export const HAS_BODY = 16;
 export const HAS_CWD = 32;
 /** Where the supervisor is root's: the process is nobody's. Only with CLONE_NEWUSER and CLONE_NEWPID. */
 export const IS_NOBODY = 64;
+/** A process of the same kind may be wanted later: one is made ahead. */
+export const KEEPS_SPARE = 128;
 
 export const CLONE_NEWCGROUP = 0x0200_0000;
 export const CLONE_NEWNS = 0x0002_0000;
@@ -59,21 +61,54 @@ export interface Task {
   readonly arg: Fd;
   /** A file with the body, where it is too long; -1 */
   readonly bodyFile: Fd;
-  /** Namespaces that the process is new in. */
-  readonly cloneFlags: number;
 }
 
+/** What a process that was just made knows. */
+export interface Start {
+  /** What requests have in common whose processes begin in the same way. */
+  readonly kind: Uint8Array;
+  /** Namespaces that the process is new in. */
+  readonly cloneFlags: number;
+  /** undefined: it is there ahead, and waits for one; or it is the scout */
+  readonly task: Task | undefined;
+  /** It runs an actor for nobody, and says which memory that needs. */
+  readonly isScout: boolean;
+}
+
+const ACTOR = 0;
+const SCOUT = 2;
+
+const taskIn = (body: Uint8Array, out: Int32Array): Task => ({
+  body,
+  arg: out[0]!,
+  bodyFile: out[1]!,
+});
+
+let body: Uint8Array;
+let out: Int32Array;
+
 /** Returns in children only. @throws SysError  it can't be a supervisor */
-export function supervise(): Task {
-  const body = new Uint8Array(MAX_BODY);
-  const out = new Int32Array(4);
+export function supervise(): Start {
+  body = new Uint8Array(MAX_BODY);
+  out = new Int32Array(8);
   const length = ok('supervise', native().supervise(body, out));
+  const [, , cloneFlags, kindLength, role] = out;
   return {
-    body: body.subarray(0, length),
-    arg: out[0]!,
-    bodyFile: out[1]!,
-    cloneFlags: out[2]!,
+    kind: body.slice(0, kindLength),
+    cloneFlags: cloneFlags!,
+    task: role === ACTOR ? taskIn(body.subarray(kindLength, length), out) : undefined,
+    isScout: role === SCOUT,
   };
+}
+
+/** Waits in C, where it is there ahead. Ends the process if nobody will give it a task any more. */
+export function takeTask(): Task {
+  return taskIn(body.subarray(0, native().take_task(body, out)), out);
+}
+
+/** Of the scout: which pages it has touched. */
+export function tellTouched(): void {
+  native().tell_touched();
 }
 
 /** PID 1 of a namespace stays behind, and the child goes on. EAGAIN */

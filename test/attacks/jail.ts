@@ -16,13 +16,13 @@ const { call, call32 } = addon.exports;
 computeFilter(false);
 noteInheritedMemory(2 ** 32);
 
-const task = supervise(); // returns in children only
+const start = supervise(); // returns in children only
 try {
-  const { walls, code } = JSON.parse(Buffer.from(task.body).toString()) as {
+  const { walls, code } = JSON.parse(Buffer.from(start.task!.body).toString()) as {
     walls: Plan;
     code: string;
   };
-  becomeActor(task, () => {}, walls);
+  becomeActor(start, () => {}, walls);
   // biome-ignore lint/security/noGlobalEval: it is what this is for
   // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
   const attack = (0, eval)(code) as (...args: unknown[]) => unknown;

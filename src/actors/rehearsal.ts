@@ -1,0 +1,83 @@
+/**
+ * An actor that runs for nobody: what most processes of actors do until their first messages, gone through before
+ * there is one, so that code and memory are ready.
+ */
+import { closeAll, packetPair, sendAtOnce } from '../io/packet.ts';
+import { encodeFrame, MAX_FRAME } from './frame.ts';
+import type { ProcessTask } from './subprocess.ts';
+
+/** It sends what it gets, and has a bit of everything that makes up programs: the compiler is to be ready, too. */
+const PROGRAM = `
+  local inbox = require 'inbox'
+  local home = inbox:receive()
+  local state = {count = 0, names = {'a', 'b'}, [1] = true}
+  local function report(kind, ...)
+    state.count = state.count + 1
+    if kind == 'number' and select('#', ...) > 0 then
+      return ('%s %d'):format(kind, (...))
+    elseif not state[kind] or #kind > 20 then
+      state[kind] = {}
+    else
+      error('known: ' .. kind)
+    end
+    return tostring(kind)
+  end
+  function serve(message)
+    local text = message.text
+    for i, name in ipairs(state.names) do
+      local last = i * 2 - 1
+      if last ~= 3 and name < 'b' then text = text .. name end
+    end
+    for key, value in pairs(message) do report(key, value) end
+    for i = 10, 1, -3 do report('number', i % 4, i / 2) end
+    local ok, problem = pcall(function() return report('text') end)
+    while not ok do ok = problem ~= nil end
+    repeat local done = state.count > 2 until done
+    return {text = text, count = state.count}
+  end
+  home:send(serve(inbox:receive()))
+  spawn(function() home:send(state.count) end):join()
+`;
+
+export const REHEARSAL: ProcessTask = {
+  file: '/rehearsal/actor.lua',
+  root: '/rehearsal',
+  id: './actor',
+  trace: undefined,
+  suspendAll: false,
+  init: undefined,
+  initTimeout: undefined,
+  walls: undefined,
+  environment: [],
+  sources: [['/rehearsal/actor.lua', PROGRAM]],
+};
+
+/** The inbox of the one, with its first message in it. */
+export class RehearsalInbox {
+  /** The actor's. */
+  readonly receiver: number;
+  private readonly sender: number;
+  private readonly home: number;
+
+  constructor() {
+    const inbox = packetPair();
+    const home = packetPair();
+    this.receiver = inbox.receiver;
+    this.sender = inbox.sender;
+    this.home = home.receiver;
+    const frame = new Uint8Array(MAX_FRAME);
+    const members = [{ key: '', value: { carries: 'address' } }] as const;
+    sendAtOnce(this.sender, frame, encodeFrame({ isTable: false, members }, frame)!, [home.sender]);
+    closeAll([home.sender]);
+  }
+
+  sendSecond(): void {
+    const frame = new Uint8Array(MAX_FRAME);
+    const members = [{ key: 'text', value: 'x' }];
+    sendAtOnce(this.sender, frame, encodeFrame({ isTable: true, members }, frame)!, []);
+  }
+
+  close(): void {
+    closeAll([this.sender, this.home]);
+  }
+}
