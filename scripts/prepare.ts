@@ -159,7 +159,11 @@ function buildAddon(): string | undefined {
   const nodePackage = dirname(dirname(process.execPath)); // carries the headers of this very Node
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   const args = ['rebuild', '-C', work, `--nodedir=${nodePackage}`, '--loglevel=error', '-j', 'max'];
-  const run = spawnSync(process.execPath, [gyp, ...args], { encoding: 'utf8' });
+  // An npm that is set to build against the headers of another Node says so in the environment, which node-gyp prefers.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_config_nodedir$/i.test(name)),
+  );
+  const run = spawnSync(process.execPath, [gyp, ...args], { encoding: 'utf8', env });
   if (run.status === 0) {
     for (const file of addonFiles) {
       mkdirSync(dirname(file), { recursive: true });
