@@ -14,10 +14,7 @@ import { fromArray, type LuaTable, rawGetString, rawSet, tableOf } from '../runt
 import { type LuaValue, type Result, results } from '../runtime/value.ts';
 import { luaModule, luaType } from './define.ts';
 
-const category = new ErrorCategory(
-  'regex',
-  (code) => REGEX_ERRORS[code - 1]?.[1] ?? 'Unknown error',
-);
+const category = new ErrorCategory('regex', (code) => REGEX_ERRORS[code - 1]?.[1] ?? '');
 
 /** Run it; what is wrong with a pattern, or with a match, becomes Lua's error. */
 function attempt<T>(work: () => T): T {

@@ -42,29 +42,32 @@ export const systemCategory = new ErrorCategory(
   (code) => [genericCategory, code],
 );
 
-/** Errors of the runtime, in the numbering of Emilua 0.6. */
+/** Errors of the runtime, in the numbering of Emilua 0.6 and in its words. */
 const CORE = [
-  ['invalid_module_name', 'Invalid module name'],
+  ['invalid_module_name', 'Cannot have a module with this name'],
   ['module_not_found', 'Module not found'],
-  ['root_cannot_import_parent', 'Root module cannot import parent'],
-  ['cyclic_import', 'Cyclic import'],
-  ['leaf_cannot_import_child', 'Leaf module cannot import child'],
-  ['only_main_fiber_may_import', 'Only the main fiber may import modules'],
+  ['root_cannot_import_parent', "The root module doesn't have a parent and can't reference one"],
+  [
+    'cyclic_import',
+    "The module you're trying to import has a dependency on the current module (and it is partially loaded already)",
+  ],
+  ['leaf_cannot_import_child', 'A leaf module cannot import child modules'],
+  ['only_main_fiber_may_import', 'You can only import modules from the main fiber'],
   ['bad_root_context', 'Bad root context'],
   ['bad_index', "Requested key wasn't found in the table/userdata"],
-  ['bad_coroutine', 'Bad coroutine'],
+  ['bad_coroutine', 'The fiber coroutine is reserved to the scheduler'],
   ['suspension_already_allowed', 'Suspension already allowed'],
-  ['interruption_already_allowed', 'Interruption already allowed'],
+  ['interruption_already_allowed', 'Interrupt-ability already allowed'],
   ['forbid_suspend_block', 'EPERM within a forbid-suspend block'],
   ['interrupted', 'Fiber interrupted'],
-  ['unmatched_scope_cleanup', 'Unmatched scope cleanup'],
+  ['unmatched_scope_cleanup', 'scope_cleanup_pop() called w/o a matching scope_cleanup_push()'],
   ['channel_closed', 'Channel closed'],
   ['no_senders', 'Broadcast the address before attempting to receive on it'],
-  ['internal_module', 'Internal module'],
-  ['raise_error', 'Raise error'],
-  ['bad_rdf', 'Bad RDF'],
-  ['bad_rdf_module', 'Bad RDF module'],
-  ['bad_rdf_error_category', 'Bad RDF error category'],
+  ['internal_module', 'Lua code cannot import this module directly'],
+  ['raise_error', 'std::raise() failed'],
+  ['bad_rdf', 'Failed to parse RDF'],
+  ['bad_rdf_module', "Parsed RDF doesn't contain a recognized Emilua module"],
+  ['bad_rdf_error_category', 'Parsed RDF module contains an invalid error category'],
   ['broken_promise', 'Broken promise'],
   ['promise_already_satisfied', 'Promise already satisfied'],
   ['current_module_not_known', 'Global _FILE is missing or invalid'],
@@ -72,10 +75,7 @@ const CORE = [
 
 export type CoreName = (typeof CORE)[number][0];
 
-export const coreCategory = new ErrorCategory(
-  'emilua.core',
-  (code) => CORE[code - 1]?.[1] ?? 'Unknown error',
-);
+export const coreCategory = new ErrorCategory('emilua.core', (code) => CORE[code - 1]?.[1] ?? '');
 
 /** The code of a core error. */
 export function coreCode(name: CoreName): number {
@@ -94,9 +94,9 @@ export function errorObject(category: ErrorCategory, code: number, extra?: Extra
   return t;
 }
 
-/** What an error object means; undefined when it has been broken. */
+/** What an error object means; undefined when it has been broken. Its fields make it one: a copy of them will do. */
 export function readError(v: LuaValue): { category: ErrorCategory; code: number } | undefined {
-  if (!(v instanceof LuaTable) || v.meta !== errorMeta) return undefined;
+  if (!(v instanceof LuaTable)) return undefined;
   const category = rawGetString(v, 'category');
   const code = rawGetString(v, 'code');
   return category instanceof ErrorCategory && typeof code === 'number'

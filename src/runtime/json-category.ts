@@ -3,10 +3,7 @@ import { ErrorCategory } from './error-code.ts';
 import { domMessages, faultMessages } from './json-lex.ts';
 
 export const lexerCategory = new ErrorCategory(
-  'json.lexer',
+  'trial.protocol.json',
   (code) => faultMessages[code] ?? 'Unknown error',
 );
-export const domCategory = new ErrorCategory(
-  'emilua.json.dom',
-  (code) => domMessages[code] ?? 'Unknown error',
-);
+export const domCategory = new ErrorCategory('emilua.json.dom', (code) => domMessages[code] ?? '');

@@ -25,10 +25,10 @@ export const faultMessages: readonly string[] = [
   'invalid key',
   'invalid value',
   'incompatible type',
-  'unbalanced end array',
-  'unbalanced end object',
-  'expected end array',
-  'expected end object',
+  'unbalanced end array bracket',
+  'unbalanced end object bracket',
+  'expected end array bracket',
+  'expected end object bracket',
   'too large',
 ];
 
@@ -57,9 +57,9 @@ export const DOM = {
 export const domMessages: readonly string[] = [
   'Success',
   'ERANGE on json',
-  'too many levels',
-  'array too long',
-  'cycle exists',
+  'Too many levels',
+  'Array too long',
+  'Reference cycle exists',
 ];
 
 /** The text ends within the token, and there is more to come. */

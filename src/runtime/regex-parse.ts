@@ -35,19 +35,19 @@ export type Node =
 
 /** What std::regex_constants::error_type has, from 1 on. */
 export const REGEX_ERRORS = [
-  ['collate', 'Invalid collating element in a bracket expression'],
-  ['ctype', 'Invalid character class name'],
-  ['escape', 'Invalid escape sequence, or a backslash at the end'],
-  ['backref', 'Back-reference to a group that does not exist'],
-  ['brack', 'Unmatched [ or ]'],
-  ['paren', 'Unmatched ( or )'],
-  ['brace', 'Unmatched { or }'],
-  ['badbrace', 'Invalid range within { }'],
-  ['range', 'Invalid range in a bracket expression'],
-  ['space', 'The pattern is too large'],
-  ['badrepeat', 'Nothing to repeat'],
-  ['complexity', 'The match takes too many steps'],
-  ['stack', 'The match takes too much memory'],
+  ['collate', 'the expression contains an invalid collating element name'],
+  ['ctype', 'the expression contains an invalid character class name'],
+  ['escape', 'the expression contains an invalid escaped character or a trailing escape'],
+  ['backref', 'the expression contains an invalid back reference'],
+  ['brack', "the expression contains mismatched square brackets ('[' and ']')"],
+  ['paren', "the expression contains mismatched parentheses ('(' and ')')"],
+  ['brace', "the expression contains mismatched curly braces ('{' and '}')"],
+  ['badbrace', 'the expression contains an invalid range in a {} expression'],
+  ['range', 'the expression contains an invalid character range (e.g. [b-a])'],
+  ['space', 'there was not enough memory to convert the expression into a finite state machine'],
+  ['badrepeat', 'one of *?+{ was not preceded by a valid regular expression'],
+  ['complexity', 'the complexity of an attempted match exceeded a predefined level'],
+  ['stack', 'there was not enough memory to perform a match'],
 ] as const;
 
 export type RegexErrorName = (typeof REGEX_ERRORS)[number][0];

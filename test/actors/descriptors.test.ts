@@ -97,7 +97,7 @@ spec(
 false\tChannel closed
 false\tEnd of file
 false\tEnd of file
-false\tcycle exists
+false\tReference cycle exists
 false\tEnd of file
 `,
   { files: { 'waits.lua': "local inbox = require 'inbox' pcall(inbox.receive, inbox)" } },

@@ -57,7 +57,7 @@ Invalid argument	1
 Invalid argument	module
 Invalid argument	module
 Module not found	nil
-Invalid module name	nil
+Cannot have a module with this name	nil
 ${['newns_user', 'newns_pid', 'stdin', 'stdout', 'stderr', 'environment', 'source_tree_cache'].map((name) => `Invalid argument	subprocess/${name}\n`).join('')}Device or resource busy	subprocess/stdout
 ${'Invalid argument	subprocess/environment\n'.repeat(3)}${'Invalid argument	subprocess/source_tree_cache\n'.repeat(2)}${['pd_daemon', 'ld_library_directories', 'libc_service'].map((name) => `Operation not supported	subprocess/${name}\n`).join('')}`,
   { files: { 'w.lua': '' } },

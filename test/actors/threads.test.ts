@@ -162,7 +162,7 @@ spec(
   print(select(2, pcall(inbox.receive, inbox)))
   fd:close()
 `,
-  'cycle exists\nInvalid argument\nChannel closed\nBroadcast the address before attempting to receive on it\n',
+  'Reference cycle exists\nInvalid argument\nChannel closed\nBroadcast the address before attempting to receive on it\n',
   { files: { 'echo.lua': ECHO } },
 );
 

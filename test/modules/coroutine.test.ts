@@ -59,10 +59,10 @@ spec(
   print(coroutine.resume(co))
   print(pcall(function() setmetatable({}, { __index = coroutine.yield })[1]() end))
 `,
-  `nil	false	Bad coroutine
-nil	false	Bad coroutine
+  `nil	false	The fiber coroutine is reserved to the scheduler
+nil	false	The fiber coroutine is reserved to the scheduler
 true	true	running
-false	Bad coroutine
+false	The fiber coroutine is reserved to the scheduler
 `,
 );
 

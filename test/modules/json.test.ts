@@ -80,16 +80,16 @@ spec(
   [
     'unexpected token\ttrue\tfalse\t1\t1\t1\t',
     'invalid key\ttrue\tfalse\t21\t2\t11\ta.2.b',
-    'expected end array\ttrue\tfalse\t6\t1\t6\t3',
+    'expected end array bracket\ttrue\tfalse\t6\t1\t6\t3',
     'unexpected token\ttrue\tfalse\t13\t1\t13\ta.b',
     'invalid value\ttrue\tfalse\t10\t1\t10\t2.2',
     'unexpected token\ttrue\tfalse\t5\t1\t5\t',
-    'unbalanced end array\ttrue\tfalse\t7\t1\t7\ta',
+    'unbalanced end array bracket\ttrue\tfalse\t7\t1\t7\ta',
     'ERANGE on json\tfalse\ttrue\t2\t1\t2\t1',
     'ERANGE on json\tfalse\ttrue\t6\t1\t6\tx',
-    'too many levels\tfalse\ttrue\t4\t1\t4\t1.1.1',
+    'Too many levels\tfalse\ttrue\t4\t1\t4\t1.1.1',
     'too large\ttrue\tfalse\t1\t1\t1\t',
-    'json.lexer\temilua.json.dom\n',
+    'trial.protocol.json\temilua.json.dom\n',
   ].join('\n'),
 );
 
@@ -171,7 +171,7 @@ spec(
   local ok, e = pcall(json.encode, t)
   print(e, e.category == json.dom_ecat, table.concat(e.path, '.'))
 `,
-  '[[1],[1]]\ncycle exists\ttrue\tlist.2.back\n',
+  '[[1],[1]]\nReference cycle exists\ttrue\tlist.2.back\n',
 );
 
 spec(
@@ -215,7 +215,7 @@ spec(
     '[5]\t[[1,{"y":2}],[1,{"y":2}]]\t{"a":{"b":[1,{"y":2}]}}',
     'false\tno',
     '[{"raw":0}]\t{}',
-    'false\tunbalanced end object\tjson.lexer',
+    'false\tunbalanced end object bracket\ttrial.protocol.json',
     'true\ttable\t0\n',
   ].join('\n'),
 );
@@ -261,17 +261,17 @@ spec(
     '2',
     '0\t{"a":1,"b":[true,null,{}]}',
     '"again"',
-    'end_array\tunbalanced end array\tjson.lexer\tnil',
+    'end_array\tunbalanced end array bracket\ttrial.protocol.json\tnil',
     'value\tInvalid argument\tgeneric\t2',
     'value\tInvalid argument\tgeneric\t2',
     'value\tInvalid argument\tgeneric\t2',
     'literal\tInvalid argument\tgeneric\t2',
-    'value\tinvalid key\tjson.lexer\tnil',
-    'end_array\tunbalanced end array\tjson.lexer\tnil',
-    'begin_array\tinvalid key\tjson.lexer\tnil',
-    'generate\texpected end object\tjson.lexer\tnil',
-    'end_object\tunbalanced end object\tjson.lexer\tnil',
-    'value\tunexpected token\tjson.lexer\tnil',
+    'value\tinvalid key\ttrial.protocol.json\tnil',
+    'end_array\tunbalanced end array bracket\ttrial.protocol.json\tnil',
+    'begin_array\tinvalid key\ttrial.protocol.json\tnil',
+    'generate\texpected end object bracket\ttrial.protocol.json\tnil',
+    'end_object\tunbalanced end object bracket\ttrial.protocol.json\tnil',
+    'value\tunexpected token\ttrial.protocol.json\tnil',
     '{"key":1}',
     'Invalid argument\t1',
     "Requested key wasn't found in the table/userdata\t2\n",
@@ -371,12 +371,12 @@ spec(
   [
     'unexpected token\t3\t7\t3.a',
     'unexpected token\t3\t7\t3.a',
-    'expected end array\t1\t5\t2',
+    'expected end array bracket\t1\t5\t2',
     'invalid value\t1\t14\tk',
     'unexpected token\t1\t3\t',
     'unexpected token\t1\t4\t2',
     'too large\t1\t2\t1',
-    'too many levels\t1\t3\t1.1',
+    'Too many levels\t1\t3\t1.1',
     'false\tfalse\tfalse\tfalse',
     'Invalid argument\t1',
     'Invalid argument\t1',

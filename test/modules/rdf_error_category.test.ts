@@ -139,7 +139,7 @@ function rejects(name: string, message: string, texts: readonly string[]): void 
   );
 }
 
-rejects('what is no Turtle, or says nothing, is bad_rdf', 'Bad RDF', [
+rejects('what is no Turtle, or says nothing, is bad_rdf', 'Failed to parse RDF', [
   '',
   '# only a comment',
   'hello',
@@ -161,15 +161,19 @@ rejects('what is no Turtle, or says nothing, is bad_rdf', 'Bad RDF', [
   '_:a _:b <c> .',
 ]);
 
-rejects('a file without the module, or with several types, is bad_rdf_module', 'Bad RDF module', [
-  '<a> <b> <c> .',
-  '<about:emilua-module> <b> <c> .',
-  '<about:emilua-module> a <https://schema.emilua.org/error_category/0/>, <https://schema.emilua.org/plugin/0/> .',
-]);
+rejects(
+  'a file without the module, or with several types, is bad_rdf_module',
+  "Parsed RDF doesn't contain a recognized Emilua module",
+  [
+    '<a> <b> <c> .',
+    '<about:emilua-module> <b> <c> .',
+    '<about:emilua-module> a <https://schema.emilua.org/error_category/0/>, <https://schema.emilua.org/plugin/0/> .',
+  ],
+);
 
 rejects(
   'another type, or a property that is not as it must be, is bad_rdf_error_category',
-  'Bad RDF error category',
+  'Parsed RDF module contains an invalid error category',
   [
     '<about:emilua-module> a <https://schema.emilua.org/other/0/> .',
     '<about:emilua-module> a "https://schema.emilua.org/error_category/0/" .',

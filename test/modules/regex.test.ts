@@ -188,18 +188,18 @@ spec(
     print(p, e, e.code, e.category, e.offset)
   end
 `,
-  '(\tUnmatched ( or )\t6\tregex\t1\n' +
-    'a)\tUnmatched ( or )\t6\tregex\t2\n' +
-    '[b\tUnmatched [ or ]\t5\tregex\t1\n' +
-    '*\tNothing to repeat\t11\tregex\t1\n' +
-    'a{2\tUnmatched { or }\t7\tregex\t2\n' +
-    'a{2,1}\tInvalid range within { }\t8\tregex\t2\n' +
-    '\\\tInvalid escape sequence, or a backslash at the end\t3\tregex\t1\n' +
-    '(a)\\2\tBack-reference to a group that does not exist\t4\tregex\t4\n' +
-    '[z-a]\tInvalid range in a bracket expression\t9\tregex\t3\n' +
-    '[[:no:]]\tInvalid character class name\t2\tregex\t2\n' +
-    '[[.no.]]\tInvalid collating element in a bracket expression\t1\tregex\t2\n' +
-    'a{9999}\tThe pattern is too large\t10\tregex\t2\n',
+  "(\tthe expression contains mismatched parentheses ('(' and ')')\t6\tregex\t1\n" +
+    "a)\tthe expression contains mismatched parentheses ('(' and ')')\t6\tregex\t2\n" +
+    "[b\tthe expression contains mismatched square brackets ('[' and ']')\t5\tregex\t1\n" +
+    '*\tone of *?+{ was not preceded by a valid regular expression\t11\tregex\t1\n' +
+    "a{2\tthe expression contains mismatched curly braces ('{' and '}')\t7\tregex\t2\n" +
+    'a{2,1}\tthe expression contains an invalid range in a {} expression\t8\tregex\t2\n' +
+    '\\\tthe expression contains an invalid escaped character or a trailing escape\t3\tregex\t1\n' +
+    '(a)\\2\tthe expression contains an invalid back reference\t4\tregex\t4\n' +
+    '[z-a]\tthe expression contains an invalid character range (e.g. [b-a])\t9\tregex\t3\n' +
+    '[[:no:]]\tthe expression contains an invalid character class name\t2\tregex\t2\n' +
+    '[[.no.]]\tthe expression contains an invalid collating element name\t1\tregex\t2\n' +
+    'a{9999}\tthere was not enough memory to convert the expression into a finite state machine\t10\tregex\t2\n',
 );
 
 spec(
@@ -277,7 +277,7 @@ spec(
   local ok, e = pcall(regex.match, re, a .. '-')
   print(e, e.code, e.category, e.offset)
 `,
-  'a\nThe match takes too many steps\t12\tregex\tnil\n',
+  'a\nthe complexity of an attempted match exceeded a predefined level\t12\tregex\tnil\n',
   { once: true },
 );
 

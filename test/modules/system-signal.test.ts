@@ -140,7 +140,7 @@ Invalid argument\t2
 Invalid argument\t2
 Invalid argument\t1
 Requested key wasn't found in the table/userdata\tnil
-${'Raise error\t-1\n'.repeat(3)}bad argument #1 to 'raise' (number expected, got string)
+${'std::raise() failed\t-1\n'.repeat(3)}bad argument #1 to 'raise' (number expected, got string)
 Invalid argument\tInvalid argument\tbad argument #1 to 'ignore' (number expected, got string)
 `,
   );
