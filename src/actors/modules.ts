@@ -257,6 +257,7 @@ export class ModuleLoader {
           module.loading = false;
           waiter.wake(module.env);
         }
+        this.vm.scheduler.hurryLast();
       });
     }, false) as LuaValue;
   }

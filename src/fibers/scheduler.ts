@@ -144,6 +144,19 @@ export class Scheduler implements FiberScheduler {
     if (!this.scheduled && running !== this) this.scheduleTurn(false);
   }
 
+  /**
+   * The fiber that was made ready last is the next to run: who waits for the end of another goes on where that ended,
+   * before all that can run.
+   */
+  hurryLast(): void {
+    if (this.count < 2) return;
+    const { ring } = this;
+    const tail = (this.head + this.count - 1) & (ring.length - 1);
+    this.head = (this.head - 1) & (ring.length - 1);
+    ring[this.head] = ring[tail];
+    if (this.head !== tail) ring[tail] = undefined;
+  }
+
   private scheduleTurn(later: boolean): void {
     this.scheduled = true;
     waiting++;
@@ -236,8 +249,14 @@ export class Scheduler implements FiberScheduler {
     fiber.state = 'done';
     fiber.result = result;
     this.alive.delete(fiber);
-    fiber.joiner?.wake();
+    if (fiber.joiner !== undefined) this.goOn(fiber.joiner);
     this.ended(fiber);
+  }
+
+  /** The fiber that this one waited for has ended. */
+  private goOn(joiner: Waiter): void {
+    joiner.wake();
+    this.hurryLast();
   }
 
   private fail(fiber: Fiber, thrown: unknown): void {
@@ -251,7 +270,7 @@ export class Scheduler implements FiberScheduler {
     fiber.state = 'failed';
     fiber.error = error;
     this.alive.delete(fiber);
-    if (fiber.joiner !== undefined) fiber.joiner.wake();
+    if (fiber.joiner !== undefined) this.goOn(fiber.joiner);
     else if (fiber.detached) this.report(fiber.id, error, fiber.origin);
     else if (!fiber.isModule && !isInterrupted(error.value)) {
       const failure = { error, id: fiber.id, origin: fiber.origin };

@@ -20,12 +20,11 @@ export function pushCleanup(handler: LuaValue): Result {
 }
 
 /** `scope_cleanup_pop([execute])`. */
-export function popCleanup(...args: LuaValue[]): Result {
+export function popCleanup(execute: LuaValue): Result {
   const thread = currentThread();
   if ((thread.cleanup?.length ?? 0) <= thread.scopeBase) throw coreError('unmatched_scope_cleanup');
   const handler = thread.cleanup!.pop()!;
-  const execute = args.length === 0 || (args[0] !== false && args[0] !== undefined);
-  return (execute ? runOne(handler, () => NONE) : undefined) ?? NONE;
+  return (execute !== false ? runOne(handler, () => NONE) : undefined) ?? NONE;
 }
 
 /** Open a scope in the running thread. @returns what `leaveScope` needs */
@@ -51,7 +50,7 @@ export function leaveScope(outer: number, next: () => Result): Result {
 }
 
 /** `scope(f)`. */
-export function scope(f: LuaFunction): Result {
+export function scope(f: LuaValue): Result {
   const outer = enterScope();
   const leave = (): Result => leaveScope(outer, () => NONE);
   const fail = (error: unknown): Result =>

@@ -111,7 +111,12 @@ function xpcall(f: LuaValue, handler: LuaValue, ...args: LuaValue[]): Result {
   checkFunction(handler, 2, 'xpcall');
   suspensionPoint(true, false);
   const outer = enterScope();
-  const fail = (thrown: unknown): Result => leaveScope(outer, () => handled(handler, thrown));
+  const close = (r: Result): Result => leaveScope(outer, () => r);
+  // The handler sees all as it was when the error was raised: cleanup comes after it.
+  const fail = (thrown: unknown): Result => {
+    const r = handled(handler, thrown);
+    return r === SUSPEND ? suspendIn(close) : close(r);
+  };
   const done = (v: Result): Result => leaveScope(outer, () => succeed(v));
   const { guards } = state;
   const restore = (): void => {

@@ -10,7 +10,7 @@ import { park, suspensionPoint } from '../fibers/suspend.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
-import { luaModule, luaType } from './define.ts';
+import { luaType, strictModule } from './define.ts';
 
 class ConditionVariable extends Userdata {
   readonly waiters = new WaitQueue();
@@ -62,6 +62,6 @@ luaType('condition_variable', ConditionVariable, {
   methods: { wait, notify_one: notifyOne, notify_all: notifyAll },
 });
 
-export const conditionVariable = luaModule('condition_variable', {
+export const conditionVariable = strictModule('condition_variable', {
   new: () => new ConditionVariable(),
 });

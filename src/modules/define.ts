@@ -11,6 +11,7 @@ import {
   setPosixErrors,
   systemError,
 } from '../runtime/error-code.ts';
+import { setMetatable } from '../runtime/metatable.ts';
 import { LuaTable, property, setField, setFields } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue, Result, Userdata, UserdataType } from '../runtime/value.ts';
 import { errnoMessage, errnoNumber, SysError } from '../sys/errno.ts';
@@ -35,6 +36,26 @@ export type MemberTable = { readonly [name: string]: LuaValue | PerVm | MemberTa
 /** A module that is a plain table: functions, constants, nested tables. */
 export function luaModule(name: string, members: MemberTable): LuaModule {
   return { name, create: () => fill(members) };
+}
+
+/** The same, which tells a name that it doesn't have from nil, and takes no new ones. */
+export function strictModule(name: string, members: MemberTable): LuaModule {
+  return {
+    name,
+    create() {
+      const t = fill(members);
+      const meta = new LuaTable();
+      setField(meta, '__metatable', name);
+      setField(meta, '__index', (() => {
+        throw badIndex();
+      }) as LuaFunction);
+      setField(meta, '__newindex', (() => {
+        throw codeError('EPERM');
+      }) as LuaFunction);
+      setMetatable(t, meta);
+      return t;
+    },
+  };
 }
 
 /** A new table with these members; nested plain objects become tables. */

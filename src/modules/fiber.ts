@@ -22,8 +22,8 @@ function spawn(f: LuaValue): Fiber {
 
 function join(self: Fiber): Result {
   const me = suspensionPoint();
-  if (self === me) throw codeError('EDEADLK');
   if (!self.joinable) throw badArgument(1);
+  if (self === me) throw codeError('EDEADLK');
   self.joinable = false;
   if (self.ended) return joined(self);
   const r = suspend((waiter) => {
@@ -104,15 +104,13 @@ function allow(): Result {
   fiber.suspendForbidden--;
   return NONE;
 }
-/** In module fibers, which are never interrupted, this and its counterpart do nothing. */
+/** Module fibers are never interrupted: there this and its counterpart only count. */
 function disableInterruption(): Result {
-  const fiber = currentFiber();
-  if (!fiber.isModule) fiber.uninterruptible++;
+  currentFiber().uninterruptible++;
   return NONE;
 }
 function restoreInterruption(): Result {
   const fiber = currentFiber();
-  if (fiber.isModule) return NONE;
   if (fiber.uninterruptible === fiber.uninterruptibleBase) {
     throw coreError('interruption_already_allowed');
   }
@@ -141,7 +139,7 @@ const thisFiber = new ThisFiber();
 export const fiberGlobals: MemberTable = {
   spawn,
   this_fiber: thisFiber,
-  scope: (f: LuaValue) => scope(checkFunction(f, 1, 'scope')),
+  scope,
   scope_cleanup_push: pushCleanup,
   scope_cleanup_pop: popCleanup,
 };

@@ -81,10 +81,7 @@ function set(self: Promise, value: LuaValue, error: unknown): Result {
 luaType('future', Future, { methods: { get } });
 luaType('promise', Promise, {
   methods: {
-    set_value: (self, ...values: LuaValue[]) => {
-      if (values.length > 1) throw badArgument(3);
-      return set(self, values[0], undefined);
-    },
+    set_value: (self, value: LuaValue) => set(self, value, undefined),
     set_error: (self, error: LuaValue) => {
       if (error === undefined) throw badArgument(2);
       return set(self, undefined, new LuaError(error));

@@ -3,7 +3,7 @@ import { Mutex } from '../fibers/mutex.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
 import { codeError } from '../runtime/error-code.ts';
 import { NONE, type Result } from '../runtime/value.ts';
-import { luaModule, luaType } from './define.ts';
+import { luaType, strictModule } from './define.ts';
 
 function lock(self: Mutex): Result {
   const fiber = suspensionPoint(false);
@@ -19,4 +19,4 @@ function unlock(self: Mutex): Result {
 
 luaType('mutex', Mutex, { methods: { lock, try_lock: (self) => self.tryLock(), unlock } });
 
-export const mutex = luaModule('mutex', { new: () => new Mutex() });
+export const mutex = strictModule('mutex', { new: () => new Mutex() });

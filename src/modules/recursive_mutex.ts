@@ -5,7 +5,7 @@ import { currentFiber } from '../fibers/scheduler.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { codeError } from '../runtime/error-code.ts';
 import { NONE, type Result, Userdata } from '../runtime/value.ts';
-import { luaModule, luaType } from './define.ts';
+import { luaType, strictModule } from './define.ts';
 
 const MAX_DEPTH = 2 ** 31 - 1;
 
@@ -49,4 +49,4 @@ luaType('recursive_mutex', RecursiveMutex, {
   methods: { lock, try_lock: (self) => take(self, currentFiber()), unlock },
 });
 
-export const recursiveMutex = luaModule('recursive_mutex', { new: () => new RecursiveMutex() });
+export const recursiveMutex = strictModule('recursive_mutex', { new: () => new RecursiveMutex() });

@@ -48,6 +48,56 @@ spec(
 );
 
 spec(
+  'who joins goes on where the other has ended, before all that can run',
+  `
+  local time = require 'time'
+  local a = spawn(function() print('a') this_fiber.yield() print('a ends') end)
+  local function other(name) spawn(function() print(name) end) end
+  other('b')
+  spawn(function() a:join() print('a was joined') other('e') this_fiber.yield() print('last') end)
+  other('c')
+  local f = spawn(function() error('lost', 0) end)
+  other('d')
+  print(pcall(f.join, f))
+`,
+  'a\nb\nc\nfalse\tlost\nd\na ends\na was joined\ne\nlast\n',
+);
+
+spec(
+  'a fiber that was detached, or that is being joined, is no fiber to join, not even for itself',
+  `
+  local function try(h) local ok, e = pcall(h.join, h) print(e, e.arg) end
+  local f
+  f = spawn(function() try(f) end)
+  f:join()
+  f = spawn(function() f:detach() try(f) end)
+  this_fiber.yield()
+  f = spawn(function() try(f) end)
+`,
+  'Invalid argument\t1\nInvalid argument\t1\nResource deadlock avoided\tnil\n',
+);
+
+spec(
+  'a table with the fields of an error is that error: an interruption, or what a report says',
+  `
+  local time = require 'time'
+  local seen
+  local f = spawn(function() seen = select(2, pcall(time.sleep, 9)) end)
+  this_fiber.yield()
+  f:interrupt()
+  f:join()
+  f = spawn(function() error({ code = seen.code, category = seen.category }) end)
+  print(f:join())
+  print(f.interruption_caught)
+  print(seen.togeneric({ code = 2, category = require('asio_error').basic.fault.category }))
+  local code = require('generic_error').EPERM
+  error({ code = code.code, category = code.category })
+`,
+  '\ntrue\nNo such file or directory\n',
+  { code: 1, stderr: /^Main fiber from VM 0x\w+ panicked: 'Operation not permitted'\n/ },
+);
+
+spec(
   'a detached fiber that fails is reported, and the others go on',
   `
   spawn(function() error('lost') end):detach()
@@ -204,15 +254,16 @@ spec(
   print(pcall(coroutine.yield, 1))
   print(coroutine.running())
 `,
-  'false\tBad coroutine\nnil\n',
+  'false\tThe fiber coroutine is reserved to the scheduler\nnil\n',
 );
 
 spec(
-  'module fibers are never interrupted: to disable and to restore it does nothing there',
+  'module fibers are never interrupted, but count what is disabled and restored as others do',
   `
-  this_fiber.restore_interruption()
+  print(pcall(this_fiber.restore_interruption))
   this_fiber.disable_interruption()
-  for i = 1, 3 do this_fiber.restore_cancellation() end
+  this_fiber.restore_cancellation()
+  print(pcall(this_fiber.restore_cancellation))
   require './m'
   spawn(function()
     print(pcall(this_fiber.restore_interruption))
@@ -223,8 +274,18 @@ spec(
     print(pcall(this_fiber.restore_cancellation))
   end):join()
 `,
-  'in a module\nfalse\tInterruption already allowed\nfalse\tInterruption already allowed\n',
-  { files: { 'm.lua': 'this_fiber.restore_interruption() print("in a module")' } },
+  `${'false\tInterrupt-ability already allowed\n'.repeat(2)}in a module\tfalse
+${'false\tInterrupt-ability already allowed\n'.repeat(2)}`,
+  {
+    files: {
+      'm.lua': `
+  this_fiber.disable_interruption()
+  this_fiber.yield()
+  this_fiber.restore_interruption()
+  print('in a module', (pcall(this_fiber.restore_interruption)))
+`,
+    },
+  },
 );
 
 spec(

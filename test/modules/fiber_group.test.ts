@@ -75,7 +75,7 @@ spec(
     print(f:join())
   end)
 `,
-  'grandchild\n42\n',
+  '42\ngrandchild\n',
 );
 
 spec(

@@ -53,6 +53,24 @@ spec(
 );
 
 spec(
+  'the modules themselves refuse unknown names',
+  `
+  for _, name in ipairs { 'mutex', 'recursive_mutex', 'condition_variable' } do
+    local m = require(name)
+    local _, read = pcall(function() return m.lock end)
+    local _, write = pcall(function() m.lock = 1 end)
+    print(getmetatable(m), read, read.index, write)
+  end
+`,
+  ['mutex', 'recursive_mutex', 'condition_variable']
+    .map(
+      (name) =>
+        `${name}\tRequested key wasn't found in the table/userdata\t2\tOperation not permitted\n`,
+    )
+    .join(''),
+);
+
+spec(
   'self is checked, unknown keys raise bad_index',
   `
   local m = require('mutex').new()

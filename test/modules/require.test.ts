@@ -127,7 +127,7 @@ spec(
   for _, id in ipairs { '', '.', '..', '/', './', '../', './a/b', '../a/b', './../a', 'a/b', 'a.b', './a.lua', './1a', './a-b',
                         '/a//b', '/a/', '//a', '/../a', '.a', '...', './é', 'a b', 'a\\0' } do
     local ok, e = pcall(require, id)
-    if ok or tostring(e) ~= 'Invalid module name' or e.module ~= id then print(id, e, e.module) end
+    if ok or tostring(e) ~= 'Cannot have a module with this name' or e.module ~= id then print(id, e, e.module) end
   end
   print(select(2, pcall(require, './a-b')).category)
 `,
@@ -170,7 +170,7 @@ spec(
   `
   require './leaf'
 `,
-  'Leaf module cannot import child\t./sibling\nsibling\n',
+  'A leaf module cannot import child modules\t./sibling\nsibling\n',
   {
     files: {
       'leaf.lua':
@@ -187,9 +187,9 @@ spec(
   print(e, e.module)
   require './leaf'
 `,
-  `Root module cannot import parent	../main
-Root module cannot import parent	../../main
-Root module cannot import parent	../../../main
+  `The root module doesn't have a parent and can't reference one	../main
+The root module doesn't have a parent and can't reference one	../../main
+The root module doesn't have a parent and can't reference one	../../../main
 `,
   {
     files: {
@@ -247,7 +247,7 @@ spec(
   `
   require './a'
 `,
-  'Cyclic import\t../a\nCyclic import\t../main\nb\na\n',
+  "The module you're trying to import has a dependency on the current module (and it is partially loaded already)\t../a\nThe module you're trying to import has a dependency on the current module (and it is partially loaded already)\t../main\nb\na\n",
   {
     files: {
       'a.lua': "require '../b' print('a')",
@@ -266,7 +266,7 @@ spec(
   print(ok, getmetatable(e), e.text)
   print(select(2, pcall(require, './bad')))
 `,
-  'false\tmine\thello\nCyclic import\n',
+  "false\tmine\thello\nThe module you're trying to import has a dependency on the current module (and it is partially loaded already)\n",
   {
     files: {
       'bad.lua': "this_fiber.yield() error(setmetatable({text = 'hello'}, {__metatable = 'mine'}))",
@@ -309,8 +309,28 @@ spec(
   end):join()
   print(coroutine.wrap(function() return require('./m').x end)())
 `,
-  'false\tOnly the main fiber may import modules\n'.repeat(3) + '1\n',
+  'false\tYou can only import modules from the main fiber\n'.repeat(3) + '1\n',
   { files: { 'm.lua': 'x = 1' } },
+);
+
+spec(
+  'the importer goes on where the module has ended, before fibers that it has spawned',
+  `
+  spawn(function() print('before') end)
+  require './m'
+  print('importer')
+  this_fiber.yield()
+  spawn(function() print('before') end)
+  print(pcall(require, './bad'))
+  this_fiber.yield()
+`,
+  'before\nmodule\nimporter\nfiber\nbefore\nbad\nfalse\tno\nfiber\n',
+  {
+    files: {
+      'm.lua': "spawn(function() print('fiber') end) print('module')",
+      'bad.lua': "spawn(function() print('fiber') end) print('bad') error('no', 0)",
+    },
+  },
 );
 
 spec(
@@ -422,7 +442,7 @@ spec(
 `,
   `normal	false	Operation not permitted
 true	true
-false	Cyclic import	../one
+false	The module you're trying to import has a dependency on the current module (and it is partially loaded already)	../one
 true
 `,
   {
@@ -450,7 +470,7 @@ spec(
   `false	Fiber interrupted
 false	nil
 true
-false	Bad coroutine
+false	The fiber coroutine is reserved to the scheduler
 `,
   {
     files: {
@@ -514,7 +534,7 @@ test('external packages: PERILUNE_PATH before EMILUA_PATH, each in order, relati
   const outcome = await run(
     {
       'app/main.lua': `
-        for _, name in ipairs { 'one', 'two', 'three', 'mutex' } do print(name, require(name).from) end
+        for _, name in ipairs { 'one', 'two', 'three', 'mutex' } do print(name, rawget(require(name), 'from')) end
         local ok, e = pcall(require, 'four') print(e, e.module)
         print(_CONTEXT, '[' .. require('one')._CONTEXT .. ']')`,
       'p1/one.lua': "from = 'p1'",
@@ -531,7 +551,7 @@ test('external packages: PERILUNE_PATH before EMILUA_PATH, each in order, relati
   assert.equal(outcome.stderr, '');
   assert.equal(
     outcome.stdout,
-    'one\tp1\nRoot module cannot import parent\ntwo\tp2/p2 leaf\nthree\tp2\nmutex\tnil\nModule not found\tfour\nmain\t[]\n',
+    "one\tp1\nThe root module doesn't have a parent and can't reference one\ntwo\tp2/p2 leaf\nthree\tp2\nmutex\tnil\nModule not found\tfour\nmain\t[]\n",
   );
 });
 
@@ -564,7 +584,12 @@ test('a cycle between external packages names the package', async () => {
     },
     () => ({ EMILUA_PATH: 'p' }),
   );
-  assert.deepEqual(outcome, { stdout: 'Cyclic import\ta\n', stderr: '', code: 0 });
+  assert.deepEqual(outcome, {
+    stdout:
+      "The module you're trying to import has a dependency on the current module (and it is partially loaded already)\ta\n",
+    stderr: '',
+    code: 0,
+  });
 });
 
 test('a file that can not be read is an error object of the system', async () => {

@@ -45,7 +45,7 @@ spec(
   print(pcall(scope_cleanup_pop))
   print(pcall(scope_cleanup_push, 1))
 `,
-  'c\nend\na\nfalse\tUnmatched scope cleanup\nfalse\tInvalid argument\n',
+  'c\nend\na\nfalse\tscope_cleanup_pop() called w/o a matching scope_cleanup_push()\nfalse\tInvalid argument\n',
 );
 
 spec(
@@ -62,7 +62,37 @@ spec(
   end, function(e) return 'seen ' .. e end))
   print(pcall(function() return pcall(scope_cleanup_pop) end))
 `,
-  'handler\ntrue\tresult\nhandler\nfalse\tseen e\ntrue\tfalse\tUnmatched scope cleanup\n',
+  'handler\ntrue\tresult\nhandler\nfalse\tseen e\ntrue\tfalse\tscope_cleanup_pop() called w/o a matching scope_cleanup_push()\n',
+);
+
+spec(
+  'the handler of xpcall runs before what the function has pushed, which runs before xpcall returns',
+  `
+  local function handler(e) this_fiber.yield() print('handler', e) return 'seen' end
+  print(xpcall(function()
+    scope_cleanup_push(function() this_fiber.yield() print('cleanup') end)
+    scope(function() scope_cleanup_push(function() print('inner') end) error('e', 0) end)
+  end, handler))
+  print(xpcall(function()
+    scope_cleanup_push(function() print('cleanup') end)
+    this_fiber.yield()
+    error('f', 0)
+  end, function(e)
+    scope_cleanup_push(function() print('of the handler') end)
+    error(e)
+  end))
+`,
+  'inner\nhandler\te\ncleanup\nfalse\tseen\nof the handler\ncleanup\nfalse\terror in error handling\n',
+);
+
+spec(
+  'scope calls what can be called',
+  `
+  scope(setmetatable({}, { __call = function(self, ...) print(type(self), select('#', ...)) end }))
+  print(pcall(scope))
+  print(pcall(function() scope(1) end))
+`,
+  'table\t0\nfalse\tattempt to call a nil value\nfalse\tattempt to call a number value\n',
 );
 
 spec(
@@ -160,7 +190,7 @@ spec(
   f:join()
   print(f.interruption_caught)
 `,
-  'false\tInterruption already allowed\ntrue\n',
+  'false\tInterrupt-ability already allowed\ntrue\n',
 );
 
 spec(
@@ -253,20 +283,20 @@ spec(
   print(pcall(scope_cleanup_pop))
   b() a()
 `,
-  `false	Unmatched scope cleanup
-false	Unmatched scope cleanup
-false	Unmatched scope cleanup
+  `false	scope_cleanup_pop() called w/o a matching scope_cleanup_push()
+false	scope_cleanup_pop() called w/o a matching scope_cleanup_push()
+false	scope_cleanup_pop() called w/o a matching scope_cleanup_push()
 b	2
 b	1
-false	Unmatched scope cleanup
-false	Unmatched scope cleanup
+false	scope_cleanup_pop() called w/o a matching scope_cleanup_push()
+false	scope_cleanup_pop() called w/o a matching scope_cleanup_push()
 a	2
 a	1
 `,
 );
 
 spec(
-  'scope_cleanup_pop: nil and false do not execute, all else does, without interruption',
+  'scope_cleanup_pop: false does not execute, all else does, without interruption',
   `
   local f = spawn(function()
     for _, execute in ipairs { 'none', 'nil', false, true, 0 } do
@@ -284,7 +314,7 @@ spec(
   f:join()
   print(f.interruption_caught)
 `,
-  'ran\tnone\nran\ttrue\nran\t0\ntrue\n',
+  'ran\tnone\nran\tnil\nran\ttrue\nran\t0\ntrue\n',
 );
 
 spec(
@@ -332,5 +362,5 @@ spec(
     print(pcall(this_fiber.restore_interruption))
   end):join()
 `,
-  '21000\nfalse\tEPERM within a forbid-suspend block\ntrue\nfalse\tInterruption already allowed\n',
+  '21000\nfalse\tEPERM within a forbid-suspend block\ntrue\nfalse\tInterrupt-ability already allowed\n',
 );

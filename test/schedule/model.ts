@@ -183,7 +183,10 @@ export function simulate(program: Program, choose: (n: number) => number): strin
   const end = (f: FiberModel, failed: string | undefined): void => {
     f.state = 'ended';
     f.failed = failed;
-    if (f.joiner !== undefined) wake(f.joiner, 'ok');
+    if (f.joiner === undefined) return;
+    // It goes on where the other ended: before all that is ready.
+    wake(f.joiner, 'ok');
+    ready.unshift(ready.pop()!);
   };
   const interrupt = (f: FiberModel): void => {
     // Without effect on handles that can't be joined any more, unless somebody is joining it.
@@ -276,8 +279,8 @@ export function simulate(program: Program, choose: (n: number) => number): strin
       case 'join': {
         const target = fibers[x.fiber]!;
         if (f.interrupt) return INTERRUPTED;
-        if (target === f) return 'Resource deadlock avoided';
         if (!target.joinable) return 'Invalid argument';
+        if (target === f) return 'Resource deadlock avoided';
         target.joinable = false;
         if (target.state === 'ended') return 'ok';
         target.joiner = f;
