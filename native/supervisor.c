@@ -48,6 +48,7 @@
 
 #include "fault.h"
 #include "init_script.h"
+#include "transfer.h"
 
 extern char **environ;
 
@@ -925,6 +926,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   int result = visit_mappings(false);
   if (result < 0) return give_int32(env, result);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
+  transfers_stop();
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   pid_t pid = fork();
@@ -943,6 +945,7 @@ napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
   (void)info;
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
+  transfers_stop();
   if (maps_fd >= 0) close(maps_fd);
   maps_fd = -1;
   int result = close_others(NULL, 0);

@@ -1,5 +1,6 @@
 /* What a process gives up for good: privileges, system calls, files. Each wraps one mechanism; which of
  * them, and in which order, is src/sandbox/'s. */
+#include "transfer.h"
 #include "util.h"
 
 #include <fcntl.h>
@@ -40,6 +41,7 @@ napi_value sys_seccomp_set_mode_filter(napi_env env, napi_callback_info info) {
   struct sock_filter *filter = malloc((size_t)length + 1); /* aligned */
   if (!filter) return give_int32(env, -ENOMEM);
   memcpy(filter, bytes, (size_t)length);
+  transfers_stop();
   struct sock_fprog program = {(unsigned short)((size_t)length / size), filter};
   long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
   int error = result > 0 ? EBUSY : errno; /* positive: the thread that can't follow */

@@ -44,8 +44,16 @@ import {
   setLevel,
 } from '../sys/reactor.ts';
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
+import { putOff, putsOff } from './batch.ts';
 import type { Closable, IoGroup } from './group.ts';
-import { type Attempt, type Operation, OperationQueue, PENDING, type Target } from './operation.ts';
+import {
+  type Attempt,
+  type Operation,
+  OperationQueue,
+  PENDING,
+  type Target,
+  UNTRIED,
+} from './operation.ts';
 import {
   addPending,
   type EventTarget,
@@ -71,6 +79,11 @@ export interface DescriptorOptions {
    * with one that is nobody else's: others may set a low watermark, or read what is there.
    */
   readonly levelReads?: boolean;
+  /**
+   * A socket whose `read` and `write` are recv(2) and send(2): those of many are made in one call.
+   * Default: false.
+   */
+  readonly batches?: boolean;
   /** Whether `close` closes the number too; false for one that is only borrowed. Default: true. */
   readonly owned?: boolean;
 }
@@ -107,6 +120,7 @@ export class Descriptor implements EventTarget, Target {
   private readonly sole: boolean;
   private levelReads: boolean;
   private shortReadDrains: boolean;
+  private readonly batches: boolean;
   /** Reads in a row that found nothing; once that is LEVEL, how many have succeeded since, too. */
   private misses = 0;
 
@@ -122,6 +136,7 @@ export class Descriptor implements EventTarget, Target {
     this.sole = sole;
     this.levelReads = sole && (options.levelReads ?? false);
     this.shortReadDrains = options.shortReadDrains ?? false;
+    this.batches = options.batches ?? false;
     group.add(this);
   }
 
@@ -149,7 +164,41 @@ export class Descriptor implements EventTarget, Target {
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
+    if (this.batches && putsOff() && this.canPutOff) return this.putOff(op);
     return this.start(op, this.writes, attemptWrite);
+  }
+
+  /** A write would be tried now, and could wait. */
+  private get canPutOff(): boolean {
+    const { writes } = this;
+    return this.fd >= 0 && this.generation !== 0 && writes.head === null && writes.ready;
+  }
+
+  private putOff(op: Operation): number {
+    op.target = this;
+    op.attempt = attemptWrite;
+    op.early = UNTRIED;
+    this.writes.push(op);
+    putOff(this);
+    return PENDING;
+  }
+
+  /** For io/batch.ts. */
+  get untried(): Operation | null {
+    const { head } = this.writes;
+    return head !== null && head.early === UNTRIED ? head : null;
+  }
+
+  /** What was put off comes before anything else that is done to the descriptor. */
+  settle(): void {
+    if (this.untried !== null) this.drain(this.writes);
+  }
+
+  /** From the reactor. */
+  readyRead(events: number): Operation | null {
+    if (!this.batches || (events & ENDS_READ_WAIT) === 0) return null;
+    const { head } = this.reads;
+    return head !== null && head.attempt === attemptRead ? head : null;
   }
 
   /** @param flags  MSG_ of sys/socket.ts. @returns as `read`. recv(2) */
@@ -256,7 +305,7 @@ export class Descriptor implements EventTarget, Target {
       if (this.misses >= LEVEL && this.reads.head === null) this.endLevel();
       this.drain(this.reads);
     }
-    if ((events & ENDS_WRITE_WAIT) !== 0) this.drain(this.writes);
+    if ((events & ENDS_WRITE_WAIT) !== 0 && this.untried === null) this.drain(this.writes);
     if ((events & ENDS_ERROR_WAIT) !== 0 && this.errors !== null) this.drain(this.errors);
   }
 
@@ -269,7 +318,7 @@ export class Descriptor implements EventTarget, Target {
       if (result === -EINTR) continue;
       if (result === -EAGAIN) {
         queue.ready = false;
-        if (this.misses >= LEVEL && queue === this.reads) this.endLevel();
+        if (this.misses >= LEVEL) this.endLevel();
         return;
       }
       queue.remove(op);
@@ -295,6 +344,7 @@ export class Descriptor implements EventTarget, Target {
 
   /** Close the descriptor, then complete all that is pending with -ECANCELED. May be called twice. */
   close(): void {
+    this.settle();
     const fd = this.detach(this.sole);
     if (fd < 0) return;
     if (this.owned) close(fd);
@@ -303,6 +353,7 @@ export class Descriptor implements EventTarget, Target {
 
   /** Stop being the owner. @returns the number, still open and non-blocking; or -EBADF */
   release(): number {
+    this.settle();
     const fd = this.detach(false);
     if (fd < 0) return -EBADF;
     this.cancelAll();
@@ -322,12 +373,19 @@ export class Descriptor implements EventTarget, Target {
 }
 
 function attemptRead(op: Operation): number {
-  const result = read(op.target!.fd, op.bytes!, op.offset, op.length);
+  let result = op.early;
+  if (result === PENDING) result = read(op.target!.fd, op.bytes!, op.offset, op.length);
+  else op.early = PENDING;
   if (result < op.length && result > 0) (op.target as Descriptor).readShort();
   return result;
 }
 
 function attemptWrite(op: Operation): number {
+  const { early } = op;
+  if (early !== PENDING) {
+    op.early = PENDING;
+    if (early !== UNTRIED) return early;
+  }
   return write(op.target!.fd, op.bytes!, op.offset, op.length);
 }
 

@@ -91,6 +91,7 @@ export class Handle implements Owner {
   }
 
   protected fd(syscall: string): Fd {
+    this.descriptor?.settle();
     const fd = this.descriptor?.fd ?? -1;
     return fd >= 0 ? fd : raise(syscall, EBADF);
   }

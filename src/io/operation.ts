@@ -21,11 +21,14 @@
  *   if (result !== PENDING) return result;
  *   return suspend(fiber, () => op.cancel()); // the undo of an interruption
  */
-import { ECANCELED } from '../sys/errno.ts';
+import { EAGAIN, ECANCELED, EINTR } from '../sys/errno.ts';
 import type { Fd } from '../sys/native.ts';
 
 /** Not a result yet. The kernel's last errno is 4095, so no -errno equals it. */
 export const PENDING = -4096;
+
+/** In `early`: it counts as tried, and is to be before anything else. */
+export const UNTRIED = PENDING - 2;
 
 /** Where a pending operation waits. */
 export interface Canceller {
@@ -59,6 +62,8 @@ export class Operation {
   flags = 0;
   /** What the attempt needs beside these: an address, descriptors to send. */
   extra: unknown = null;
+  /** What its system call has come to, before it was its turn (io/batch.ts); PENDING: it hasn't been made. */
+  early = PENDING;
   next: Operation | null = null;
   previous: Operation | null = null;
 
@@ -128,8 +133,13 @@ export class OperationQueue implements Canceller {
   }
 
   cancelOperation(op: Operation): void {
+    let result = -ECANCELED;
+    if (op.early !== PENDING) {
+      const tried = op.attempt!(op);
+      if (tried !== -EAGAIN && tried !== -EINTR) result = tried; // too late
+    }
     this.remove(op);
-    op.finish(-ECANCELED);
+    op.finish(result);
   }
 
   /** Cancel those that wait now; not what their `done` may start. */

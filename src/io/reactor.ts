@@ -17,6 +17,8 @@ import {
   refReactor,
   removeFromReactor,
 } from '../sys/reactor.ts';
+import { endRounds, isWorthwhile, makeReads, makeWrites, readTogether } from './batch.ts';
+import type { Operation } from './operation.ts';
 import { beginBatch, endBatch } from './soon.ts';
 
 /** What has events. */
@@ -25,6 +27,8 @@ export interface EventTarget {
   generation: number;
   /** @param events  EPOLLIN … of sys/reactor.ts */
   onEvents(events: number): void;
+  /** The read that these events end the wait of, if it can be made together with others: io/batch.ts. */
+  readyRead?(events: number): Operation | null;
 }
 
 const EVENTS_PER_CALL = 32;
@@ -36,6 +40,7 @@ let opened = false;
 function dispatch(count: number): void {
   beginBatch();
   try {
+    if (isWorthwhile(count)) readAhead(count);
     let at = FIRST_EVENT;
     for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
       const target = targets[shared[at]!];
@@ -44,8 +49,20 @@ function dispatch(count: number): void {
       }
     }
   } finally {
-    endBatch();
+    endBatch(makeWrites);
+    endRounds();
   }
+}
+
+function readAhead(count: number): void {
+  let at = FIRST_EVENT;
+  for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
+    const target = targets[shared[at]!];
+    if (target?.readyRead === undefined || target.generation !== shared[at + 1]) continue;
+    const op = target.readyRead(shared[at + 2]!);
+    if (op !== null) readTogether(op);
+  }
+  makeReads();
 }
 
 /** @returns 0, or -errno: EPERM when this kind of file has no events */

@@ -15,15 +15,21 @@ export function beginBatch(): void {
   inBatch = true;
 }
 
-/** Do what the events have brought about, and what that brings about. */
-export function endBatch(): void {
-  for (let i = 0; i < jobs.length; i++) {
-    try {
-      jobs[i]!();
-    } catch (error) {
-      reportUncaught(error);
+/**
+ * Do what the events have brought about, and what that brings about.
+ * @param finish  called when nothing is left to do; may bring more
+ */
+export function endBatch(finish: () => void): void {
+  do {
+    for (let i = 0; i < jobs.length; i++) {
+      try {
+        jobs[i]!();
+      } catch (error) {
+        reportUncaught(error);
+      }
     }
-  }
-  jobs.length = 0;
+    jobs.length = 0;
+    finish();
+  } while (jobs.length > 0);
   inBatch = false;
 }

@@ -14,7 +14,7 @@ import type { Operation } from './operation.ts';
 import { NativeConnectedSocket, NativeIpSocket } from './socket.ts';
 import type { TcpAcceptor, TcpSocket } from './transport.ts';
 
-const BYTE_STREAM: DescriptorOptions = { shortReadDrains: true, levelReads: true };
+const BYTE_STREAM: DescriptorOptions = { shortReadDrains: true, levelReads: true, batches: true };
 const LISTENER: DescriptorOptions = { levelReads: true };
 
 export class NativeTcpSocket extends NativeConnectedSocket implements TcpSocket {

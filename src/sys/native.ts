@@ -144,6 +144,9 @@ export interface Native {
   ficlone(to: Fd, from: Fd): number;
   copy_file_range(from: Fd, to: Fd, length: number): number;
 
+  transfer_open(): number;
+  transfer(count: number, calls: Int32Array, buffers: readonly (Uint8Array | null)[]): number;
+
   uring_open(done: (count: number) => void, shared: Int32Array): number;
   uring_read(fd: Fd, length: number, position: number, apart: boolean): number;
   uring_write(

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { parseAddress } from '../../src/io/address.ts';
 import { nativeBackend } from '../../src/io/backend.ts';
+import { useBatches } from '../../src/io/batch.ts';
 import { Descriptor } from '../../src/io/descriptor.ts';
 import { IoGroup } from '../../src/io/group.ts';
 import { Operation, PENDING } from '../../src/io/operation.ts';
@@ -116,7 +117,8 @@ export function ioTest(name: string, body: (group: IoGroup) => Promise<void> | v
   const skip = nativeFailure() ?? false;
   test(name, { skip, timeout: 20_000 }, async () => {
     if (!primed) {
-      // the reactor's own descriptors come with the first wait
+      // the reactor's own descriptors come with the first wait, that of batches with the first of them
+      useBatches(true);
       const { source, sink } = pipe(new IoGroup());
       const { op } = new Recorded();
       source.read(op, new Uint8Array(1), 0, 1);

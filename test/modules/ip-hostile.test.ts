@@ -572,3 +572,125 @@ spec(
     'Invalid argument\tgeneric\tnil\n'.repeat(3) +
     'true\ttrue\t[fe80::1%lo]:80\nfe80::1%lo\t80\n',
 );
+
+// More connections than it takes to read, and to write, those of a batch together.
+const CROWD = `${SETUP}
+  local a = listening()
+  local COUNT = 20
+  local function connections()
+    local near, far = {}, {}
+    for i = 1, COUNT do
+      local f = spawn(function() return a:accept() end)
+      near[i] = ip.tcp.dial('127.0.0.1:' .. a.local_port)
+      far[i] = f:join()
+    end
+    return near, far
+  end
+`;
+
+spec(
+  'answers of a crowd: each gets its own, in order',
+  `${CROWD}
+  local near, far = connections()
+  local sums = {}
+  for i = 1, COUNT do
+    spawn(function()
+      local b = byte_span.new(16)
+      while true do
+        local ok, n = pcall(far[i].read_some, far[i], b)
+        if not ok then break end
+        stream.write_all(far[i], b:first(n))
+        stream.write_all(far[i], '.')
+      end
+      far[i]:close()
+    end):detach()
+  end
+  local fibers = {}
+  for i = 1, COUNT do
+    fibers[i] = spawn(function()
+      local b = byte_span.new(4)
+      for round = 1, 20 do
+        stream.write_all(near[i], ('%03d'):format(i * round))
+        stream.read_all(near[i], b)
+        assert(tostring(b) == ('%03d.'):format(i * round), tostring(b))
+      end
+      near[i]:close()
+    end)
+  end
+  for i = 1, COUNT do fibers[i]:join() end
+  a:close()
+  print('fine')
+`,
+  'fine\n',
+);
+
+spec(
+  'a write is sent before its socket is closed or its fiber interrupted, with all the others',
+  `${CROWD}
+  local near, far = connections()
+  local fibers, told = {}, {}
+  for i = 1, COUNT do
+    fibers[i] = spawn(function()
+      local b = byte_span.new(1)
+      far[i]:read_some(b)
+      stream.write_all(far[i], 'answer')
+      told[i] = true
+      far[i]:shutdown('send')
+    end)
+    spawn(function()
+      while not told[i] do
+        if i % 2 == 0 then fibers[i]:interrupt() end
+        this_fiber.yield()
+      end
+    end):detach()
+  end
+  this_fiber.yield()
+  for i = 1, COUNT do if i % 2 == 1 then stream.write_all(near[i], 'x') end end
+  local got = 0
+  for i = 1, COUNT do
+    if i % 2 == 1 then
+      fibers[i]:join()
+      local b = byte_span.new(6)
+      stream.read_all(near[i], b)
+      if tostring(b) == 'answer' then got = got + 1 end
+    else
+      pcall(fibers[i].join, fibers[i])
+      told[i] = true
+    end
+    near[i]:close()
+    far[i]:close()
+  end
+  a:close()
+  print(got)
+`,
+  '10\n',
+);
+
+spec(
+  'a crowd that writes on and on does not keep timers waiting',
+  `${CROWD}
+  local near, far = connections()
+  local stop, writes = false, 0
+  local fibers = {}
+  for i = 1, COUNT do
+    fibers[2 * i - 1] = spawn(function()
+      local b = byte_span.new(16)
+      far[i]:read_some(b)
+      while not stop do writes = writes + far[i]:write_some(bytes 'x') end
+      far[i]:close()
+    end)
+    fibers[2 * i] = spawn(function()
+      local b = byte_span.new(4096)
+      near[i]:write_some(bytes 'go')
+      while pcall(near[i].read_some, near[i], b) do end
+      near[i]:close()
+    end)
+  end
+  time.sleep(0.05)
+  stop = true
+  for i = 1, 2 * COUNT do fibers[i]:join() end
+  a:close()
+  print(writes > 0)
+`,
+  'true\n',
+);

@@ -13,11 +13,15 @@ import { ModuleLoader } from '../../src/actors/modules.ts';
 import { settle } from '../../src/actors/settle.ts';
 import { useTestSchedule } from '../../src/actors/test-schedule.ts';
 import { Vm } from '../../src/actors/vm.ts';
+import { useBatches } from '../../src/io/batch.ts';
 import { onceReaped } from '../../src/io/reaping.ts';
 import { library } from '../../src/modules/all.ts';
 import { toLuaError } from '../../src/runtime/error.ts';
 import { tostring } from '../../src/runtime/ops.ts';
 import { state } from '../../src/runtime/state.ts';
+import { nativeFailure } from '../../src/sys/native.ts';
+
+if (nativeFailure() === undefined) useBatches(true); // its descriptor stays
 
 export interface Outcome {
   stdout: string;

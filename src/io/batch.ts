@@ -1,0 +1,136 @@
+/**
+ * Reads and writes of a batch of events, in one system call for all.
+ *
+ * When many sockets are ready at once, what waits to read from them is read before their events are handed
+ * on: an operation then finds its result in `early`, and takes it in place of the call. What fibers then
+ * write is put off until they have all run, and is written together. docs/decisions/0025-batches.md
+ *
+ * A write that is put off counts as tried: before its socket is closed, shut down or the like, and when it
+ * is cancelled, it is tried after all (`UNTRIED` in `early`). Nobody but the peer can tell the difference.
+ */
+import {
+  CALL_FD,
+  CALL_FIELDS,
+  CALL_KIND,
+  CALL_LENGTH,
+  CALL_OFFSET,
+  CALL_RESULT,
+  MOST_CALLS,
+  openTransfers,
+  READ,
+  type TransferKind,
+  transfer,
+  WRITE,
+} from '../sys/transfer.ts';
+import { type Operation, PENDING, UNTRIED } from './operation.ts';
+
+/** So many reads or writes are worth a call for all of them. */
+const WORTHWHILE = 4;
+/** How often in a batch of events writes are put off: fibers that write on and on must come to its end. */
+const ROUNDS = 4;
+
+const calls = new Int32Array(CALL_FIELDS * MOST_CALLS);
+const buffers: (Uint8Array | null)[] = [];
+const operations: Operation[] = [];
+let state: 'closed' | 'open' | 'none' = 'closed';
+let enabled = true;
+let roundsLeft = 0;
+let made = 0;
+
+/** What can have a write that is put off. */
+export interface Writer {
+  /** The write that is still to be tried. */
+  readonly untried: Operation | null;
+  /** Go on with what waits to write. */
+  retryWrites(): void;
+}
+const writers: Writer[] = [];
+
+/** For tests: without them, each read and write is a call. @returns whether there are any */
+export function useBatches(on: boolean): boolean {
+  enabled = on;
+  if (on) state = 'closed';
+  return isThere() || !on;
+}
+
+/** For tests: how many reads and writes have been made together with others. */
+export const madeTogether = (): number => made;
+
+function isThere(): boolean {
+  if (state === 'closed') state = openTransfers() === 0 ? 'open' : 'none';
+  return state === 'open' && enabled;
+}
+
+/** Whether to look what can be read together, of so many events. */
+export const isWorthwhile = (events: number): boolean =>
+  events >= WORTHWHILE && enabled && state !== 'none';
+
+/** A read that is to be made together with others, in this batch of events. */
+export function readTogether(op: Operation): void {
+  operations.push(op);
+}
+
+/** Make the reads. */
+export function makeReads(): void {
+  if (operations.length < WORTHWHILE || !isThere()) {
+    operations.length = 0;
+    return;
+  }
+  makeAll(READ);
+  roundsLeft = ROUNDS;
+}
+
+/** Whether the fibers of a batch run, of which many may write. */
+export const putsOff = (): boolean => roundsLeft > 0;
+
+/** @param writer  has a write that is untried */
+export function putOff(writer: Writer): void {
+  writers.push(writer);
+}
+
+/** The fibers have run: make the writes that were put off. They go on then. */
+export function makeWrites(): void {
+  roundsLeft--;
+  const count = writers.length;
+  for (let i = 0; i < count; i++) {
+    const op = writers[i]!.untried;
+    if (op !== null) operations.push(op);
+  }
+  if (operations.length >= WORTHWHILE && isThere()) makeAll(WRITE);
+  operations.length = 0;
+  for (let i = 0; i < count; i++) writers[i]!.retryWrites();
+  writers.splice(0, count);
+}
+
+/** Nothing is put off any more. */
+export function endRounds(): void {
+  roundsLeft = 0;
+}
+
+function makeAll(kind: TransferKind): void {
+  for (let from = 0; from < operations.length; from += MOST_CALLS) {
+    make(kind, from, Math.min(operations.length - from, MOST_CALLS));
+  }
+  operations.length = 0;
+}
+
+function make(kind: TransferKind, from: number, count: number): void {
+  let at = 0;
+  for (let i = 0; i < count; i++, at += CALL_FIELDS) {
+    const op = operations[from + i]!;
+    calls[at + CALL_FD] = op.target!.fd;
+    calls[at + CALL_KIND] = kind;
+    calls[at + CALL_OFFSET] = op.offset;
+    calls[at + CALL_LENGTH] = op.length;
+    calls[at + CALL_RESULT] = PENDING;
+    buffers[i] = op.bytes;
+  }
+  if (transfer(count, calls, buffers) < 0) state = 'none';
+  else made += count;
+  at = CALL_RESULT;
+  for (let i = 0; i < count; i++, at += CALL_FIELDS) {
+    const result = calls[at]!;
+    operations[from + i]!.early = result === PENDING && kind === WRITE ? UNTRIED : result;
+    buffers[i] = null;
+  }
+}

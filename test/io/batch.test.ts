@@ -1,0 +1,325 @@
+/**
+ * Reads and writes of many sockets in one call (io/batch.ts): each operation comes to what it would have come
+ * to alone, whatever is done to it, or to its socket, between the call and its turn.
+ */
+import assert from 'node:assert/strict';
+import { madeTogether, useBatches } from '../../src/io/batch.ts';
+import type { IoGroup } from '../../src/io/group.ts';
+import { PENDING } from '../../src/io/operation.ts';
+import type { TcpSocket } from '../../src/io/transport.ts';
+import { EAGAIN, ECANCELED, EIO, EPERM } from '../../src/sys/errno.ts';
+import { clearFault, injectFault } from '../../src/sys/fault.ts';
+import { close, getStatusFlags, write } from '../../src/sys/fd.ts';
+import { connected, ioTest, Recorded, readAll, turns } from './support.ts';
+
+/** As many connections as make a batch, and some. */
+const MANY = 8;
+
+interface Pair {
+  readonly near: TcpSocket;
+  readonly far: TcpSocket;
+  /** The read that waits at `near`. */
+  readonly read: Recorded;
+  readonly into: Buffer;
+}
+
+/** Connections of which a read waits at one end. */
+async function waiting(group: IoGroup, count = MANY, room = 16): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (let i = 0; i < count; i++) {
+    const [near, far] = await connected(group);
+    const pair = { near, far, read: new Recorded(), into: Buffer.alloc(room) };
+    assert.equal(near.read(pair.read.op, pair.into, 0, room), PENDING);
+    pairs.push(pair);
+  }
+  return pairs;
+}
+
+const numberOf = (socket: TcpSocket): number =>
+  (socket as unknown as { readonly number: number }).number;
+
+/** All at once, before the event loop hears of any. */
+function putAll(pairs: readonly Pair[], text = (i: number) => `hello ${i}`): void {
+  pairs.forEach(({ far }, i) => {
+    const bytes = Buffer.from(text(i));
+    assert.equal(write(numberOf(far), bytes, 0, bytes.length), bytes.length);
+  });
+}
+
+const got = ({ read, into }: Pair): string => into.toString('latin1', 0, read.results[0]);
+
+/** Each answers what it has read, as soon as it has. @returns the writes */
+function answering(pairs: readonly Pair[], then: (i: number) => void = () => {}): Recorded[] {
+  return pairs.map(({ near, into, read }, i) => {
+    const writing = new Recorded();
+    read.op.done = (result) => {
+      read.results.push(result);
+      const now = near.write(writing.op, into, 0, result);
+      if (now !== PENDING) writing.results.push(now);
+      then(i);
+    };
+    return writing;
+  });
+}
+
+const batched = { skip: false };
+
+function batchTest(name: string, body: (group: IoGroup) => Promise<void>): void {
+  ioTest(name, async (group) => {
+    if (!useBatches(true)) {
+      batched.skip = true; // io_uring isn't allowed here: nothing is put off
+    }
+    try {
+      await body(group);
+    } finally {
+      for (const call of ['read', 'write', 'io_uring_enter']) clearFault(call);
+      useBatches(true);
+    }
+  });
+}
+
+const together = async (least: number, body: () => Promise<void>): Promise<void> => {
+  const before = madeTogether();
+  await body();
+  if (!batched.skip) assert.ok(madeTogether() - before >= least, 'they were made one by one');
+};
+
+batchTest('what waits on many sockets is read together', async (group) => {
+  const pairs = await waiting(group);
+  await together(MANY, async () => {
+    putAll(pairs);
+    await turns();
+  });
+  assert.deepEqual(
+    pairs.map(got),
+    pairs.map((_, i) => `hello ${i}`),
+  );
+});
+
+batchTest('without batches it is read one by one', async (group) => {
+  useBatches(false);
+  const pairs = await waiting(group);
+  const before = madeTogether();
+  putAll(pairs);
+  await turns();
+  assert.equal(madeTogether(), before);
+  assert.deepEqual(
+    pairs.map(got),
+    pairs.map((_, i) => `hello ${i}`),
+  );
+});
+
+batchTest('more than one call takes', async (group) => {
+  const pairs = await waiting(group, 100);
+  const answers = answering(pairs);
+  await together(100, async () => {
+    putAll(pairs);
+    await turns(20);
+  });
+  for (const [i, { far }] of pairs.entries()) {
+    assert.equal((await readAll(far, `hello ${i}`.length)).toString(), `hello ${i}`);
+    assert.deepEqual(answers[i]!.results, [`hello ${i}`.length]);
+  }
+});
+
+batchTest('answers are written together, after all have been read', async (group) => {
+  const pairs = await waiting(group);
+  const answers = answering(pairs, (i) => {
+    if (!batched.skip) assert.deepEqual(answers[i]!.results, [], 'it was written at once');
+  });
+  await together(2 * MANY, async () => {
+    putAll(pairs);
+    await turns();
+  });
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [7]);
+    assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
+  }
+});
+
+batchTest('the end and an error reach the one that they are of', async (group) => {
+  const pairs = await waiting(group);
+  injectFault('read', { errno: EIO, skip: 2 });
+  putAll(pairs);
+  pairs[5]!.far.close();
+  await turns();
+  assert.equal(pairs[2]!.read.results[0], -EIO);
+  for (const i of [0, 1, 3, 4, 5, 6, 7]) assert.equal(got(pairs[i]!), `hello ${i}`);
+  const { op } = new Recorded();
+  assert.equal(pairs[5]!.near.read(op, Buffer.alloc(4), 0, 4), 0);
+  const again = Buffer.alloc(7);
+  assert.equal(pairs[2]!.near.read(op, again, 0, 7), 7);
+  assert.equal(again.toString(), 'hello 2');
+});
+
+batchTest('EAGAIN in a batch: it goes on waiting, and is told again', async (group) => {
+  const pairs = await waiting(group);
+  injectFault('read', { errno: EAGAIN, skip: 3, times: 2 });
+  putAll(pairs);
+  await turns();
+  assert.deepEqual(
+    pairs.map(got),
+    pairs.map((_, i) => `hello ${i}`),
+  );
+});
+
+batchTest('reads that bring less leave the rest', async (group) => {
+  const pairs = await waiting(group);
+  injectFault('read', { limit: 3, times: MANY });
+  putAll(pairs);
+  await turns();
+  for (const pair of pairs) assert.equal(got(pair), 'hel');
+  clearFault('read');
+  for (const [i, { near }] of pairs.entries()) {
+    assert.equal((await readAll(near, 4)).toString(), `lo ${i}`);
+  }
+});
+
+batchTest('what has been read is delivered, though it is cancelled in its batch', async (group) => {
+  const pairs = await waiting(group);
+  const cancelAll = (): void => {
+    for (const { read } of pairs) read.op.cancel();
+  };
+  pairs[0]!.read.op.done = (result) => {
+    pairs[0]!.read.results.push(result);
+    cancelAll();
+  };
+  putAll(pairs);
+  await turns();
+  // Whose batch it was: the others had been read by then, and any that had not is there to be read.
+  for (const [i, { near, read, into }] of pairs.entries()) {
+    const { op } = new Recorded();
+    if (read.results[0] === -ECANCELED) assert.equal(near.read(op, into, 0, 16), 7);
+    else assert.deepEqual(read.results, [7]);
+    assert.equal(into.toString('latin1', 0, 7), `hello ${i}`);
+  }
+  if (!batched.skip) {
+    assert.deepEqual(
+      pairs.map(({ read }) => read.results[0]),
+      pairs.map(() => 7),
+    );
+  }
+});
+
+batchTest('and though its socket is closed in its batch', async (group) => {
+  const pairs = await waiting(group);
+  let closed: number | undefined;
+  pairs.forEach(({ read }, i) => {
+    read.op.done = (result) => {
+      read.results.push(result);
+      if (closed !== undefined) return;
+      closed = i;
+      for (const { near } of pairs) near.close();
+    };
+  });
+  putAll(pairs);
+  await turns();
+  for (const [i, pair] of pairs.entries()) {
+    assert.equal(pair.read.results.length, 1);
+    if (!batched.skip) assert.equal(got(pair), `hello ${i}`);
+  }
+});
+
+/** What is done right after a write that may have been put off; its bytes must reach the peer. */
+const afterwards: Record<string, (pair: Pair, writing: Recorded) => void> = {
+  cancel: (_, { op }) => op.cancel(),
+  'cancel of all': ({ near }) => near.cancel(),
+  close: ({ near }) => near.close(),
+  shutdown: ({ near }) => near.shutdown('send'),
+  release: ({ near }) => {
+    const number = near.release();
+    assert.ok(getStatusFlags(number) > 0);
+    close(number);
+  },
+  'an option': ({ near }) => near.setOption('send_buffer_size', 4096),
+};
+for (const [what, act] of Object.entries(afterwards)) {
+  batchTest(`a write comes before what follows it: ${what}`, async (group) => {
+    const pairs = await waiting(group);
+    const answers = answering(pairs, (i) => act(pairs[i]!, answers[i]!));
+    putAll(pairs);
+    await turns();
+    for (const [i, { far }] of pairs.entries()) {
+      assert.deepEqual(answers[i]!.results, [7]);
+      assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
+    }
+  });
+}
+
+batchTest('writes of one socket keep their order, the first put off or not', async (group) => {
+  const pairs = await waiting(group);
+  const results: number[][] = pairs.map(() => []);
+  answering(pairs, (i) => {
+    for (const text of ['one', 'two', 'three']) {
+      const { op } = new Recorded();
+      op.done = (result) => results[i]!.push(result);
+      const bytes = Buffer.from(text);
+      const now = pairs[i]!.near.write(op, bytes, 0, bytes.length);
+      if (now !== PENDING) results[i]!.push(now);
+    }
+  });
+  putAll(pairs);
+  await turns();
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(results[i], [3, 3, 5]);
+    assert.equal((await readAll(far, 18)).toString(), `hello ${i}onetwothree`);
+  }
+});
+
+batchTest('a write for which there is no room waits for it', async (group) => {
+  const pairs = await waiting(group);
+  const answers = answering(pairs);
+  putAll(pairs);
+  injectFault('write', { errno: EAGAIN, skip: 1, times: 3 });
+  await turns();
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [7]);
+    assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
+  }
+});
+
+batchTest('and so does that of a socket whose events last', async (group) => {
+  const pairs = await waiting(group, MANY, 2);
+  for (let round = 0; round < 12; round++) {
+    putAll(pairs, () => 'ab');
+    await turns(1);
+    for (const { near, read, into } of pairs) {
+      assert.deepEqual(read.results.splice(0), [2]);
+      assert.equal(near.read(read.op, into, 0, 2), PENDING);
+    }
+  }
+  const answers = answering(pairs);
+  putAll(pairs, () => 'ok');
+  injectFault('write', { errno: EAGAIN, times: MANY });
+  await turns();
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [2]);
+    assert.equal((await readAll(far, 2)).toString(), 'ok');
+  }
+});
+
+batchTest('a kernel that takes none any more: each is made by itself', async (group) => {
+  const pairs = await waiting(group);
+  const answers = answering(pairs);
+  injectFault('io_uring_enter', { errno: EPERM });
+  putAll(pairs);
+  await turns();
+  clearFault('io_uring_enter');
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [7]);
+    assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
+  }
+});
+
+batchTest('and for writes only', async (group) => {
+  const pairs = await waiting(group);
+  const answers = answering(pairs);
+  injectFault('io_uring_enter', { errno: EPERM, skip: 1 });
+  putAll(pairs);
+  await turns();
+  clearFault('io_uring_enter');
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [7]);
+    assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
+  }
+});
