@@ -88,7 +88,7 @@ export function putOff(writer: Writer): void {
   writers.push(writer);
 }
 
-/** The fibers have run: make the writes that were put off. They go on then. */
+/** The fibers have run, or the process is about to end: make the writes that were put off. They go on then. */
 export function makeWrites(): void {
   roundsLeft--;
   const count = writers.length;

@@ -3,6 +3,14 @@
  * to alone, whatever is done to it, or to its socket, between the call and its turn.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { madeTogether, useBatches } from '../../src/io/batch.ts';
 import type { IoGroup } from '../../src/io/group.ts';
 import { PENDING } from '../../src/io/operation.ts';
@@ -10,6 +18,7 @@ import type { TcpSocket } from '../../src/io/transport.ts';
 import { EAGAIN, ECANCELED, EIO, EPERM } from '../../src/sys/errno.ts';
 import { clearFault, injectFault } from '../../src/sys/fault.ts';
 import { close, getStatusFlags, write } from '../../src/sys/fd.ts';
+import { MAIN } from '../support/spec.ts';
 import { connected, ioTest, Recorded, readAll, turns } from './support.ts';
 
 /** As many connections as make a batch, and some. */
@@ -245,6 +254,70 @@ for (const [what, act] of Object.entries(afterwards)) {
     }
   });
 }
+
+const CROWD_THAT_EXITS = `
+  local ip, stream, system = require 'ip', require 'stream', require 'system'
+  local a = ip.tcp.listen('127.0.0.1:0')
+  local answered = 0
+  for i = 1, ${MANY} do
+    spawn(function()
+      local s = a:accept()
+      local b = byte_span.new(8)
+      while true do
+        local n = s:read_some(b)
+        if tostring(b:first(n)) == 'end' then
+          answered = answered + 1
+          if answered == ${MANY} then system.exit(0, {force = 2}) end
+          stream.write_all(s, 'last')
+        else
+          stream.write_all(s, b:first(n))
+        end
+      end
+    end):detach()
+  end
+  print(a.local_port)
+`;
+
+test('what fibers have written is sent, though another one ends the process before its turn', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  writeFileSync(join(folder, 'main.lua'), CROWD_THAT_EXITS);
+  const child = spawn(process.execPath, [MAIN, join(folder, 'main.lua')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [line] = await once(child.stdout, 'data');
+    const sockets = await Promise.all(
+      Array.from({ length: MANY }, async () => {
+        const socket = connect(Number(String(line)), '127.0.0.1');
+        socket.setNoDelay(true);
+        await once(socket, 'connect');
+        return socket;
+      }),
+    );
+    const got = sockets.map(() => '');
+    const answer = sockets.map((socket, i) => {
+      socket.on('data', (part) => {
+        got[i] += String(part);
+      });
+      socket.on('error', () => {});
+      return once(socket, 'data');
+    });
+    for (const socket of sockets) socket.write('once');
+    await Promise.all(answer);
+    child.kill('SIGSTOP'); // what is sent now is one batch
+    for (const socket of sockets) socket.write('end');
+    await delay(50);
+    child.kill('SIGCONT');
+    await once(child, 'exit');
+    await Promise.all(
+      sockets.map((socket) => (socket.destroyed ? undefined : once(socket, 'close'))),
+    );
+    assert.deepEqual(got.toSorted(), [...Array(MANY - 1).fill('oncelast'), 'once'].toSorted());
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
+});
 
 batchTest('writes of one socket keep their order, the first put off or not', async (group) => {
   const pairs = await waiting(group);

@@ -4,6 +4,7 @@ import { currentVm } from '../../actors/vm.ts';
 import { Waiter } from '../../fibers/fiber.ts';
 import { currentFiber } from '../../fibers/scheduler.ts';
 import { park } from '../../fibers/suspend.ts';
+import { makeWrites } from '../../io/batch.ts';
 import { checkInteger } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { LuaTable, rawGetString } from '../../runtime/table.ts';
@@ -20,10 +21,12 @@ export function exit(codeArg: LuaValue, options: LuaValue): Result {
     case 1:
       throw codeError('ENOTSUP');
     case 2:
+      makeWrites(); // of others, who count them as made
       vm.host.flush();
       process.exit(code);
       break;
     case 'abort':
+      makeWrites();
       tracing.on?.flush();
       process.abort();
       break;
