@@ -322,13 +322,20 @@ class FunctionLowering {
 
   /** Locals of the blocks that are open. */
   private readonly inScope: Var[] = [];
+  /**
+   * Locals that may be all that holds a channel or a socket, which ends when it is collected: a fiber that waits
+   * keeps them up to the end of their block, as Lua does, though nothing reads them any more.
+   */
+  private readonly owning = new Set<Var>();
 
   /** A block ends, whose first local is number `base` of those in scope. */
   private closeScope(base: number): void {
     if (this.inScope.length === base) return;
-    if (this.chunk.watchesCollector) {
+    const ending = this.inScope.slice(base);
+    const kept = this.chunk.watchesCollector ? ending : ending.filter((v) => this.owning.has(v));
+    if (kept.length > 0) {
       this.pos++;
-      this.use(this.inScope.slice(base));
+      this.use(kept);
     }
     this.inScope.length = base;
   }
@@ -1917,7 +1924,11 @@ class FunctionLowering {
   }
 
   private localStat(s: Extract<Stat, { kind: 'local' }>): void {
-    const { vars, exprs } = s;
+    this.localValues(s);
+    if (s.exprs.some(mayMake)) for (const local of s.vars) this.owning.add(this.varOf(local));
+  }
+
+  private localValues({ vars, exprs }: Extract<Stat, { kind: 'local' }>): void {
     const [only] = exprs;
     if (vars.length === 1 && exprs.length === 1) {
       const local = vars[0]!;
@@ -2023,6 +2034,7 @@ class FunctionLowering {
   private assignOne(target: Expr, value: Expr, line: number): void {
     if (target.kind === 'local') {
       const v = this.varOf(target.v);
+      if (mayMake(value)) this.owning.add(v);
       if (!v.cell) {
         const ex = this.exp(value, { v, declare: false });
         this.line = line;
@@ -2340,6 +2352,25 @@ function calledName(e: CallExpr): string {
     default:
       return '';
   }
+}
+
+/** Functions, of the libraries as a rule, that make no objects of the system. */
+const MAKES_NOTHING = new Set([
+  'type',
+  'tostring',
+  'tonumber',
+  'select',
+  'format',
+  'gsub',
+  'concat',
+]);
+
+/** The value may be an object that nothing else holds. */
+function mayMake(e: Expr): boolean {
+  if (e.kind === 'paren') return mayMake(e.inner);
+  if (e.kind !== 'call' && e.kind !== 'method') return false;
+  const called = calledName(e);
+  return !isIntrinsicName(called) && !MAKES_NOTHING.has(called);
 }
 
 /** How many arguments a call passes: `...` where it depends. */

@@ -422,3 +422,45 @@ true	false	false	0	0
 `,
   { once: true },
 );
+
+spec(
+  'while a fiber waits, what its locals hold is held up to the end of their blocks, read again or not',
+  `
+  local collect = require('./collect').now
+  local function guard(name)
+    local p = newproxy(true)
+    getmetatable(p).__gc = function() print(name .. ' is gone') end
+    return p
+  end
+  do
+    local one, two = 1, guard 'two'
+    local three
+    three = guard 'three'
+    local unused = type(two)
+    for _ = 1, 2 do
+      local each = guard 'each'
+      collect()
+      print 'in the loop'
+    end
+    collect()
+    print 'in the block'
+  end
+  collect()
+  print 'behind it'
+  `,
+  `in the loop
+each is gone
+in the loop
+each is gone
+in the block
+three is gone
+two is gone
+behind it
+`,
+  {
+    files: {
+      // In a module of its own: a chunk that names this function is compiled to keep all.
+      'collect.lua': `function now() spawn(function() this_fiber.yield() collectgarbage() end):join() end`,
+    },
+  },
+);
