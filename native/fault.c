@@ -46,7 +46,7 @@ bool fault_hit(enum fault_call call, int fd, size_t *length) {
 }
 
 /* inject_fault(call: string, errno: int32 or 0, limit: int32 or -1, skip: int32, times: int32)
- * -> 0, or -EINVAL for an unknown call. times = 0 disarms. */
+ * -> how many hits the fault before this one had left, or -EINVAL for an unknown call. times = 0 disarms. */
 napi_value sys_inject_fault(napi_env env, napi_callback_info info) {
   napi_value args[5];
   char name[32] = "";
@@ -57,12 +57,13 @@ napi_value sys_inject_fault(napi_env env, napi_callback_info info) {
     if (!take_int32(env, args[i + 1], &number[i])) return NULL;
   for (int call = 0; call < FAULT_CALLS; call++) {
     if (strcmp(names[call], name) != 0) continue;
-    fault_armed += (number[3] > 0) - (faults[call].times > 0);
+    const int32_t left = faults[call].times;
+    fault_armed += (number[3] > 0) - (left > 0);
     faults[call].error = number[0];
     faults[call].limit = number[1];
     faults[call].skip = number[2];
     faults[call].times = number[3];
-    return give_int32(env, 0);
+    return give_int32(env, left);
   }
   return give_int32(env, -EINVAL);
 }

@@ -731,7 +731,8 @@ static napi_value finish(napi_env env, struct connection *c, int32_t result) {
   return give_int32(env, result);
 }
 
-/* connection_handshake(connection, server: 0 or 1) -> 1, -EAGAIN: it waits for the peer, … */
+/* connection_handshake(connection, server: 0 or 1) -> 1, -EAGAIN: it waits for the peer, … What could not be
+ * sent is told, since the peer waits for it; not of tickets, which a server sends behind its handshake. */
 static napi_value tls_connection_handshake(napi_env env, napi_callback_info info) {
   int32_t server;
   TAKE_CONNECTION(2)
@@ -746,6 +747,8 @@ static napi_value tls_connection_handshake(napi_env env, napi_callback_info info
   if (result == 1) c->ready = true;
   int32_t what = result == 1 ? 1 : outcome(c, result);
   if (what == 0) what = c->failed = TRUNCATED; /* the peer has said good-bye in the middle */
+  send_gathered(c);
+  if (c->send_error && (what == -EAGAIN || (what == 1 && !server))) what = -c->send_error;
   return finish(env, c, what);
 }
 

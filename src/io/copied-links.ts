@@ -66,7 +66,7 @@ export class CopiedLinks {
   link(source: Stat, to: Place, replaces: boolean): boolean {
     const first = this.known.get(keyOf(source))!;
     let folder: Fd | undefined;
-    let isRoomMade = false;
+    let isChanged = false;
     try {
       const path = first.folder === '' ? '.' : first.folder;
       const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
@@ -74,15 +74,16 @@ export class CopiedLinks {
       const found = find({ at: folder, name: first.name }, true);
       if (found === undefined || !isSameFile(found, first.copy)) return false;
       if (replaces) ok('unlink', unlinkAt(to.at, to.name, 0));
-      isRoomMade = replaces;
+      isChanged = replaces;
       linkAt(folder, first.name, to.at, to.name, 0);
+      isChanged = true;
       const made = find(to, true);
       if (made !== undefined && isSameFile(made, first.copy)) return true;
       unlinkAt(to.at, to.name, 0); // somebody has put another file there at this moment
       return false;
     } catch (error) {
       // EMLINK, ENOSYS, EXDEV, ENAMETOOLONG …
-      if (isRoomMade || !(error instanceof SysError)) throw error;
+      if (isChanged || !(error instanceof SysError)) throw error;
       return false;
     } finally {
       if (folder !== undefined) close(folder);

@@ -114,13 +114,16 @@ class OpenFile implements Closable {
     return this.open;
   }
 
-  /** Pending operations end; the descriptor is closed once the pool has let go of it. */
-  close(): void {
-    if (!this.open) return;
+  /**
+   * Pending operations end; the descriptor is closed once the pool has let go of it.
+   * @returns what close(2) says, if that is known now: 0 or -errno
+   */
+  close(): number {
+    if (!this.open) return 0;
     this.open = false;
     this.group.delete(this);
     this.cancelAll();
-    if (this.jobs === 0) close(this.fd);
+    return this.jobs === 0 ? close(this.fd) : 0;
   }
 
   /** @returns a number for the caller to own */
@@ -346,10 +349,12 @@ abstract class AnyFile implements Owner {
     this.file!.cancelAll();
   }
 
+  /** @throws SysError  EIO, ENOSPC, EDQUOT: something written before was lost. It is closed all the same. */
   close(): void {
     if (!this.isOpen) return;
     this.cancel();
-    this.file!.close();
+    const result = this.file!.close();
+    if (result < 0 && result !== -EINTR) raise('close', -result);
   }
 
   get size(): number {
@@ -384,7 +389,9 @@ abstract class AnyFile implements Owner {
   }
 
   unlock(): void {
-    const result = flock(this.fd('flock'), LOCK_UN);
+    let result: number;
+    do result = flock(this.fd('flock'), LOCK_UN);
+    while (result === -EINTR);
     if (result < 0) raise('flock', -result);
   }
 

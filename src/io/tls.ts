@@ -70,6 +70,8 @@ class TlsConnection implements Closable {
   readonly writers = new WriteQueue();
   private readonly flushing = new Operation((result) => this.flushed(result));
   private readonly group: IoGroup;
+  /** The handshake is done. Before, nothing but handshakes waits for the peer. */
+  isReady = false;
 
   /** @param fd  closed with this object */
   constructor(handle: ConnectionHandle, fd: Fd, group: IoGroup) {
@@ -153,6 +155,14 @@ class TlsConnection implements Closable {
 
   /** @param result  0, or why nothing can be sent any more */
   private flushed(result: number): void {
+    // The peer waits for what could not be sent.
+    if (result < 0 && result !== -ECANCELED && !this.isReady) {
+      const { reads } = this.descriptor;
+      for (let op = reads.head; op !== null; op = reads.head) {
+        reads.remove(op);
+        op.finish(result);
+      }
+    }
     for (let op = this.writers.head; op !== null; op = this.writers.head) {
       if (this.flushing.pending) return;
       let outcome = result === -ECANCELED ? result : PENDING;
@@ -191,6 +201,7 @@ function attemptRead(op: Operation): number {
 function attemptHandshake(op: Operation): number {
   const connection = op.extra as TlsConnection;
   const result = openTls().connection_handshake(connection.handle, op.flags);
+  if (result === 1) connection.isReady = true;
   return connection.after(op, result);
 }
 

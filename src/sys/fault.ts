@@ -16,16 +16,20 @@ export interface Fault {
 /**
  * Make coming calls of `call` (its C name: 'read', 'accept4' …) fail or transfer less. An injected
  * EAGAIN is followed by a readiness event, as a real one is. A second fault replaces the first.
+ * @returns how many calls that one would have hit yet
  * @throws SysError  EINVAL: there is no hook in that call
  */
-export function injectFault(call: string, fault: Fault): void {
+export function injectFault(call: string, fault: Fault): number {
   const { errno = 0, limit = -1, skip = 0, times = 1 } = fault;
-  ok('inject_fault', native().inject_fault(call, errno, limit, skip, times));
+  return ok('inject_fault', native().inject_fault(call, errno, limit, skip, times));
 }
 
-/** Forget the fault of `call`. */
-export function clearFault(call: string): void {
-  injectFault(call, { times: 0 });
+/**
+ * Forget the fault of `call`.
+ * @returns how many calls it would have hit yet
+ */
+export function clearFault(call: string): number {
+  return injectFault(call, { times: 0 });
 }
 
 /**

@@ -80,6 +80,7 @@ actors(
     actor('C.read(arg, 1)', {newns_user = pid, newns_pid = pid, timeout = 0.1, arg = other})
     other:close()
     print(outcome())
+    one:close()
   end
   local channel = actor('C.umask(18)', {timeout = 1000})
   print(outcome())
