@@ -35,6 +35,11 @@ const operations: Operation[] = [];
 let state: 'closed' | 'open' | 'none' = 'closed';
 let enabled = true;
 let roundsLeft = 0;
+/** The last batch of events had many writes: so may the next. */
+let manyWrites = false;
+/** Of this batch: writes of which none is of the same descriptor as the one before. */
+let writes = 0;
+let lastWriter: Writer | undefined;
 let made = 0;
 
 /** What can have a write that is put off. */
@@ -80,8 +85,18 @@ export function makeReads(): void {
   roundsLeft = ROUNDS;
 }
 
-/** Whether the fibers of a batch run, of which many may write. */
-export const putsOff = (): boolean => roundsLeft > 0;
+/** A batch of events begins. */
+export function beginRounds(): void {
+  writes = 0;
+  roundsLeft = manyWrites && isThere() ? ROUNDS : 0;
+}
+
+/** Whether a write is to be put off: the fibers of a batch run, of which many write. */
+export function putsOff(writer: Writer): boolean {
+  if (writer !== lastWriter) writes++;
+  lastWriter = writer;
+  return roundsLeft > 0;
+}
 
 /** @param writer  has a write that is untried */
 export function putOff(writer: Writer): void {
@@ -92,12 +107,17 @@ export function putOff(writer: Writer): void {
 export function makeWrites(): void {
   roundsLeft--;
   const count = writers.length;
+  if (count === 0) return;
   for (let i = 0; i < count; i++) {
     const op = writers[i]!.untried;
     if (op !== null) operations.push(op);
   }
   if (operations.length >= WORTHWHILE && isThere()) makeAll(WRITE);
-  operations.length = 0;
+  else {
+    // One fiber, which writes to one after the other: it would be put off again each time.
+    operations.length = 0;
+    roundsLeft = writes = 0;
+  }
   for (let i = 0; i < count; i++) writers[i]!.retryWrites();
   writers.splice(0, count);
 }
@@ -105,6 +125,8 @@ export function makeWrites(): void {
 /** Nothing is put off any more. */
 export function endRounds(): void {
   roundsLeft = 0;
+  manyWrites = writes >= WORTHWHILE;
+  lastWriter = undefined;
 }
 
 function makeAll(kind: TransferKind): void {

@@ -164,7 +164,7 @@ export class Descriptor implements EventTarget, Target {
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
-    if (this.batches && putsOff() && this.canPutOff) return this.putOff(op);
+    if (this.batches && putsOff(this) && this.canPutOff) return this.putOff(op);
     return this.start(op, this.writes, attemptWrite);
   }
 

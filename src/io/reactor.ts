@@ -17,7 +17,14 @@ import {
   refReactor,
   removeFromReactor,
 } from '../sys/reactor.ts';
-import { endRounds, isWorthwhile, makeReads, makeWrites, readTogether } from './batch.ts';
+import {
+  beginRounds,
+  endRounds,
+  isWorthwhile,
+  makeReads,
+  makeWrites,
+  readTogether,
+} from './batch.ts';
 import type { Operation } from './operation.ts';
 import { beginBatch, endBatch } from './soon.ts';
 
@@ -39,6 +46,7 @@ let opened = false;
 
 function dispatch(count: number): void {
   beginBatch();
+  beginRounds();
   try {
     if (isWorthwhile(count)) readAhead(count);
     let at = FIRST_EVENT;

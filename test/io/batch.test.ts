@@ -255,6 +255,54 @@ for (const [what, act] of Object.entries(afterwards)) {
   });
 }
 
+batchTest(
+  'after many writes the next are put off, but not again and again if each waits for the one before',
+  async (group) => {
+    const pairs = await waiting(group);
+    const [first, ...others] = pairs;
+    /** What comes to the first is passed on to all others. */
+    const passOn = async (): Promise<void> => {
+      const writing = others.map(() => new Recorded());
+      first!.read.op.done = () => {
+        others.forEach(({ near }, i) => {
+          const now = near.write(writing[i]!.op, first!.into, 0, 7);
+          if (now !== PENDING) writing[i]!.results.push(now);
+        });
+      };
+      putAll([first!]);
+      await turns();
+      for (const { results } of writing) assert.deepEqual(results, [7]);
+      for (const { far } of others) assert.equal((await readAll(far, 7)).toString(), 'hello 0');
+      assert.equal(first!.near.read(first!.read.op, first!.into, 0, 16), PENDING);
+    };
+    const before = madeTogether();
+    await passOn();
+    assert.equal(madeTogether(), before);
+    await together(others.length, passOn);
+
+    const order: number[] = [];
+    first!.read.op.done = () => {
+      const next = (i: number): void => {
+        const op = new Recorded().op;
+        op.done = (result) => {
+          order.push(result);
+          if (i + 1 < others.length) next(i + 1);
+        };
+        const now = others[i]!.near.write(op, first!.into, 0, 7);
+        if (now !== PENDING) op.done(now);
+      };
+      next(0);
+    };
+    putAll([first!]);
+    await turns();
+    assert.deepEqual(
+      order,
+      others.map(() => 7),
+    );
+    for (const { far } of others) assert.equal((await readAll(far, 7)).toString(), 'hello 0');
+  },
+);
+
 const CROWD_THAT_EXITS = `
   local ip, stream, system = require 'ip', require 'stream', require 'system'
   local a = ip.tcp.listen('127.0.0.1:0')
