@@ -130,7 +130,9 @@ function answers(
   return `${imports.join('\n')}
     const answer = (file: string) => { switch (file) { ${cases.join('\n')} } };
     let loaded: any;
-    export const more = (name: string) => (loaded ??= $load('more', answer)).load(name);`;
+    // It makes a new object of the exports each time, which each new VM would pay for.
+    const known: any = {};
+    export const more = (name: string) => (known[name] ??= (loaded ??= $load('more', answer)).load(name));`;
 }
 
 /** A module that is no file. */
