@@ -12,6 +12,8 @@
  * exactly that is no message. The other side may be hostile: nothing here trusts a length.
  */
 
+import { decodeBytes, encodeBytes } from '../runtime/bytes.ts';
+
 /** Members of a table; and so descriptors of a message. */
 export const MAX_MEMBERS = 20;
 /** Bytes of a string, and of a key. */
@@ -79,7 +81,8 @@ export function encodeFrame(
     if (key.length > MAX_BYTES) return undefined;
     const head = at;
     at += MEMBER;
-    for (let i = 0; i < key.length; i++) out[at++] = key.charCodeAt(i);
+    encodeBytes(key, out, at);
+    at += key.length;
     const start = at;
     switch (typeof value) {
       case 'boolean':
@@ -93,7 +96,8 @@ export function encodeFrame(
       case 'string':
         if (value.length > MAX_BYTES) return undefined;
         out[head] = STRING;
-        for (let i = 0; i < value.length; i++) out[at++] = value.charCodeAt(i);
+        encodeBytes(value, out, at);
+        at += value.length;
         break;
       default:
         out[head] = CARRIED[value.carries];
@@ -129,7 +133,7 @@ export function decodeFrame(
     at += MEMBER;
     const start = at + keyLength;
     if (start + valueLength > length) return;
-    const key = textOf(bytes, at, keyLength);
+    const key = decodeBytes(bytes, at, start);
     if (form === 0 ? keyLength > 0 : seen.has(key)) return;
     seen.add(key);
     at = start + valueLength;
@@ -144,7 +148,7 @@ export function decodeFrame(
         members.push({ key, value: numberAt(bytes, start) });
         break;
       case STRING:
-        members.push({ key, value: textOf(bytes, start, valueLength) });
+        members.push({ key, value: decodeBytes(bytes, start, at) });
         break;
       case DESCRIPTOR:
       case ADDRESS:
@@ -160,12 +164,6 @@ export function decodeFrame(
   }
   if (at !== length || slots !== fds) return;
   return { isTable: form === 1, members };
-}
-
-function textOf(bytes: Uint8Array, at: number, length: number): string {
-  let text = '';
-  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[at + i]!);
-  return text;
 }
 
 function numberAt(bytes: Uint8Array, at: number): number {
