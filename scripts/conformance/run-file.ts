@@ -10,7 +10,6 @@ import { Vm } from '../../src/actors/vm.ts';
 import { library } from '../../src/modules/all.ts';
 import { LuaError } from '../../src/runtime/error.ts';
 import { state } from '../../src/runtime/state.ts';
-import type { LuaTable } from '../../src/runtime/table.ts';
 import { setField } from '../../src/runtime/table.ts';
 import { type LuaValue, NONE } from '../../src/runtime/value.ts';
 import { withShim } from './shim.ts';
@@ -35,12 +34,13 @@ const shimmed = withShim(library);
 const vm = new Vm(
   {
     ...shimmed,
-    globals(owner: Vm, env: LuaTable) {
-      shimmed.globals(owner, env);
+    globals(owner: Vm) {
+      const env = shimmed.globals(owner);
       setField(env, '__report', (name: LuaValue, ok: LuaValue, message: LuaValue) => {
         send({ name, ok, message: ok === true ? '' : String(message) });
         return NONE;
       });
+      return env;
     },
   },
   {

@@ -561,8 +561,8 @@ end
 export function withShim(library: Library): Library {
   return {
     ...library,
-    globals(vm: Vm, env: LuaTable): void {
-      library.globals(vm, env);
+    globals(vm: Vm): LuaTable {
+      const env = library.globals(vm);
       setField(env, '_G', env);
       for (const module of [io, os, debug]) setField(env, module.name, module.create(vm));
       // Names of Lua 5.0 that 5.1 kept, and LuaJIT did not.
@@ -573,6 +573,7 @@ export function withShim(library: Library): Library {
       packageSystem(env);
       // Runs no function of the program, so it can't suspend.
       setField(env, 'module', loadChunk(MODULE, 'module', env)());
+      return env;
     },
   };
 }

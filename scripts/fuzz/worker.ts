@@ -32,12 +32,11 @@ function run(source: string): Promise<string> {
     vm.modules = new ModuleLoader(vm, 'main', []);
     try {
       const fiber = vm.scheduler.spawn(loadChunk(source, 'main.lua', vm.newGlobals()), true);
-      vm.scheduler.onEnd = (ended) => {
-        if (ended !== fiber) return;
+      fiber.onEnd(() => {
         if (fiber.error !== undefined) out += `error: ${shown(fiber.error.value)}\n`;
         vm.close();
         done(out);
-      };
+      });
     } catch (thrown) {
       done(`error: ${shown(toLuaError(thrown).value)}\n`);
     }

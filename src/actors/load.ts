@@ -22,22 +22,22 @@ import { StoredChunk, toParts } from './compiled-form.ts';
 import { inspection } from './inspection.ts';
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
-type Factory<F> = (env: LuaTable, sites: Site[]) => F;
+/** Makes the main function of a chunk, for these globals. */
+type Main = (env: LuaTable) => LuaFunction;
 
 /** A function that Lua can see, with the table of globals that `setfenv` gave it. */
 export type FunctionWithEnv = LuaFunction & { E?: LuaTable };
 
+/** What is of one VM is in the frames. */
 class Site implements FrameSite {
   readonly position: SitePosition;
-  readonly env: LuaTable;
   readonly savesFunction: boolean;
   resume: Continuation;
-  constructor(position: SitePosition, savesFunction: boolean, chunk: LoadedChunk, id: number) {
+  constructor(position: SitePosition, savesFunction: boolean, make: () => Continuation) {
     this.position = position;
-    this.env = chunk.env;
     this.savesFunction = savesFunction;
     this.resume = (value, frame) => {
-      this.resume = chunk.continuation(id);
+      this.resume = make();
       return this.resume(value, frame);
     };
   }
@@ -50,9 +50,9 @@ class Site implements FrameSite {
 class DebugSite extends Site {
   private readonly make: () => Continuation;
   private isReady = false;
-  constructor(position: SitePosition, savesFunction: boolean, chunk: LoadedChunk, id: number) {
-    super(position, savesFunction, chunk, id);
-    this.make = () => chunk.continuation(id);
+  constructor(position: SitePosition, savesFunction: boolean, make: () => Continuation) {
+    super(position, savesFunction, make);
+    this.make = make;
   }
   /** Itself. */
   get ready(): this {
@@ -68,11 +68,10 @@ class ChunkCode {
   private readonly chunkName: string;
   /** The text and where it is, for debuggers. */
   private readonly source: Source | undefined;
-  readonly positions: readonly SitePosition[];
-  private readonly continuations: (Factory<Continuation> | undefined)[] = [];
+  private readonly sites: readonly Site[];
   /** Their text, where it is to be stored. */
   private readonly emitted = new Map<number, Emitted>();
-  private main: Factory<LuaFunction> | undefined = undefined;
+  private main: Main | undefined = undefined;
   /** Kept here: the registry of scripts doesn't. */
   private readonly scripts: Script[] = [];
   /** Where it is one that is stored: what V8 made of it in a run before, if it was. */
@@ -96,35 +95,37 @@ class ChunkCode {
     this.storage = storage;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
     for (const name of compiled.fields) property(name);
-    this.positions = compiled.sites.map((site) => new Position(script, site));
+    const SiteClass = inspection.debugs ? DebugSite : Site;
+    this.sites = compiled.sites.map((site, id) => {
+      const position = new Position(script, site);
+      return new SiteClass(position, site.savesFunction, () => this.continuation(id));
+    });
+    if (makeGeneric === undefined) return;
+    compiled.guards.forEach((id, i) => {
+      this.sites[id]!.resume = (value, frame) => this.enterGeneric(i, value, frame);
+    });
   }
 
-  get isGeneric(): boolean {
-    return this.makeGeneric === undefined;
-  }
-
-  genericForm(): ChunkCode {
+  /** Go on in the generic form, at its entrance number `i`. */
+  private enterGeneric(i: number, value: unknown, frame: Frame): unknown {
     this.generic ??= this.makeGeneric!();
-    return this.generic;
+    const { sites, compiled } = this.generic;
+    return sites[compiled.guards[i]!]!.resume(value, frame);
   }
 
-  mainFactory(): Factory<LuaFunction> {
-    this.main ??= this.evaluate<LuaFunction>(this.compiled.main);
-    return this.main;
+  /** Its main function, with this table of globals. */
+  load(env: LuaTable): LuaFunction {
+    this.main ??= this.evaluate<Main>(this.compiled.main);
+    return this.main(env);
   }
 
-  continuationFactory(id: number): Factory<Continuation> {
-    let factory = this.continuations[id];
-    if (factory === undefined) {
-      const emitted = this.compiled.continuation(id);
-      if (this.storage !== undefined) this.emitted.set(id, emitted);
-      factory = this.evaluate<Continuation>(emitted);
-      this.continuations[id] = factory;
-    }
-    return factory;
+  private continuation(id: number): Continuation {
+    const emitted = this.compiled.continuation(id);
+    if (this.storage !== undefined) this.emitted.set(id, emitted);
+    return this.evaluate<Continuation>(emitted);
   }
 
-  private evaluate<F>(emitted: Emitted): Factory<F> {
+  private evaluate<F>(emitted: Emitted): F {
     let ops: Script['ops'] | undefined;
     const script: Script = {
       chunkName: this.chunkName,
@@ -143,12 +144,12 @@ class ChunkCode {
     if (inspection.profiles) kept.push(script);
     const name = registerScript(script);
     if (emitted === this.compiled.main && this.storage !== undefined) {
-      return this.storage.run(emitted.js, name) as Factory<F>;
+      return (this.storage.run(emitted.js, name) as (sites: readonly Site[]) => F)(this.sites);
     }
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
-    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}${this.mapOf(emitted)}`) as Factory<F>;
+    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}${this.mapOf(emitted)}`)(this.sites) as F;
   }
 
   private mapOf(emitted: Emitted & { hidden?: ReadonlySet<number> }): string {
@@ -194,42 +195,6 @@ interface Source {
   readonly text: string;
 }
 
-/** The code of a text in one VM, with its table of globals. */
-class LoadedChunk {
-  private readonly code: ChunkCode;
-  readonly env: LuaTable;
-  private readonly sites: Site[];
-
-  constructor(code: ChunkCode, env: LuaTable) {
-    this.code = code;
-    this.env = env;
-    const SiteClass = inspection.debugs ? DebugSite : Site;
-    this.sites = code.compiled.sites.map(
-      ({ savesFunction }, id) => new SiteClass(code.positions[id]!, savesFunction, this, id),
-    );
-    if (code.isGeneric) return;
-    code.compiled.guards.forEach((id, i) => {
-      this.sites[id]!.resume = (value, frame) => this.enterGeneric(i, value, frame);
-    });
-  }
-
-  /** Go on in the generic form, at its entrance number `i`. */
-  private enterGeneric(i: number, value: unknown, frame: Frame): unknown {
-    this.generic ??= new LoadedChunk(this.code.genericForm(), this.env);
-    const { sites, code } = this.generic;
-    return sites[code.compiled.guards[i]!]!.resume(value, frame);
-  }
-  private generic: LoadedChunk | undefined = undefined;
-
-  main(): LuaFunction {
-    return this.code.mainFactory()(this.env, this.sites);
-  }
-
-  continuation(id: number): Continuation {
-    return this.code.continuationFactory(id)(this.env, this.sites);
-  }
-}
-
 installOps();
 
 /**
@@ -239,7 +204,7 @@ installOps();
  * @throws LuaError  a syntax error, worded as LuaJIT's
  */
 export function loadChunk(source: string, chunkName: string, env: LuaTable): LuaFunction {
-  return new LoadedChunk(compileChunk(source, chunkName), env).main();
+  return compileChunk(source, chunkName).load(env);
 }
 
 /** Code of modules, by file: the VMs of a thread share it. */
@@ -264,7 +229,7 @@ export function loadModule(
   chunkName: string,
   env: LuaTable,
 ): LuaFunction {
-  return new LoadedChunk(moduleCode(file, source, chunkName), env).main();
+  return moduleCode(file, source, chunkName).load(env);
 }
 
 /** Whether it can be loaded. @throws LuaError  a syntax error */

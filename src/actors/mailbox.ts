@@ -9,7 +9,7 @@ import type { Waiter } from '../fibers/fiber.ts';
 import { WaitQueue } from '../fibers/queue.ts';
 import type { Outside, Receiver } from '../fibers/waitable.ts';
 import type { IoGroup } from '../io/group.ts';
-import { type CoreName, codeError, coreError } from '../runtime/error-code.ts';
+import { type CoreName, codeError, coreError, coreErrorThere } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { type Stamp, tracing } from './trace.ts';
 
@@ -26,7 +26,7 @@ export interface Message {
 
 /** Who receives: a VM. What its messages own ends with it, at the latest. */
 export interface Holder {
-  readonly leases: Set<Lease>;
+  readonly leases: Leases;
   readonly io: IoGroup;
 }
 
@@ -77,11 +77,22 @@ export interface Exported {
   closed(): void;
 }
 
+/** Those that a VM holds: a list through the leases themselves. */
+export class Leases {
+  first: Lease | undefined = undefined;
+
+  *[Symbol.iterator](): Iterator<Lease> {
+    for (let lease = this.first; lease !== undefined; lease = lease.after) yield lease;
+  }
+}
+
 /** One holder's right; given back once. */
 export class Lease {
   readonly recipient: Recipient;
   private open = true;
-  private holder: Set<Lease> | undefined = undefined;
+  private holder: Leases | undefined = undefined;
+  private before: Lease | undefined = undefined;
+  after: Lease | undefined = undefined;
 
   constructor(recipient: Recipient) {
     this.recipient = recipient;
@@ -93,15 +104,23 @@ export class Lease {
   }
 
   /** It ends with this VM, at the latest. */
-  heldBy(leases: Set<Lease>): void {
-    this.holder = leases;
-    leases.add(this);
+  heldBy(holder: Leases): void {
+    const { first } = holder;
+    this.holder = holder;
+    this.after = first;
+    if (first !== undefined) first.before = this;
+    holder.first = this;
   }
 
   release(): void {
     if (!this.open) return;
     this.open = false;
-    this.holder?.delete(this);
+    const { holder, before, after } = this;
+    if (holder !== undefined) {
+      if (before === undefined) holder.first = after;
+      else before.after = after;
+      if (after !== undefined) after.before = before;
+    }
     this.recipient.release();
   }
 }
@@ -140,6 +159,9 @@ export function waitForRoom(
   };
 }
 
+/** Of mailboxes that have had none: never changed. An array that grows by itself has room for 17 at once. */
+const NO_MESSAGES: (Message | undefined)[] = [];
+
 export class Mailbox implements Recipient {
   closed = false;
   /** Messages that may wait here; senders beyond that do. */
@@ -157,10 +179,10 @@ export class Mailbox implements Recipient {
   /** Whose turn it is, where messages wait both here and in the source. */
   private sourceFirst = false;
   readonly holder: Holder;
-  private readonly queue: (Message | undefined)[] = [];
+  private queue: (Message | undefined)[] = NO_MESSAGES;
   private head = 0;
   private readonly senders = new WaitQueue<Sender>();
-  private readonly watchers = new Set<(reason: string | undefined) => void>();
+  private watchers: Set<(reason: string | undefined) => void> | undefined = undefined;
 
   private readonly orphaned: CoreName;
 
@@ -199,11 +221,11 @@ export class Mailbox implements Recipient {
     if (receiver === undefined) return;
     activity.count++;
     tracing.on?.orphaned(this);
-    receiver.fail(coreError(this.orphaned));
+    receiver.fail(coreErrorThere(this.orphaned));
   }
 
   /** Somebody waits for messages that could only come from the holder of these leases. */
-  isOnlyHeldBy(leases: ReadonlySet<Lease>): boolean {
+  isOnlyHeldBy(leases: Leases): boolean {
     if (this.receiver === undefined) return false;
     let own = 0;
     for (const lease of leases) if (lease.recipient === this) own++;
@@ -221,7 +243,7 @@ export class Mailbox implements Recipient {
     activity.count++;
     if (this.closed) return this.lose(message);
     const receiver = this.stopListening();
-    if (receiver === undefined) this.queue.push(message);
+    if (receiver === undefined) this.enqueue(message);
     else receiver.wake(this.arrive(message));
   }
 
@@ -231,8 +253,11 @@ export class Mailbox implements Recipient {
 
   onDeath(told: (reason: string | undefined) => void): () => void {
     if (this.death !== undefined) told(this.death.reason);
-    else this.watchers.add(told);
-    return () => this.watchers.delete(told);
+    else {
+      this.watchers ??= new Set();
+      this.watchers.add(told);
+    }
+    return () => this.watchers?.delete(told);
   }
 
   // ── receiving ──
@@ -248,12 +273,7 @@ export class Mailbox implements Recipient {
     }
     if (this.length > 0) {
       this.sourceFirst = this.source !== undefined;
-      const message = this.queue[this.head]!;
-      this.queue[this.head++] = undefined;
-      if (this.head > 32 && this.head * 2 > this.queue.length) {
-        this.queue.splice(0, this.head);
-        this.head = 0;
-      }
+      const message = this.dequeue();
       this.admit();
       return { value: this.arrive(message) };
     }
@@ -327,9 +347,31 @@ export class Mailbox implements Recipient {
       const sender = this.senders.shift();
       if (sender === undefined) return;
       activity.count++;
-      this.queue.push(sender.message);
+      this.enqueue(sender.message);
       sender.wake();
     }
+  }
+
+  private enqueue(message: Message): void {
+    if (this.queue === NO_MESSAGES) this.queue = [message];
+    else this.queue.push(message);
+  }
+
+  private dequeue(): Message {
+    const { queue } = this;
+    const message = queue[this.head]!;
+    queue[this.head++] = undefined;
+    if (this.head === queue.length && this.head < 8) {
+      // Mostly one waits. (`length = 0` would be a call into V8's runtime.)
+      while (this.head > 0) {
+        queue.pop();
+        this.head--;
+      }
+    } else if (this.head > 32 && this.head * 2 > queue.length) {
+      queue.splice(0, this.head);
+      this.head = 0;
+    }
+    return message;
   }
 
   private arrive(message: Message): LuaValue {
@@ -351,14 +393,14 @@ export class Mailbox implements Recipient {
     this.closed = true;
     activity.count++;
     this.exported?.closed();
-    this.stopListening()?.fail(coreError('channel_closed'));
+    this.stopListening()?.fail(coreErrorThere('channel_closed'));
     this.source?.close();
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
-      s.fail(coreError('channel_closed'));
+      s.fail(coreErrorThere('channel_closed'));
       this.lose(s.message);
     }
     for (let i = this.head; i < this.queue.length; i++) this.lose(this.queue[i]!);
-    this.queue.length = 0;
+    this.queue = NO_MESSAGES;
     this.head = 0;
   }
 
@@ -366,8 +408,8 @@ export class Mailbox implements Recipient {
   end(reason: string | undefined): void {
     this.close();
     this.death = { reason };
-    for (const told of this.watchers) told(reason);
-    this.watchers.clear();
+    if (this.watchers !== undefined) for (const told of this.watchers) told(reason);
+    this.watchers = undefined;
   }
 }
 

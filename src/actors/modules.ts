@@ -71,7 +71,9 @@ export const turtleModules: { load: (text: string, file: string, id: string) => 
 export class ModuleLoader {
   private readonly vm: ModuleHost;
   private readonly context: Context;
-  private readonly byFile = new Map<string, Module>();
+  /** The program's, or the actor's; and all others. */
+  private root: Module | undefined = undefined;
+  private others: Map<string, Module> | undefined = undefined;
   readonly searchPath: readonly string[];
 
   constructor(vm: ModuleHost, context: Context, searchPath: readonly string[]) {
@@ -121,12 +123,12 @@ export class ModuleLoader {
   private startModule(found: Found, source: string, shown: string): Fiber {
     const module = this.create(found, this.context);
     const body = loadModule(found.file, source, displayName(`@${shown}`), module.env);
-    this.byFile.set(found.file, module);
-    const fiber = this.vm.scheduler.spawn(body, true);
-    this.onEnd(fiber, () => {
-      module.loading = false;
-    });
-    return fiber;
+    this.root = module;
+    return this.vm.scheduler.spawn(body, true);
+  }
+
+  private moduleOf(file: string): Module | undefined {
+    return this.root?.file === file ? this.root : this.others?.get(file);
   }
 
   private create(found: Found, context: Context): Module {
@@ -136,24 +138,18 @@ export class ModuleLoader {
     return { ...found, context, env, loading: true };
   }
 
-  private readonly ends = new Map<Fiber, (fiber: Fiber) => void>();
-  private onEnd(fiber: Fiber, done: (fiber: Fiber) => void): void {
-    this.ends.set(fiber, done);
-    this.vm.scheduler.onEnd ??= (ended) => {
-      const callback = this.ends.get(ended);
-      if (callback === undefined) return;
-      this.ends.delete(ended);
-      callback(ended);
-    };
-  }
+  /** What is to be done when fibers of modules that are being required end. */
+  private ends: Map<Fiber, () => void> | undefined = undefined;
 
-  /** Run `done` when a fiber that this loader has not started ends. */
-  watch(fiber: Fiber, done: (fiber: Fiber) => void): void {
-    const before = this.ends.get(fiber);
-    this.onEnd(fiber, (ended) => {
-      before?.(ended);
-      done(ended);
-    });
+  /** The fiber of a module has ended. */
+  ended(fiber: Fiber): void {
+    const done = this.ends?.get(fiber);
+    if (done === undefined) {
+      if (this.root !== undefined) this.root.loading = false;
+      return;
+    }
+    this.ends!.delete(fiber);
+    done();
   }
 
   // ── require ──────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +170,7 @@ export class ModuleLoader {
 
   /** The module whose `_FILE` this is. */
   private importerOf(file: LuaValue): Module {
-    const from = file instanceof FilePath ? this.byFile.get(file.path) : undefined;
+    const from = file instanceof FilePath ? this.moduleOf(file.path) : undefined;
     if (from === undefined) throw coreError('current_module_not_known');
     return from;
   }
@@ -236,7 +232,7 @@ export class ModuleLoader {
   // ── loading ──────────────────────────────────────────────────────────────────────────────────────
 
   private load(found: Found, id: string, context: Context): LuaValue {
-    const known = this.byFile.get(found.file);
+    const known = this.moduleOf(found.file);
     if (known !== undefined) {
       if (known.loading) throw coreError('cyclic_import', { module: id });
       return known.env;
@@ -245,14 +241,16 @@ export class ModuleLoader {
     const source = readModule(found.file, id);
     const module = this.create(found, context);
     const body = loadModule(found.file, source, displayName(`@${found.file}`), module.env);
-    this.byFile.set(found.file, module);
+    this.others ??= new Map();
+    this.others.set(found.file, module);
     const child = this.vm.scheduler.spawn(body, true);
     child.local = importer.locals;
     return suspend((waiter) => {
       waiter.waitsFor = child;
-      this.onEnd(child, (ended) => {
+      this.ends ??= new Map();
+      this.ends.set(child, () => {
         // After an error the module stays "in progress".
-        if (ended.error !== undefined) waiter.fail(ended.error);
+        if (child.error !== undefined) waiter.fail(child.error);
         else {
           module.loading = false;
           waiter.wake(module.env);
@@ -262,9 +260,10 @@ export class ModuleLoader {
     }, false) as LuaValue;
   }
 
-  private readonly turtles = new Map<string, LuaValue>();
+  private turtles: Map<string, LuaValue> | undefined = undefined;
 
   private loadTurtle(file: string, id: string): LuaValue {
+    this.turtles ??= new Map();
     let module = this.turtles.get(file);
     if (module === undefined) {
       module = turtleModules.load(readModule(file, id), file, id);

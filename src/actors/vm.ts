@@ -2,27 +2,28 @@
  * One VM: its globals, module cache, fibers and the IO that it owns. Nothing is shared with others.
  * `cli` hands the table of modules in; panics and the end of the VM are reported to the host.
  */
-import type { Fiber, FiberScheduler, Origin } from '../fibers/fiber.ts';
+import type { Fiber, Origin } from '../fibers/fiber.ts';
 import { Mutex } from '../fibers/mutex.ts';
-import { currentFiber, Scheduler } from '../fibers/scheduler.ts';
+import { currentFiber, Scheduler, type SchedulerHost } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
 import { soon } from '../io/soon.ts';
 import { formatTrace, type LuaError } from '../runtime/error.ts';
 import { messageOf } from '../runtime/error-code.ts';
 import { addressOf } from '../runtime/ops.ts';
-import { LuaTable, setField } from '../runtime/table.ts';
+import { type LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
-import { setIo } from './current-io.ts';
 import { describeDeadlock, describeOrigin } from './fiber-dump.ts';
-import { type Lease, Mailbox } from './mailbox.ts';
+import { Leases, Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
 import type { ModuleLoader } from './modules.ts';
 import { type Death, tracing } from './trace.ts';
 
 /** What a VM starts with; made by `modules/all.ts`. */
 export interface Library {
-  /** Fill a module's table of globals. */
-  globals(vm: Vm, env: LuaTable): void;
+  /** What every module finds among its globals, one of each for a VM. */
+  tables(vm: Vm): readonly LuaTable[];
+  /** A module's table of globals. */
+  globals(vm: Vm): LuaTable;
   /** A core module, or undefined. */
   core(vm: Vm, id: string): LuaValue;
   /** What strings are indexed by. */
@@ -82,7 +83,9 @@ function runAll(): void {
   for (const run of all) run();
 }
 
-export class Vm {
+const NO_MODULES: readonly LuaValue[] = [];
+
+export class Vm implements SchedulerHost {
   readonly id = nextVm++;
   readonly library: Library;
   readonly host: VmHost;
@@ -93,13 +96,14 @@ export class Vm {
   /** It may change what belongs to the process: working directory, signals, identity. */
   isMaster: boolean;
   /** Addresses that its program holds. */
-  readonly leases = new Set<Lease>();
+  readonly leases = new Leases();
   readonly mailbox = new Mailbox(this);
   readonly inbox = new Inbox(this.mailbox);
   /** `require 'inbox'` was seen. */
   inboxImported = false;
-  /** Core modules by id; each VM has its own tables. */
-  readonly coreModules = new Map<string, LuaValue>();
+  readonly libraries: readonly LuaTable[];
+  /** Those that have been required, each behind its id: mostly one or two. */
+  private coreModules: readonly LuaValue[] = NO_MODULES;
   modules!: ModuleLoader;
   mainFiber: Fiber | undefined = undefined;
   exitCode = 0;
@@ -114,42 +118,58 @@ export class Vm {
     this.siblings = beside?.siblings ?? new Set();
     this.siblings.add(this);
     this.isMaster = beside === undefined;
-    this.scheduler = new Scheduler({
-      schedule,
-      quiet: () => this.quiet(),
-      panic: (id, error, origin) => this.reportPanic(`Fiber 0x${id.toString(16)}`, error, origin),
-      cleanupFailed: (fiber, error) => {
-        host.report(
-          `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n` +
-            `'${messageOf(error.value)}'${traceOf(error)}${describeOrigin(fiber.origin)}\n`,
-          true,
-        );
-        this.exitCode = 1;
-        this.close(undefined, 'error');
-      },
-      bug: (thrown) => {
-        host.bug(thrown); // first: the end of the last VM may be the end of the process
-        this.close(undefined, 'error');
-      },
-    });
-    owners.set(this.scheduler, this);
-    setIo(this.scheduler, this.io);
+    this.scheduler = new Scheduler(this);
+    this.libraries = library.tables(this);
     this.scheduler.stringMeta = library.stringMeta(this);
   }
 
+  // ── for its scheduler ──
+
+  schedule(run: () => void, later: boolean): void {
+    schedule(run, later);
+  }
+
+  panic(id: number, error: LuaError, origin: Origin | undefined): void {
+    this.reportPanic(`Fiber 0x${id.toString(16)}`, error, origin);
+  }
+
+  cleanupFailed(fiber: Fiber, error: LuaError): void {
+    this.host.report(
+      `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n` +
+        `'${messageOf(error.value)}'${traceOf(error)}${describeOrigin(fiber.origin)}\n`,
+      true,
+    );
+    this.exitCode = 1;
+    this.close(undefined, 'error');
+  }
+
+  bug(thrown: unknown): void {
+    this.host.bug(thrown); // first: the end of the last VM may be the end of the process
+    this.close(undefined, 'error');
+  }
+
+  /** No fiber is ready. */
+  quiet(): void {
+    if (!this.open) return;
+    const { alive } = this.scheduler;
+    // One that is alone is asked when the event loop has nothing else to do.
+    if (alive.isEmpty || (this.siblings.size > 1 && this.isIdle)) this.closeIdle();
+  }
+
+  // ── modules ──
+
   core(id: string): LuaValue {
-    let module = this.coreModules.get(id);
-    if (module === undefined) {
-      module = this.library.core(this, id);
-      if (module !== undefined) this.coreModules.set(id, module);
-    }
+    const { coreModules } = this;
+    const at = coreModules.indexOf(id);
+    if (at >= 0) return coreModules[at + 1];
+    const module = this.library.core(this, id);
+    if (module !== undefined) this.coreModules = coreModules.concat(id, module); // of just the size
     return module;
   }
 
   /** A module's own globals. */
   newGlobals(): LuaTable {
-    const env = new LuaTable();
-    this.library.globals(this, env);
+    const env = this.library.globals(this);
     setField(env, '_G', env);
     return env;
   }
@@ -176,17 +196,22 @@ export class Vm {
   run(main: Fiber): void {
     this.mainFiber = main;
     this.scheduler.root = main;
-    this.modules.watch(main, () => {
-      if (main.error === undefined) {
-        // Nobody can import it any more.
-        if (!this.inboxImported) this.mailbox.close();
-        return;
-      }
-      // The error of a main fiber ends the VM: its other fibers die without cleanup.
-      this.reportPanic(`Main fiber from VM 0x${this.id.toString(16)}`, main.error);
-      this.exitCode = 1;
-      this.close(messageOf(main.error.value), 'error');
-    });
+  }
+
+  /** A fiber has ended. */
+  fiberEnded(fiber: Fiber): void {
+    if (!fiber.isModule) return;
+    this.modules.ended(fiber);
+    if (fiber !== this.mainFiber) return;
+    if (fiber.error === undefined) {
+      // Nobody can import it any more.
+      if (!this.inboxImported) this.mailbox.close();
+      return;
+    }
+    // The error of a main fiber ends the VM: its other fibers die without cleanup.
+    this.reportPanic(`Main fiber from VM 0x${this.id.toString(16)}`, fiber.error);
+    this.exitCode = 1;
+    this.close(messageOf(fiber.error.value), 'error');
   }
 
   /** No fiber can run, and nothing is awaited that could change it. */
@@ -217,20 +242,12 @@ export class Vm {
     population.left?.();
   }
 
-  /** No fiber is ready. */
-  private quiet(): void {
-    if (!this.open) return;
-    const { alive } = this.scheduler;
-    // One that is alone is asked when the event loop has nothing else to do.
-    if (alive.isEmpty || (this.siblings.size > 1 && this.isIdle)) this.closeIdle();
-  }
-
   /** Finalizers and the like, for when nothing else is left to do: true where a fiber has been started. */
-  readonly lastWork: (() => boolean)[] = [];
+  lastWork: (() => boolean)[] | undefined = undefined;
 
   /** Nothing can happen any more: say which fibers wait for ever, and end. */
   closeIdle(): void {
-    if (this.open && this.lastWork.some((start) => start())) {
+    if (this.open && this.lastWork?.some((start) => start())) {
       // In case the fibers end without having waited for anything.
       setImmediate(() => {
         if (this.isIdle) this.closeIdle();
@@ -295,7 +312,7 @@ export class Vm {
     this.scheduler.close();
     this.io.closeAll();
     this.mailbox.end(reason);
-    for (const lease of this.leases) lease.release();
+    while (this.leases.first !== undefined) this.leases.first.release();
     this.siblings.delete(this);
     population.left?.();
     this.onExit?.(this.exitCode);
@@ -306,9 +323,7 @@ export class Vm {
 const traceOf = ({ trace }: LuaError): string =>
   trace === undefined ? '' : `\n${formatTrace(trace)}`;
 
-const owners = new WeakMap<FiberScheduler, Vm>();
-
 /** The VM whose code runs. */
 export function currentVm(): Vm {
-  return owners.get(currentFiber().scheduler)!;
+  return currentFiber().scheduler.host as Vm;
 }

@@ -4,8 +4,8 @@
  * inside. V8 stops behind `,`, `&&` and `||`, too, so there are only lists and `?:` in it. print(x) becomes
  *
  *   let $1_print, $2;
- *   if ([$1_print = E$?.$print, $1_print === undefined ? … === $SUSPEND : false][1] ? $S($K[0].ready, F$, x) :
- *   [$2 = $1_print(x), … $settle($2) === $SUSPEND : false][1] ? $S($K[1].ready, F$) : false
+ *   if ([$1_print = E$?.$print, $1_print === undefined ? … === $SUSPEND : false][1] ? $S($K[0].ready, $E, F$, x) :
+ *   [$2 = $1_print(x), … $settle($2) === $SUSPEND : false][1] ? $S($K[1].ready, $E, F$) : false
  *   ) return $SUSPEND;
  *
  * A continuation takes its frame apart in its parameters, where no debugger stops.
@@ -114,7 +114,7 @@ class DebugPrinter extends Printer {
   private saved = new Set<string>();
 
   override rest(site: Site, func: FunctionCode): void {
-    const params = ['$v', `[${site.live.map((v) => `, ${v.name}`).join('')}]`];
+    const params = ['$v', `[, $E${site.live.map((v) => `, ${v.name}`).join('')}]`];
     if (func.node.usesEnv) params.push(`E$ = ${quiet('F$.E !== undefined ? F$.E : $E')}`);
     const { dst } = site;
     this.saved = new Set([...site.live, ...(dst === undefined ? [] : [dst])].map((v) => v.name));
@@ -419,7 +419,7 @@ export interface EmittedForDebug extends Emitted {
 export function emitChunkForDebug({ main, fields }: ChunkCode, breaks: boolean): EmittedForDebug {
   const printer = new DebugPrinter(breaks);
   printer.func(main, '', ';', 0);
-  return { ...printer.finish(fields), hidden: printer.hidden };
+  return { ...printer.finish(fields, true), hidden: printer.hidden };
 }
 
 export function emitContinuationForDebug(
@@ -429,5 +429,5 @@ export function emitContinuationForDebug(
   const { site, func } = sites[id]!;
   const printer = new DebugPrinter(false);
   printer.rest(site, func);
-  return { ...printer.finish(fields), hidden: printer.hidden };
+  return { ...printer.finish(fields, false), hidden: printer.hidden };
 }

@@ -39,8 +39,8 @@ class ReadablePrinter extends Printer {
   text(fields: ReadonlyMap<string, number>): string {
     const helpers = this.helpers(fields).map((text) => `  ${text}\n`);
     const [first, ...rest] = this.out;
-    const body = [`  return ${first!.trim()}`, ...rest].join('\n');
-    return `${HEAD}\n(function ($E, $K) {\n  "use strict";\n${helpers.join('')}${body}\n})`;
+    const body = [`  return ($E) => ${first!.trim()}`, ...rest].join('\n');
+    return `${HEAD}\n(function ($K) {\n  "use strict";\n${helpers.join('')}${body}\n})`;
   }
 }
 

@@ -5,7 +5,10 @@
 import type { ChunkCode, FunctionCode, Node, OpNames, Seq, Site } from './ir.ts';
 
 export interface Emitted {
-  /** An expression: a function of `$E` (table of globals) and `$K` (the chunk's sites). */
+  /**
+   * An expression: a function of `$K` (the chunk's sites), evaluated once for all VMs of a thread. It returns, of a chunk, a
+   * function of `$E` (a table of globals) that makes the main function; of a site, its continuation.
+   */
   js: string;
   /** Lua line of each line of `js`, from 1. */
   lines: number[];
@@ -41,9 +44,9 @@ export class Printer {
     if (accessor !== undefined) this.accessors.add(accessor);
   }
 
-  /** What a site saves: itself, and the values that the rest of the function needs. */
+  /** What a site saves: itself, the chunk's globals, and the values that the rest of the function needs. */
   protected frame({ id, live }: Site): string {
-    return `$K[${id}]${live.map((v) => `, ${v.name}`).join('')}`;
+    return `$K[${id}], $E${live.map((v) => `, ${v.name}`).join('')}`;
   }
 
   node(node: Node): void {
@@ -116,9 +119,11 @@ export class Printer {
 
   /** The beginning of that: what the frame has saved, and the result of the call. */
   protected restHead(site: Site, func: FunctionCode): void {
-    const live = site.live.map((v, i) => `${v.name} = $fr[${i + 1}]`);
+    const live = ['$E', ...site.live.map((v) => v.name)].map(
+      (name, i) => `${name} = $fr[${i + 1}]`,
+    );
     this.line(`function ${func.jsName}($v, $fr) {${func.scratch ? ' let a$, m$;' : ''}`, site.line);
-    if (live.length > 0) this.line(`let ${live.join(', ')};`, site.line);
+    this.line(`let ${live.join(', ')};`, site.line);
     if (func.node.usesEnv) this.line('const E$ = F$.E || $E;', site.line);
     const { dst } = site;
     if (dst !== undefined) {
@@ -204,11 +209,14 @@ export class Printer {
     });
   }
 
-  finish(fields: ReadonlyMap<string, number>): Emitted {
+  /** @param isMain  of a chunk, not of a site */
+  finish(fields: ReadonlyMap<string, number>, isMain: boolean): Emitted {
     // One line in front: `lines` starts with two zeros for it.
-    const head = ['(function ($E, $K) { "use strict";', ...this.helpers(fields)].join(' ');
+    const head = ['(function ($K) { "use strict";', ...this.helpers(fields)].join(' ');
+    // In brackets: V8 looks at what is inside once, and not again when it is called.
+    const [start, end] = isMain ? ['(function ($E) { return ', ' })'] : ['', ''];
     return {
-      js: `${head}\nreturn ${this.out.join('\n')}\n})`,
+      js: `${head}\nreturn ${start}${this.out.join('\n')}${end}\n})`,
       lines: this.lines,
       names: this.names,
     };
@@ -221,7 +229,7 @@ export const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut
 export function emitChunk({ main, fields }: ChunkCode): Emitted {
   const printer = new Printer();
   printer.func(main, '', ';', 0);
-  return printer.finish(fields);
+  return printer.finish(fields, true);
 }
 
 /** The continuation of one site: a function of the awaited result and the saved frame. */
@@ -229,5 +237,5 @@ export function emitContinuation(id: number, { sites, fields }: ChunkCode): Emit
   const { site, func } = sites[id]!;
   const printer = new Printer();
   printer.rest(site, func);
-  return printer.finish(fields);
+  return printer.finish(fields, false);
 }

@@ -3,7 +3,7 @@
  * that waits until there is room, with capacity 0 until a receiver takes the value from it. Values
  * arrive in the order in which they were sent, each exactly once, also under interruption.
  */
-import { coreError } from '../runtime/error-code.ts';
+import { coreError, coreErrorThere } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, Userdata } from '../runtime/value.ts';
 import { WaitQueue } from './queue.ts';
 import { type Receiver, Waitable } from './waitable.ts';
@@ -68,7 +68,7 @@ export class Channel extends Userdata {
       return true;
     }
     if (!this.closed) return false;
-    receiver.fail(coreError('channel_closed'));
+    receiver.fail(coreErrorThere('channel_closed'));
     return true;
   }
 
@@ -95,10 +95,10 @@ export class Channel extends Userdata {
   close(): void {
     this.closed = true;
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
-      s.fail(coreError('channel_closed'));
+      s.fail(coreErrorThere('channel_closed'));
     }
     for (let r = this.receivers.shift(); r !== undefined; r = this.receivers.shift()) {
-      r.fail(coreError('channel_closed'));
+      r.fail(coreErrorThere('channel_closed'));
     }
   }
 }
@@ -128,7 +128,7 @@ export class Sending extends Waitable {
     this.value = value;
   }
   poll(receiver: Receiver): boolean {
-    if (this.channel.closed) receiver.fail(coreError('channel_closed'));
+    if (this.channel.closed) receiver.fail(coreErrorThere('channel_closed'));
     else if (!this.channel.trySend(this.value, receiver.select)) return false;
     else receiver.wake(NONE);
     return true;

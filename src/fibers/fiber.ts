@@ -10,6 +10,8 @@ import { type LuaFunction, type Result, Userdata } from '../runtime/value.ts';
 
 /** What a fiber and its holders ask of the scheduler that runs it. */
 export interface FiberScheduler {
+  /** Whose fibers they are: the VM. */
+  readonly host: object;
   /** The fiber of the root module. */
   root: Fiber | undefined;
   spawn(body: LuaFunction, isModule?: boolean): Fiber;
@@ -121,7 +123,7 @@ export class Fiber extends Userdata {
 
 /** Fibers in the order in which they were made. A Set of a million takes longer to shrink than they to run. */
 export class FiberList {
-  private first: Fiber | undefined = undefined;
+  first: Fiber | undefined = undefined;
   private last: Fiber | undefined = undefined;
 
   get isEmpty(): boolean {

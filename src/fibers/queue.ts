@@ -5,14 +5,18 @@ import type { Receiver } from './waitable.ts';
 /** In a queue up to this long, one that gives up is taken out at once. */
 const SHORT = 32;
 
+/** Of queues in which nobody has waited: never changed. An array that grows by itself has room for 17 at once. */
+const NO_ITEMS: never[] = [];
+
 export class WaitQueue<T extends Receiver = Waiter> {
-  private items: (T | undefined)[] = [];
+  private items: (T | undefined)[] = NO_ITEMS;
   private head = 0;
   /** Of those from `head` on: no more than so many have been taken out, or given up. */
   private stale = 0;
 
   push(waiter: T): void {
-    this.items.push(waiter);
+    if (this.items === NO_ITEMS) this.items = [waiter];
+    else this.items.push(waiter);
   }
 
   /** The oldest that is no case of this `select`, or undefined. */

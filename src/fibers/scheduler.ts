@@ -30,6 +30,8 @@ export interface SchedulerHost {
   panic(id: number, error: LuaError, origin: Origin | undefined): void;
   /** A cleanup handler raised: the VM must end at once. */
   cleanupFailed(fiber: Fiber, error: LuaError): void;
+  /** Whether by itself or with an error. */
+  fiberEnded(fiber: Fiber): void;
   /** Something was thrown that is no Lua error: a bug of ours. The VM ends. */
   bug(thrown: unknown): void;
 }
@@ -56,15 +58,16 @@ export class Scheduler implements FiberScheduler {
   root: Fiber | undefined = undefined;
   // Few fibers have these: they are no fields of all.
   /** How the function of a fiber ended whose cleanup handlers run now. */
-  private readonly outcomes = new Map<Fiber, Outcome>();
-  /** Of fibers that have failed and may still be joined. */
-  private readonly failureOf = new WeakMap<Fiber, Failure>();
+  private outcomes: Map<Fiber, Outcome> | undefined = undefined;
+  /** Fibers that have failed and may still be joined; and what they failed with, by a handle that may be dropped. */
+  private failures: Set<Failure> | undefined = undefined;
+  private failureOf: WeakMap<Fiber, Failure> | undefined = undefined;
   /** Of the VM: what strings are indexed by while its fibers run. */
   stringMeta: LuaTable | undefined = undefined;
   closed = false;
-  private readonly host: SchedulerHost;
+  readonly host: SchedulerHost;
   /** A ring whose size is a power of two. */
-  private ring: (Fiber | undefined)[] = new Array(64).fill(undefined);
+  private ring: (Fiber | undefined)[] = [undefined, undefined, undefined, undefined];
   private head = 0;
   private count = 0;
   private scheduled = false;
@@ -91,7 +94,7 @@ export class Scheduler implements FiberScheduler {
     if (this.count > 0 || this.current !== undefined) return true;
     const awaits = ({ waiter }: Fiber): boolean => waiter !== undefined && counts(waiter.waitsFor);
     if (this.witness !== undefined && awaits(this.witness)) return true;
-    for (const fiber of this.alive) {
+    for (let fiber = this.alive.first; fiber !== undefined; fiber = fiber.after) {
       if (!awaits(fiber)) continue;
       this.witness = fiber;
       return true;
@@ -222,8 +225,8 @@ export class Scheduler implements FiberScheduler {
     }
     if (v !== SUSPEND) {
       if (this.runsCleanup(fiber, { value: v, thrown: undefined })) return this.switchTo(fiber);
-      const outcome = this.outcomes.get(fiber);
-      this.outcomes.delete(fiber);
+      const outcome = this.outcomes?.get(fiber);
+      this.outcomes?.delete(fiber);
       if (outcome === undefined) this.end(fiber, v);
       else if (outcome.thrown === undefined) this.end(fiber, outcome.value);
       else this.fail(fiber, outcome.thrown);
@@ -235,6 +238,7 @@ export class Scheduler implements FiberScheduler {
     const { thread } = fiber;
     if (this.closed || (fiber.isRoot && outcome.thrown !== undefined)) return false;
     if (!hasCleanup(thread)) return false;
+    this.outcomes ??= new Map();
     if (!this.outcomes.has(fiber)) this.outcomes.set(fiber, outcome);
     reviveForCleanup(thread, () => NONE);
     return true;
@@ -274,18 +278,18 @@ export class Scheduler implements FiberScheduler {
     else if (fiber.detached) this.report(fiber.id, error, fiber.origin);
     else if (!fiber.isModule && !isInterrupted(error.value)) {
       const failure = { error, id: fiber.id, origin: fiber.origin };
+      this.failures ??= new Set();
       this.failures.add(failure);
       unjoined.register(fiber, { scheduler: this, failure }, fiber);
+      this.failureOf ??= new WeakMap();
       this.failureOf.set(fiber, failure);
     }
     this.ended(fiber);
   }
 
-  /** For the owner of a module's fiber. */
-  onEnd: ((fiber: Fiber) => void) | undefined = undefined;
   private ended(fiber: Fiber): void {
     fiber.announceEnd();
-    this.onEnd?.(fiber);
+    this.host.fiberEnded(fiber);
   }
 
   /** The error of a fiber that nobody joins. */
@@ -293,31 +297,29 @@ export class Scheduler implements FiberScheduler {
     if (!isInterrupted(error.value)) this.host.panic(id, error, origin);
   }
 
-  private readonly failures = new Set<Failure>();
-
   /** The handle has been joined or detached after all. */
   forgetFailure(fiber: Fiber): void {
-    const failure = this.failureOf.get(fiber);
+    const failure = this.failureOf?.get(fiber);
     if (failure === undefined) return;
     unjoined.unregister(fiber);
-    this.failures.delete(failure);
-    this.failureOf.delete(fiber);
+    this.failures?.delete(failure);
+    this.failureOf?.delete(fiber);
   }
 
   reportFailure(failure: Failure): void {
-    if (this.failures.delete(failure)) this.report(failure.id, failure.error, failure.origin);
+    if (this.failures?.delete(failure)) this.report(failure.id, failure.error, failure.origin);
   }
 
   /** The VM ends: nobody will join any more. */
   reportFailures(): void {
-    for (const failure of [...this.failures]) this.reportFailure(failure);
+    for (const failure of [...(this.failures ?? [])]) this.reportFailure(failure);
   }
 
   /** Forget all fibers: the VM has ended. No cleanup runs. */
   close(): void {
     this.closed = true;
     this.count = 0;
-    for (const fiber of this.alive) {
+    for (let fiber = this.alive.first; fiber !== undefined; fiber = fiber.after) {
       const { waiter } = fiber;
       if (waiter !== undefined && !waiter.settled) {
         waiter.settled = true;

@@ -1,7 +1,7 @@
 /** Suspending the fiber that runs: start an operation, say how to undo it, be woken by it. */
 
-import { LuaError, luaError } from '../runtime/error.ts';
-import { coreError, isError, systemCategory } from '../runtime/error-code.ts';
+import { LuaError, luaError, raisedHere } from '../runtime/error.ts';
+import { coreError, coreErrorThere, isError, systemCategory } from '../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, type Result, SUSPEND } from '../runtime/value.ts';
 import { type Fiber, type Undo, Waiter } from './fiber.ts';
 import { currentFiber } from './scheduler.ts';
@@ -56,7 +56,7 @@ export function suspendToEnd(start: (waiter: Waiter) => Undo): Result {
 /** The second half of `suspend`: for operations that hold a waiter of their own. */
 export function park(waiter: Waiter): Result {
   if (waiter.settled) {
-    if (waiter.failed) throw waiter.error;
+    if (waiter.failed) throw raisedHere(waiter.error);
     return waiter.value;
   }
   waiter.parked = true;
@@ -79,9 +79,9 @@ export function interrupt(fiber: Fiber): void {
   waiter.interrupted = true;
   waiter.undo(waiter);
   if (waiter.deferred) return;
-  if (!waiter.settled) waiter.fail(coreError('interrupted'));
+  if (!waiter.settled) waiter.fail(coreErrorThere('interrupted'));
   else if (waiter.failed && waiter.error instanceof LuaError && isAborted(waiter.error)) {
-    waiter.error = coreError('interrupted');
+    waiter.error = coreErrorThere('interrupted');
   }
 }
 

@@ -8,24 +8,27 @@ export interface Closable {
 }
 
 export class IoGroup {
-  private readonly members = new Set<Closable>();
+  private members: Set<Closable> | undefined = undefined;
 
   add(member: Closable): void {
+    this.members ??= new Set();
     this.members.add(member);
   }
 
   delete(member: Closable): void {
-    this.members.delete(member);
+    this.members?.delete(member);
   }
 
   get size(): number {
-    return this.members.size;
+    return this.members?.size ?? 0;
   }
 
   /** Close all of it, also what the operations that this ends may open meanwhile. */
   closeAll(): void {
-    for (const member of this.members) {
-      this.members.delete(member);
+    const { members } = this;
+    if (members === undefined) return;
+    for (const member of members) {
+      members.delete(member);
       member.close();
     }
   }

@@ -5,19 +5,20 @@
  * (scripts/lazy-modules.ts). The others have classes that programs may meet without requiring them.
  */
 import { beforeDirectoryHandles } from '../actors/directory-handle.ts';
-import type { Library, Vm } from '../actors/vm.ts';
+import { currentVm, type Library, type Vm } from '../actors/vm.ts';
 import { argTypeError } from '../runtime/check.ts';
-import { LuaTable, rawGetString, setField, setFields } from '../runtime/table.ts';
+import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { asioError } from './asio_error.ts'; // when it is required
 import { barrier } from './barrier.ts'; // when it is required
-import { baseFunctions } from './base.ts';
+import { Globals } from './base/environment.ts';
+import { baseFunctions, NewModule } from './base.ts';
 import { bit } from './bit.ts';
 import { byteSpan } from './byte_span.ts';
 import { channel } from './channel.ts'; // when it is required
 import { conditionVariable } from './condition_variable.ts'; // when it is required
 import { coroutine } from './coroutine.ts';
-import { type LuaModule, type MemberTable, memberValue } from './define.ts';
+import { type LuaModule, PerVm, Template } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts'; // when it is required
 import { file } from './file.ts'; // when it is required
@@ -58,14 +59,14 @@ import { waitGroup } from './wait_group.ts'; // when it is required
 beforeDirectoryHandles(() => filesystem.create());
 
 /** Tables that every module finds among its globals; one of each per VM. */
-const libraries: readonly LuaModule[] = [bit, coroutine, jit, math, string, table];
-const libraryByName = new Map(libraries.map((module) => [module.name, module]));
+const libraries: readonly LuaModule[] = [bit, byteSpan, coroutine, jit, math, string, table];
+const libraryAt = new Map(libraries.map((module, i) => [module.name, i]));
+const STRING = libraryAt.get('string')!;
 
 /** Modules for `require`. */
 const core: readonly LuaModule[] = [
   asioError,
   barrier,
-  byteSpan,
   channel,
   conditionVariable,
   fiberGroup,
@@ -95,50 +96,56 @@ const core: readonly LuaModule[] = [
 ];
 const coreById = new Map(core.map((module) => [module.name, module]));
 
-function libraryTable(vm: Vm, module: LuaModule): LuaTable {
-  const key = `global ${module.name}`;
-  let t = vm.coreModules.get(key);
-  if (t === undefined) {
-    t = module.create(vm) as LuaTable;
-    vm.coreModules.set(key, t);
-  }
-  return t as LuaTable;
-}
+const fileOf = ({ module }: Globals): LuaValue => rawGetString(module, '_FILE');
+
+const globals = new Template({
+  ...baseFunctions,
+  ...fiberGlobals,
+  format,
+  unpack,
+  ...Object.fromEntries(
+    libraries.map(({ name }, i) => [
+      name,
+      new PerVm(({ globals }: NewModule) => globals.vm.libraries[i]),
+    ]),
+  ),
+  require: new PerVm(({ globals }: NewModule) => (id: LuaValue) => {
+    if (typeof id !== 'string') argTypeError(id, 1, 'require', 'string');
+    return globals.vm.modules.require(id, fileOf(globals));
+  }),
+  spawn_vm: new PerVm(
+    ({ globals }: NewModule) =>
+      (options: LuaValue) =>
+        spawnVm(globals.vm, options, fileOf(globals)),
+  ),
+  spawn_context_threads: (count: LuaValue) => spawnContextThreads(currentVm(), count),
+  // Set later: they have their places already.
+  _G: undefined,
+  _FILE: undefined,
+  _CONTEXT: undefined,
+});
 
 export const library: Library = {
-  globals(vm: Vm, env: LuaTable): void {
-    const members: Record<string, MemberTable[string]> = {
-      ...baseFunctions(env),
-      ...fiberGlobals,
-      format,
-      unpack,
-    };
-    for (const module of libraries) members[module.name] = libraryTable(vm, module);
-    members.byte_span = vm.core('byte_span');
-    members.require = (id: LuaValue) => {
-      if (typeof id !== 'string') argTypeError(id, 1, 'require', 'string');
-      return vm.modules.require(id, rawGetString(env, '_FILE'));
-    };
-    members.spawn_vm = (options: LuaValue) => spawnVm(vm, options, rawGetString(env, '_FILE'));
-    members.spawn_context_threads = (count: LuaValue) => spawnContextThreads(vm, count);
-    // Set later: then they have their places already.
-    Object.assign(members, { _G: undefined, _FILE: undefined, _CONTEXT: undefined });
-    setFields(env, Object.keys(members), Object.values(members).map(memberValue));
+  tables: (vm) => libraries.map((module) => module.create(vm) as LuaTable),
+  globals(vm) {
+    const its = new Globals(vm);
+    its.module = globals.make(new NewModule(its));
+    return its.module;
   },
   core(vm, id) {
     if (id === 'ffi') return refuseFfi();
-    const library = libraryByName.get(id);
-    if (library !== undefined) return libraryTable(vm, library);
+    const at = libraryAt.get(id);
+    if (at !== undefined) return vm.libraries[at];
     const member = MEMBERS[id];
     // What is received may be a channel.
     if (id === 'inbox') defineChannels();
     if (member === undefined) return coreById.get(id)?.create(vm);
     const [owner, name] = member;
-    return rawGetString(libraryTable(vm, libraryByName.get(owner)!), name);
+    return rawGetString(vm.libraries[libraryAt.get(owner)!]!, name);
   },
   stringMeta(vm: Vm): LuaTable {
     const meta = new LuaTable();
-    setField(meta, '__index', libraryTable(vm, string));
+    setField(meta, '__index', vm.libraries[STRING]);
     return meta;
   },
 };

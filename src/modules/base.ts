@@ -47,8 +47,8 @@ import {
   Userdata,
 } from '../runtime/value.ts';
 import { collectgarbage, gcinfo, newproxy } from './base/collector.ts';
-import { Globals, getfenv, setfenv } from './base/environment.ts';
-import type { MemberTable } from './define.ts';
+import { type Globals, getfenv, setfenv } from './base/environment.ts';
+import { type MemberTable, PerVm } from './define.ts';
 
 // ── errors ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,13 +301,10 @@ function tostringOf(...args: LuaValue[]): Result {
 }
 
 /** `print`: at once, to the standard output, without suspending. */
-function print(globals: Globals): LuaFunction {
-  return (...args) => {
-    const { table } = globals;
-    const convert = rawGetString(table, 'tostring');
-    if (convert !== undefined) return printAll(args, convert);
-    return firstThen(index(table, 'tostring'), (inherited) => printAll(args, inherited));
-  };
+function print({ table }: Globals, args: LuaValue[]): Result {
+  const convert = rawGetString(table, 'tostring');
+  if (convert !== undefined) return printAll(args, convert);
+  return firstThen(index(table, 'tostring'), (inherited) => printAll(args, inherited));
 }
 
 function printAll(args: LuaValue[], convert: LuaValue): Result {
@@ -369,46 +366,50 @@ function compileText(
 }
 
 /** `load`, and `loadstring`: a string, or a function that gives pieces until it returns nil or ''. */
-function load(globals: Globals): LuaFunction {
-  return (chunk, name, mode, env) => {
-    const given = name === undefined ? name : checkString(name, 2, 'load');
-    const options = {
-      mode: mode === undefined ? mode : checkString(mode, 3, 'load'),
-      globals,
-      env,
-    };
-    if (typeof chunk === 'string' || typeof chunk === 'number') {
-      const text = checkString(chunk, 1, 'load');
-      const title = given ?? text;
-      return attempt(() => compileText(text, title, options));
-    }
-    checkFunction(chunk, 1, 'load');
-    const title = given ?? '=(load)';
-    const pieces: string[] = [];
-    /** The result, or undefined while there is more. */
-    const take = (piece: LuaValue): Result => {
-      if (piece === undefined || piece === '')
-        return attempt(() => compileText(pieces.join(''), title, options));
-      if (typeof piece !== 'string' && typeof piece !== 'number')
-        return [undefined, 'reader function must return a string'];
-      pieces.push(checkString(piece, 1, 'load'));
-      return undefined;
-    };
-    const more = (): Result => {
-      for (;;) {
-        let piece: Result;
-        try {
-          piece = call(chunk);
-        } catch (thrown) {
-          return failed(thrown);
-        }
-        if (piece === SUSPEND) return suspendProtected((r) => take(first(r)) ?? more(), failed);
-        const end = take(first(piece));
-        if (end !== undefined) return end;
-      }
-    };
-    return more();
+function load(
+  globals: Globals,
+  chunk: LuaValue,
+  name: LuaValue,
+  mode: LuaValue,
+  env: LuaValue,
+): Result {
+  const given = name === undefined ? name : checkString(name, 2, 'load');
+  const options = {
+    mode: mode === undefined ? mode : checkString(mode, 3, 'load'),
+    globals,
+    env,
   };
+  if (typeof chunk === 'string' || typeof chunk === 'number') {
+    const text = checkString(chunk, 1, 'load');
+    const title = given ?? text;
+    return attempt(() => compileText(text, title, options));
+  }
+  checkFunction(chunk, 1, 'load');
+  const title = given ?? '=(load)';
+  const pieces: string[] = [];
+  /** The result, or undefined while there is more. */
+  const take = (piece: LuaValue): Result => {
+    if (piece === undefined || piece === '')
+      return attempt(() => compileText(pieces.join(''), title, options));
+    if (typeof piece !== 'string' && typeof piece !== 'number')
+      return [undefined, 'reader function must return a string'];
+    pieces.push(checkString(piece, 1, 'load'));
+    return undefined;
+  };
+  const more = (): Result => {
+    for (;;) {
+      let piece: Result;
+      try {
+        piece = call(chunk);
+      } catch (thrown) {
+        return failed(thrown);
+      }
+      if (piece === SUSPEND) return suspendProtected((r) => take(first(r)) ?? more(), failed);
+      const end = take(first(piece));
+      if (end !== undefined) return end;
+    }
+  };
+  return more();
 }
 
 function attempt(f: () => LuaFunction): Result {
@@ -437,57 +438,77 @@ function compileFile(path: string, options: ChunkOptions): LuaFunction {
   return compileText(text, `@${path}`, options);
 }
 
-function loadfile(globals: Globals): LuaFunction {
-  return (file, mode, env) => {
-    const path = checkString(file, 1, 'loadfile');
-    const options = {
-      mode: mode === undefined ? mode : checkString(mode, 2, 'loadfile'),
-      globals,
-      env,
-    };
-    return attempt(() => compileFile(path, options));
+function loadfile(globals: Globals, file: LuaValue, mode: LuaValue, env: LuaValue): Result {
+  const path = checkString(file, 1, 'loadfile');
+  const options = {
+    mode: mode === undefined ? mode : checkString(mode, 2, 'loadfile'),
+    globals,
+    env,
   };
+  return attempt(() => compileFile(path, options));
 }
 
-function dofile(globals: Globals): LuaFunction {
-  return (file) =>
-    call(compileFile(checkString(file, 1, 'dofile'), { mode: undefined, globals, env: undefined }));
-}
+const dofile = (globals: Globals, file: LuaValue): Result =>
+  call(compileFile(checkString(file, 1, 'dofile'), { mode: undefined, globals, env: undefined }));
 
 // ── the table of names ─────────────────────────────────────────────────────────────────────────────
 
-/** The base functions of one module, whose globals are `env`. */
-export function baseFunctions(env: LuaTable): MemberTable {
-  const globals = new Globals(env);
+/** Those that ask for the globals of a module, which has its own of each. */
+function ownFunctions(globals: Globals) {
   return {
-    assert,
-    collectgarbage,
-    dofile: dofile(globals),
-    error,
-    gcinfo,
-    getfenv: getfenv(globals),
-    getmetatable,
-    ipairs,
-    load: load(globals),
-    loadfile: loadfile(globals),
-    loadstring: load(globals),
-    newproxy,
-    next,
-    pairs,
-    pcall,
-    print: print(globals),
-    rawequal,
-    rawget,
-    rawlen: (v: LuaValue) =>
-      typeof v === 'string' ? v.length : rawLength(checkTable(v, 1, 'rawlen')),
-    rawset,
-    select,
-    setfenv: setfenv(globals),
-    setmetatable,
-    tonumber,
-    tostring: tostringOf,
-    type,
-    xpcall,
-    _VERSION: 'Lua 5.1',
-  };
+    dofile: (file: LuaValue) => dofile(globals, file),
+    getfenv: (f: LuaValue) => getfenv(globals, f),
+    load: (chunk: LuaValue, name: LuaValue, mode: LuaValue, env: LuaValue) =>
+      load(globals, chunk, name, mode, env),
+    loadfile: (file: LuaValue, mode: LuaValue, env: LuaValue) => loadfile(globals, file, mode, env),
+    loadstring: (chunk: LuaValue, name: LuaValue, mode: LuaValue, env: LuaValue) =>
+      load(globals, chunk, name, mode, env),
+    print: (...args: LuaValue[]) => print(globals, args),
+    setfenv: (f: LuaValue, table: LuaValue) => setfenv(globals, f, table),
+  } satisfies Record<string, LuaFunction>;
 }
+
+/** What the globals of a module are made with. */
+export class NewModule {
+  readonly globals: Globals;
+  readonly functions: ReturnType<typeof ownFunctions>;
+  constructor(globals: Globals) {
+    this.globals = globals;
+    this.functions = ownFunctions(globals);
+  }
+}
+
+const own = (name: keyof NewModule['functions']): PerVm =>
+  new PerVm(({ functions }: NewModule) => functions[name]);
+
+export const baseFunctions: MemberTable = {
+  assert,
+  collectgarbage,
+  dofile: own('dofile'),
+  error,
+  gcinfo,
+  getfenv: own('getfenv'),
+  getmetatable,
+  ipairs,
+  load: own('load'),
+  loadfile: own('loadfile'),
+  loadstring: own('loadstring'),
+  newproxy,
+  next,
+  pairs,
+  pcall,
+  print: own('print'),
+  rawequal,
+  rawget,
+  rawlen: (v: LuaValue) =>
+    typeof v === 'string' ? v.length : rawLength(checkTable(v, 1, 'rawlen')),
+  rawset,
+  select,
+  setfenv: own('setfenv'),
+  setmetatable,
+  tonumber,
+  tostring: tostringOf,
+  type,
+  xpcall,
+  _VERSION: 'Lua 5.1',
+};

@@ -12,7 +12,7 @@ import {
   systemError,
 } from '../runtime/error-code.ts';
 import { setMetatable } from '../runtime/metatable.ts';
-import { LuaTable, property, setField, setFields } from '../runtime/table.ts';
+import { type FieldsMaker, fieldsMaker, LuaTable, property, setField } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue, Result, Userdata, UserdataType } from '../runtime/value.ts';
 import { errnoMessage, errnoNumber, SysError } from '../sys/errno.ts';
 
@@ -23,10 +23,10 @@ export interface LuaModule {
   create(vm: Vm): LuaValue;
 }
 
-/** Wraps what must be made anew for every VM. */
-export class PerVm {
-  readonly make: () => LuaValue;
-  constructor(make: () => LuaValue) {
+/** Wraps what must be made anew for every table that it is a member of. */
+export class PerVm<For = any> {
+  readonly make: (context: For) => LuaValue;
+  constructor(make: (context: For) => LuaValue) {
     this.make = make;
   }
 }
@@ -35,15 +35,17 @@ export type MemberTable = { readonly [name: string]: LuaValue | PerVm | MemberTa
 
 /** A module that is a plain table: functions, constants, nested tables. */
 export function luaModule(name: string, members: MemberTable): LuaModule {
-  return { name, create: () => fill(members) };
+  const template = new Template(members);
+  return { name, create: () => template.make() };
 }
 
 /** The same, which tells a name that it doesn't have from nil, and takes no new ones. */
 export function strictModule(name: string, members: MemberTable): LuaModule {
+  const template = new Template(members);
   return {
     name,
     create() {
-      const t = fill(members);
+      const t = template.make();
       const meta = new LuaTable();
       setField(meta, '__metatable', name);
       setField(meta, '__index', (() => {
@@ -60,23 +62,60 @@ export function strictModule(name: string, members: MemberTable): LuaModule {
 
 /** A new table with these members; nested plain objects become tables. */
 export function fill(members: MemberTable): LuaTable {
-  const t = new LuaTable();
   const names = Object.keys(members);
-  const values = Object.values(members).map(memberValue);
-  if (names.length > FEW) setFields(t, names, values);
-  else names.forEach((name, i) => setField(t, name, values[i]));
+  if (names.length > FEW) return new Template(members).make();
+  const t = new LuaTable();
+  names.forEach((name) => setField(t, name, memberValue(members[name])));
   return t;
 }
 
-/** Up to so many fields are set one by one. */
+/** Up to so many fields are set one by one in the first table. */
 const FEW = 12;
 
-export function memberValue(member: MemberTable[string]): LuaValue {
-  if (member instanceof PerVm) return member.make();
-  if (typeof member === 'object' && Object.getPrototypeOf(member) === Object.prototype) {
-    return fill(member as MemberTable);
+/** Tables with the same members, of which every VM has one. */
+export class Template {
+  private readonly members: MemberTable;
+  private maker: FieldsMaker | undefined = undefined;
+  private readonly varying: (PerVm | Template)[] = [];
+  private isFirst: boolean;
+
+  constructor(members: MemberTable) {
+    this.members = members;
+    this.isFirst = Object.keys(members).length <= FEW;
   }
-  return member as LuaValue;
+
+  /** @param context  what members that are made for each table are told */
+  make(context?: unknown): LuaTable {
+    if (this.isFirst) {
+      this.isFirst = false; // mostly there is no second one
+      return fill(this.members); // none of those has a context
+    }
+    this.maker ??= this.compile();
+    return this.maker(this.varying.map((member) => member.make(context)));
+  }
+
+  private compile(): FieldsMaker {
+    const names = Object.keys(this.members);
+    const varies: boolean[] = [];
+    const values = names.map((name): LuaValue => {
+      const member = this.members[name];
+      const maker = isNested(member) ? new Template(member) : member;
+      const isMade = maker instanceof PerVm || maker instanceof Template;
+      varies.push(isMade);
+      if (!isMade) return maker;
+      this.varying.push(maker);
+      return undefined;
+    });
+    return fieldsMaker(names, values, varies);
+  }
+}
+
+const isNested = (member: MemberTable[string]): member is MemberTable =>
+  typeof member === 'object' && Object.getPrototypeOf(member) === Object.prototype;
+
+function memberValue(member: MemberTable[string]): LuaValue {
+  if (member instanceof PerVm) return member.make(undefined);
+  return isNested(member) ? fill(member) : member;
 }
 
 type Method<C> = (self: C, ...args: any[]) => Result;

@@ -4,7 +4,7 @@ import { numberPow } from '../runtime/ops.ts';
 import { Random } from '../runtime/random.ts';
 import { intrinsics } from '../runtime/state.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result } from '../runtime/value.ts';
-import { fill, type LuaModule } from './define.ts';
+import { type LuaModule, PerVm, Template } from './define.ts';
 
 // Functions that programs call often are written out, each for itself: V8 inlines them then.
 
@@ -80,24 +80,22 @@ function ldexp(m: LuaValue, e: LuaValue): number {
 
 // ── random ─────────────────────────────────────────────────────────────────────────────────────────
 
-/** A generator's two functions: each VM has its own. */
-function randomFunctions(): Record<string, LuaFunction> {
-  const generator = new Random();
-  return {
-    /** In [0, 1); with one argument in 1 … m; with two in m … n. As in LuaJIT, no interval is empty. */
-    random(m: LuaValue, n: LuaValue): number {
-      const r = generator.next();
-      if (m === undefined) return r;
-      const low = checkNumber(m, 1, 'random');
-      if (n === undefined) return Math.floor(r * low) + 1;
-      return Math.floor(r * (checkNumber(n, 2, 'random') - low + 1)) + low;
-    },
-    randomseed(seed: LuaValue): Result {
-      generator.seed(checkNumber(seed, 1, 'randomseed'));
-      return NONE;
-    },
+/** Each VM has its own generator, and these two functions. */
+const random = (generator: Random): LuaFunction =>
+  /** In [0, 1); with one argument in 1 … m; with two in m … n. As in LuaJIT, no interval is empty. */
+  function random(m: LuaValue, n: LuaValue): number {
+    const r = generator.next();
+    if (m === undefined) return r;
+    const low = checkNumber(m, 1, 'random');
+    if (n === undefined) return Math.floor(r * low) + 1;
+    return Math.floor(r * (checkNumber(n, 2, 'random') - low + 1)) + low;
   };
-}
+
+const randomseed = (generator: Random): LuaFunction =>
+  function randomseed(seed: LuaValue): Result {
+    generator.seed(checkNumber(seed, 1, 'randomseed'));
+    return NONE;
+  };
 
 const members = {
   abs: (x: LuaValue) => Math.abs(checkNumber(x, 1, 'abs')),
@@ -151,7 +149,10 @@ Object.assign(intrinsics, {
   min,
 });
 
-export const math: LuaModule = {
-  name: 'math',
-  create: () => fill({ ...members, ...randomFunctions() }),
-};
+const template = new Template({
+  ...members,
+  random: new PerVm(random),
+  randomseed: new PerVm(randomseed),
+});
+
+export const math: LuaModule = { name: 'math', create: () => template.make(new Random()) };

@@ -11,7 +11,7 @@ import { identity } from './system/identity.ts';
 import { inheritedFunctions } from './system/inherited.ts';
 import { members, toLua } from './system/part.ts';
 import { foreign, rights, SECBITS } from './system/rights.ts';
-import { newSignalTable } from './system/signal.ts';
+import { signalTables } from './system/signal.ts';
 import { spawn } from './system/spawn.ts';
 import { standardError, standardInput, standardOutput } from './system/streams.ts';
 
@@ -24,7 +24,11 @@ function environment(): LuaTable {
 }
 
 class System extends Userdata {
-  readonly signal = newSignalTable();
+  private signals: LuaTable | undefined = undefined;
+  get signal(): LuaTable {
+    this.signals ??= signalTables.make();
+    return this.signals;
+  }
 }
 
 luaType('system', System, {

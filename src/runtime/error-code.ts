@@ -111,6 +111,11 @@ export function coreError(name: CoreName, extra?: Extra): LuaError {
   return raise(errorObject(coreCategory, coreCode(name), extra));
 }
 
+/** The same to end the wait of another fiber: it is raised there, and gets its traceback then. */
+export function coreErrorThere(name: CoreName): LuaError {
+  return new LuaError(errorObject(coreCategory, coreCode(name)));
+}
+
 /** A portable error: something that the program did wrong. */
 export function codeError(name: string, extra?: Extra): LuaError {
   return raise(errorObject(genericCategory, posix.number(name) ?? 0, extra));

@@ -358,6 +358,13 @@ export function raisedWhereSuspended(error: unknown): unknown {
   return new LuaError(error.value, isGuarded() ? undefined : new Trace(undefined));
 }
 
+/** The same for one that need not wait: it is raised at once. */
+export function raisedHere(error: unknown): unknown {
+  return error instanceof LuaError && error.stack === undefined
+    ? new LuaError(error.value, traceForError())
+    : error;
+}
+
 // ── raising ────────────────────────────────────────────────────────────────────────────────────────
 
 /** An error with the position of the Lua code that called the runtime: C's `luaL_error`. */

@@ -17,11 +17,17 @@ const UNSEEDED = [
 ];
 
 export class Random {
-  /** High and low half of each generator's 64 bits. */
-  private readonly words = Int32Array.from(UNSEEDED);
+  /** High and low half of each generator's 64 bits. Made when it is used: most VMs never do. */
+  private words: Int32Array | undefined = undefined;
+
+  private start(): Int32Array {
+    this.words = new Int32Array(UNSEEDED);
+    return this.words;
+  }
 
   /** Start again from a number. */
   seed(d: number): void {
+    const words = this.words ?? this.start();
     const bits = new DataView(new ArrayBuffer(8));
     GENERATORS.forEach(({ k }, i) => {
       d = d * Math.PI + Math.E;
@@ -30,15 +36,15 @@ export class Random {
       const least = 1n << BigInt(64 - k);
       const u = bits.getBigUint64(0);
       if (u < least) bits.setBigUint64(0, u + least);
-      this.words[2 * i] = bits.getInt32(0);
-      this.words[2 * i + 1] = bits.getInt32(4);
+      words[2 * i] = bits.getInt32(0);
+      words[2 * i + 1] = bits.getInt32(4);
     });
     for (let i = 0; i < 10; i++) this.next();
   }
 
   /** The next number, in [0, 1), a multiple of 2^-52. */
   next(): number {
-    const w = this.words;
+    const w = this.words ?? this.start();
     // Each: z = (((z << q) ^ z) >>> (k - s)) ^ ((z & (-1 << (64 - k))) << s), written out in halves;
     // x and y are those of (z << q) ^ z.
 

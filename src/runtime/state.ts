@@ -2,13 +2,11 @@
 import type { LuaTable } from './table.ts';
 import type { LuaFunction, LuaValue } from './value.ts';
 
-/** A saved frame: its site (which knows how to go on), then the values that it lives on. */
-export type Frame = [site: FrameSite, ...live: LuaValue[]] | NativeFrame;
+/** A saved frame: its site (which knows how to go on), the globals of its chunk, then the values that it lives on. */
+export type Frame = [site: FrameSite, env: LuaTable, ...live: LuaValue[]] | NativeFrame;
 
 export interface FrameSite {
-  /** Of emitted code: the globals of its chunk. */
-  readonly env?: LuaTable;
-  /** The first value of its frames is the function: it uses globals. */
+  /** Of emitted code: the first value that its frames live on is the function, which uses globals. */
   readonly savesFunction?: boolean;
   /** Go on with the raw result of the call that was suspended. */
   resume(value: unknown, frame: Frame): unknown;

@@ -832,23 +832,37 @@ export function setField(t: LuaTable, name: string, value: LuaValue): void {
   (t as unknown as Fields)[p] = value;
 }
 
-const storers = new Map<string, (t: LuaTable, values: LuaValue[]) => void>();
+/** @param varying  the values that differ from table to table: of the names for which `varies` */
+export type FieldsMaker = (varying: readonly LuaValue[]) => LuaTable;
 
 /**
- * Set many named fields of a table that has no hash. An object to which more than a dozen properties are
- * added by computed names becomes a dictionary for V8, which then looks each global of a program up; not
- * so if the names stand in the text of a function.
+ * What makes tables with these named fields. An object to which more than a dozen properties are added by
+ * computed names becomes a dictionary for V8, which then looks each global of a program up; not so if
+ * the names stand in the text of a function. Of a constructor V8 counts them: there is room for all in
+ * the object, which is made in one piece.
+ * @param values  the same in all tables, but for those that vary
  */
-export function setFields(t: LuaTable, names: readonly string[], values: LuaValue[]): void {
-  const key = names.join(' ');
-  let store = storers.get(key);
-  if (store === undefined) {
-    const stores = names.map((name, i) => `t[${JSON.stringify(property(name))}] = v[${i}];`);
-    store = new Function('t', 'v', stores.join(' ')) as (t: LuaTable, values: LuaValue[]) => void;
-    storers.set(key, store);
-  }
-  store(t, values);
-  t.named = true;
+export function fieldsMaker(
+  names: readonly string[],
+  values: readonly LuaValue[],
+  varies: readonly boolean[],
+): FieldsMaker {
+  let varying = 0;
+  const stores = names.map((name, i) => {
+    const value = varies[i] ? `v[${varying++}]` : `values[${i}]`;
+    return `this[${JSON.stringify(property(name))}] = ${value};`;
+  });
+  const Table = new Function(
+    'EMPTY',
+    'values',
+    `return function LuaTable(v) {
+      this.arr = EMPTY; this.hash = undefined; this.meta = undefined; this.named = true; ${stores.join(' ')}
+    }`,
+  )(EMPTY, values) as new (
+    varying: readonly LuaValue[],
+  ) => LuaTable;
+  Table.prototype = LuaTable.prototype;
+  return (varying) => new Table(varying);
 }
 
 /** A table with these named fields. */

@@ -19,11 +19,12 @@ test('a bug is told before the VM ends', async () => {
       const vm = new Vm(
         {
           ...library,
-          globals(of, env) {
-            library.globals(of, env);
+          globals(of) {
+            const env = library.globals(of);
             setField(env, 'broken', () => {
               throw new Error('a bug');
             });
+            return env;
           },
         },
         {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { inletsOf } from '../../src/actors/inlets.ts';
-import { Mailbox } from '../../src/actors/mailbox.ts';
+import { Leases, Mailbox } from '../../src/actors/mailbox.ts';
 import { openReports, type Reports } from '../../src/actors/reports.ts';
 import { startProcessTrace, startTrace, tracing } from '../../src/actors/trace.ts';
 import { readTrace, type TraceEvent } from '../../src/actors/trace-file.ts';
@@ -499,7 +499,7 @@ test('what is no message is told, and by whose address it came', { skip: !hasAdd
   const file = join(folder, 'trace');
   const tracer = startTrace(file, 'main.lua');
   try {
-    const mailbox = new Mailbox({ leases: new Set(), io: new IoGroup() });
+    const mailbox = new Mailbox({ leases: new Leases(), io: new IoGroup() });
     tracer.livesHere(tracer.newActor('main.lua'), mailbox);
     const { sender, receiver } = packetPair();
     const inlets = inletsOf(mailbox);

@@ -9,7 +9,7 @@
 import type { Waiter } from '../../fibers/fiber.ts';
 import { WaitQueue } from '../../fibers/queue.ts';
 import { BellListener, makeBell, ring } from '../../io/wakeup.ts';
-import { codeError, coreError } from '../../runtime/error-code.ts';
+import { codeError, coreErrorThere } from '../../runtime/error-code.ts';
 import { fullCollection } from '../collect.ts';
 import { inletsOf } from '../inlets.ts';
 import {
@@ -235,7 +235,7 @@ export class RemoteMailbox implements Recipient {
 
   private failSenders(): void {
     for (let s = this.senders.shift(); s !== undefined; s = this.senders.shift()) {
-      s.fail(coreError('channel_closed'));
+      s.fail(coreErrorThere('channel_closed'));
       tracing.on?.dropped(this, s.message.stamp, 'the receiver is closed');
       discard(s.message);
     }

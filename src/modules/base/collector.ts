@@ -68,6 +68,7 @@ class Collector {
 
   constructor(owner: Vm) {
     this.owner = owner;
+    owner.lastWork ??= [];
     owner.lastWork.push(() => this.finishAll());
   }
 

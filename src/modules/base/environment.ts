@@ -4,6 +4,7 @@
  * look for their globals anew when they go on. docs/decisions/0006.
  */
 import type { FunctionWithEnv } from '../../actors/load.ts';
+import type { Vm } from '../../actors/vm.ts';
 import { suspendIn } from '../../runtime/call.ts';
 import { argError, checkTable, optInteger } from '../../runtime/check.ts';
 import { currentThread, type LuaThread } from '../../runtime/coroutine.ts';
@@ -24,9 +25,11 @@ export function setThreadGlobals(thread: LuaThread, t: LuaTable): void {
 
 /** The table of globals that functions get which are loaded from one module. */
 export class Globals {
-  private readonly module: LuaTable;
-  constructor(module: LuaTable) {
-    this.module = module;
+  readonly vm: Vm;
+  /** The module's own. */
+  module!: LuaTable;
+  constructor(vm: Vm) {
+    this.vm = vm;
   }
   get table(): LuaTable {
     return (anyThreadGlobals ? threadGlobals.get(currentThread()) : undefined) ?? this.module;
@@ -56,45 +59,40 @@ function checkLevel(v: LuaValue, fn: string): number {
   return level < 0 ? argError(1, fn, 'invalid level') : level;
 }
 
-export function getfenv(globals: Globals): LuaFunction {
-  return (f) => {
-    if (typeof f === 'function') return (f as FunctionWithEnv).E ?? globals.table;
-    const level = checkLevel(f, 'getfenv');
-    if (level === 0) return globals.table;
-    return unwound(() => {
-      const frame = frameAt(level, 'getfenv');
-      const [site, self] = frame;
-      const own = site.savesFunction === true ? (self as FunctionWithEnv).E : undefined;
-      return own ?? site.env ?? globals.table;
-    });
-  };
+export function getfenv(globals: Globals, f: LuaValue): Result {
+  if (typeof f === 'function') return (f as FunctionWithEnv).E ?? globals.table;
+  const level = checkLevel(f, 'getfenv');
+  if (level === 0) return globals.table;
+  return unwound(() => {
+    const [site, env, self] = frameAt(level, 'getfenv');
+    if (site.savesFunction === undefined) return globals.table;
+    const own = site.savesFunction ? (self as FunctionWithEnv).E : undefined;
+    return own ?? (env as LuaTable);
+  });
 }
 
 const cannot = (): never => {
   throw luaError("'setfenv' cannot change environment of given object");
 };
 
-export function setfenv(globals: Globals): LuaFunction {
-  return (f, table) => {
-    const t = checkTable(table, 2, 'setfenv');
-    if (typeof f === 'function') {
-      if (!isLuaFunction(f)) return cannot();
-      f.E = t;
-      return f;
-    }
-    const level = checkLevel(f, 'setfenv');
-    if (level === 0) {
-      globals.table = t;
-      return [];
-    }
-    return unwound(() => {
-      const frame = frameAt(level, 'setfenv');
-      const [site, self] = frame;
-      // Functions of emitted code have a table of globals; those that don't use it need no other.
-      if (site.env === undefined) return cannot();
-      if (site.savesFunction !== true) return undefined;
-      (self as FunctionWithEnv).E = t;
-      return self as LuaFunction;
-    });
-  };
+export function setfenv(globals: Globals, f: LuaValue, table: LuaValue): Result {
+  const t = checkTable(table, 2, 'setfenv');
+  if (typeof f === 'function') {
+    if (!isLuaFunction(f)) return cannot();
+    f.E = t;
+    return f;
+  }
+  const level = checkLevel(f, 'setfenv');
+  if (level === 0) {
+    globals.table = t;
+    return [];
+  }
+  return unwound(() => {
+    const [site, , self] = frameAt(level, 'setfenv');
+    // Functions of emitted code have a table of globals; those that don't use it need no other.
+    if (site.savesFunction === undefined) return cannot();
+    if (!site.savesFunction) return undefined;
+    (self as FunctionWithEnv).E = t;
+    return self as LuaFunction;
+  });
 }

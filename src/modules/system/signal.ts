@@ -22,7 +22,7 @@ import {
   SIGURG,
   SIGWINCH,
 } from '../../sys/signal.ts';
-import { fill, luaType } from '../define.ts';
+import { luaType, Template } from '../define.ts';
 import { checkMaster, forMaster, needAddon, withAddon } from './part.ts';
 
 const NAMES = [
@@ -134,16 +134,15 @@ const disposeAs = (name: string, disposition: number) =>
   );
 
 /** A plain table, one for each VM. */
-export const newSignalTable = () =>
-  fill({
-    ...numbers,
-    raise: withAddon(raise),
-    default: disposeAs('default', DISPOSITION_DEFAULT),
-    ignore: disposeAs('ignore', DISPOSITION_IGNORE),
-    set: {
-      new: forMaster((...signals) => {
-        needAddon();
-        return newSet(...signals);
-      }),
-    },
-  });
+export const signalTables = new Template({
+  ...numbers,
+  raise: withAddon(raise),
+  default: disposeAs('default', DISPOSITION_DEFAULT),
+  ignore: disposeAs('ignore', DISPOSITION_IGNORE),
+  set: {
+    new: forMaster((...signals) => {
+      needAddon();
+      return newSet(...signals);
+    }),
+  },
+});

@@ -247,7 +247,7 @@ class Model {
 // ── ours ───────────────────────────────────────────────────────────────────────────────────────────
 
 allowLinearEngine();
-const made = scanner.make() as LuaTable;
+const made = scanner.make(undefined) as LuaTable;
 const methods = rawGetString(rawGetString(made, 'mt') as LuaTable, '__index') as LuaTable;
 const call = (name: string, ...args: LuaValue[]): LuaValue => {
   const r = (rawGetString(methods, name) as LuaFunction)(...args);
