@@ -1,6 +1,7 @@
 /** What Lua objects over a descriptor (io/handle.ts) have alike; their types add these to their own. */
 import type { Owner } from '../io/handle.ts';
 import { alreadyOpen } from '../runtime/asio-error.ts';
+import { codeError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
 import { checkFd, type FileDescriptor, giveFd, newFd } from './file-descriptor.ts';
 
@@ -23,7 +24,10 @@ export const handleMethods = {
     giveFd(fd, 2, (number) => self.io.assign(number));
     return NONE;
   },
-  release: (self: HandleObject): FileDescriptor => newFd(self.io.release()),
+  release(self: HandleObject): FileDescriptor {
+    if (!self.io.isOpen) throw codeError('EBADF');
+    return newFd(self.io.release());
+  },
 };
 
 export const handleProperties = {

@@ -11,7 +11,7 @@ import { terminalMethods } from '../actors/terminal.ts';
 import { currentVm } from '../actors/vm.ts';
 import { ptyPair, SerialPort } from '../io/serial-port.ts';
 import { alreadyOpen } from '../runtime/asio-error.ts';
-import { checkInteger, checkString } from '../runtime/check.ts';
+import { checkInteger, requireString } from '../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE } from '../runtime/value.ts';
 import {
@@ -60,11 +60,17 @@ function numberOf(choices: Choices, name: LuaValue): number {
   throw typeof name === 'string' ? codeError('ENOTSUP') : badArgument(3);
 }
 
+/** Its line. EBADF if there is none. */
+function opened({ io }: Port): SerialPort {
+  if (!io.isOpen) throw codeError('EBADF');
+  return io;
+}
+
 luaType('serial_port', Port, {
   methods: {
     ...handleMethods,
     open(self, device: LuaValue) {
-      const name = checkString(device, 2, 'open');
+      const name = requireString(device, 2, 'open');
       if (self.io.isOpen) throw alreadyOpen();
       self.io.open(name);
       return NONE;
@@ -75,8 +81,8 @@ luaType('serial_port', Port, {
       self.io.sendBreak();
       return NONE;
     },
-    isatty: (self) => self.io.isatty(),
-    ...terminalMethods((self: Port) => self.io.terminal),
+    isatty: (self) => opened(self).isatty(),
+    ...terminalMethods((self: Port) => opened(self).terminal),
   },
   properties: {
     ...handleProperties,

@@ -24,8 +24,8 @@ import { luaModule, luaType } from './define.ts';
 // ── durations ──────────────────────────────────────────────────────────────────────────────────────
 
 /** Seconds from now on. */
-function delaySeconds(v: LuaValue, position: number): number {
-  const s = checkSeconds(v, position);
+function delaySeconds(v: LuaValue, position: number, fn: string): number {
+  const s = checkSeconds(v, position, fn);
   if (s < 0) throw codeError('EDOM', { arg: position });
   if (s * NS_PER_SECOND >= Number(MAX_TICKS)) throw codeError('EOVERFLOW');
   return s;
@@ -151,7 +151,9 @@ luaType('time.steady_timer', SteadyTimer, {
   methods: {
     ...timerMethods(SteadyPoint),
     expires_after(self, after: LuaValue): Result {
-      return self.expireAt(checkTicks(self.now() + toTicks(delaySeconds(after, 2))));
+      return self.expireAt(
+        checkTicks(self.now() + toTicks(delaySeconds(after, 2, 'expires_after'))),
+      );
     },
   },
   properties: timerProperties,
@@ -164,7 +166,7 @@ luaType('time.system_timer', SystemTimer, {
 // ── the module ─────────────────────────────────────────────────────────────────────────────────────
 
 function sleep(secs: LuaValue): Result {
-  const ms = delaySeconds(secs, 1) * 1000;
+  const ms = delaySeconds(secs, 1, 'sleep') * 1000;
   return suspend((waiter) => {
     const timer = new Timer(() => waiter.wake(NONE));
     timers.start(timer, ms);

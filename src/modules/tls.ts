@@ -3,7 +3,7 @@
 import type { TcpSocketObject } from '../actors/ip-objects.ts';
 import type { Vm } from '../actors/vm.ts';
 import { call, drive } from '../runtime/call.ts';
-import { checkString } from '../runtime/check.ts';
+import { requireString } from '../runtime/check.ts';
 import { errorObject } from '../runtime/error-code.ts';
 import { type LuaTable, rawGetString } from '../runtime/table.ts';
 import { first, type LuaValue, type Result, Userdata } from '../runtime/value.ts';
@@ -60,7 +60,7 @@ export const tls = {
           newSocket(sock, contextOr(context, 2, defaultContext)),
       },
       dial(ep: LuaValue, context: LuaValue) {
-        const text = checkString(ep, 1, 'dial');
+        const text = requireString(ep, 1, 'dial');
         return drive(dial(dialTcp, text, contextOr(context, 2, defaultContext)));
       },
       error: new TlsErrors(),

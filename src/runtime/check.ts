@@ -66,6 +66,11 @@ export function checkString(v: LuaValue, position: number, fn: string): string {
   return typeof v === 'number' ? formatNumber(v) : argTypeError(v, position, fn, 'string');
 }
 
+/** A string, and no number in its place. */
+export function requireString(v: LuaValue, position: number, fn: string): string {
+  return typeof v === 'string' ? v : argTypeError(v, position, fn, 'string');
+}
+
 export function checkTable(v: LuaValue, position: number, fn: string): LuaTable {
   return v instanceof LuaTable ? v : argTypeError(v, position, fn, 'table');
 }

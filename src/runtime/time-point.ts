@@ -1,4 +1,5 @@
 /** Points in time of some clock: whole ticks of a nanosecond, 64 bits. What Lua sees of them. */
+import { checkNumber } from './check.ts';
 import { badArgument, codeError } from './error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from './value.ts';
 
@@ -6,13 +7,9 @@ export const NS_PER_SECOND = 1e9;
 export const MAX_TICKS = 2n ** 63n - 1n;
 const MIN_TICKS = -(2n ** 63n);
 
-/** Seconds, checked: EDOM for what is no finite number. */
-export function checkSeconds(v: LuaValue, position: number): number {
-  if (typeof v !== 'number') throw badArgument(position);
-  return finiteSeconds(v, position);
-}
-
-export function finiteSeconds(s: number, position: number): number {
+/** Seconds, checked: EDOM for what is not finite. @param fn  what they are an argument of */
+export function checkSeconds(v: LuaValue, position: number, fn: string): number {
+  const s = checkNumber(v, position, fn);
   if (!Number.isFinite(s)) throw codeError('EDOM', { arg: position });
   return s;
 }
@@ -56,17 +53,12 @@ function sameClock(cls: PointClass, a: LuaValue, b: LuaValue): [TimePoint, TimeP
 /**
  * What a clock's points have, for `luaType`.
  * @param movable  they can be moved, and others be made by adding seconds
- * @param seconds  checks the argument of `add` and `sub`
  */
-export function pointSpec(
-  cls: PointClass,
-  movable: boolean,
-  seconds: (v: LuaValue, position: number, fn: string) => number = checkSeconds,
-) {
+export function pointSpec(cls: PointClass, movable: boolean) {
   const moved = (self: TimePoint, by: number, sign: bigint): bigint =>
     checkTicks(self.ticks + sign * toTicks(by));
   const move = (sign: bigint, fn: string) => (self: TimePoint, by: LuaValue) => {
-    self.ticks = moved(self, seconds(by, 2, fn), sign);
+    self.ticks = moved(self, checkSeconds(by, 2, fn), sign);
     return NONE;
   };
   const methods: Record<string, (self: TimePoint, ...args: LuaValue[]) => Result> = movable
@@ -92,7 +84,8 @@ export function pointSpec(
         return toSeconds(checkTicks(x.ticks - y.ticks));
       }
       if (!movable || (op !== 'add' && op !== 'sub')) throw badArgument(2);
-      return new cls(moved(a, checkSeconds(b, 2), op === 'add' ? 1n : -1n));
+      if (op === 'sub' && typeof b !== 'number') throw badArgument(2);
+      return new cls(moved(a, checkSeconds(b, 2, `__${op}`), op === 'add' ? 1n : -1n));
     },
   };
 }

@@ -229,7 +229,7 @@ true	true	1	true
 0.5	true	filesystem.clock.time_point	filesystem.clock
 true
 Numerical argument out of domain (generic) nil nil arg=2	Value too large for defined data type (generic) nil nil	bad argument #2 to 'add' (number expected, got string)	bad argument #2 to 'add' (number expected, got table)
-Invalid argument (generic) nil nil arg=1	Invalid argument (generic) nil nil arg=2	Invalid argument (generic) nil nil arg=2
+Invalid argument (generic) nil nil arg=1	Invalid argument (generic) nil nil arg=2	main.lua:79: bad argument #2 to '__add' (number expected, got table)
 Invalid argument (generic) nil nil arg=2	No such file or directory (generic) ~/no nil	No such file or directory (generic) ~/no nil
 Invalid argument (generic) nil nil arg=1	Requested key wasn't found in the table/userdata (emilua.core) nil nil	Requested key wasn't found in the table/userdata (emilua.core) nil nil
 true

@@ -519,7 +519,7 @@ spec(
   b:close() moved:close() client:close()
 `,
   'somebody\nOperation canceled\tsystem\tnil\nhi\tfalse\nBad file descriptor\tsystem\tnil\n' +
-    'Bad file descriptor\tsystem\tnil\nInvalid argument\tgeneric\t2\n4\ttrue\n',
+    'Bad file descriptor\tgeneric\tnil\nInvalid argument\tgeneric\t2\n4\ttrue\n',
 );
 
 // ── IPv6 ───────────────────────────────────────────────────────────────────────────────────────────

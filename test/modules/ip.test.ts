@@ -540,6 +540,27 @@ spec(
 );
 
 spec(
+  'a number is no string, where names and endpoints are wanted',
+  `
+  local ip, unix, serial = require 'ip', require 'unix', require 'serial_port'
+  local s, u = ip.tcp.socket.new(), unix.stream.socket.new()
+  local function fails(f, ...) print(select(2, pcall(f, ...))) end
+  fails(ip.toendpoint, 1)
+  fails(ip.tcp.dial, 1)
+  fails(s.shutdown, s, 1)
+  fails(s.io_control, s, 1)
+  fails(s.get_option, s, 1)
+  fails(u.set_option, u, 1, true)
+  fails(serial.new().open, serial.new(), 1)
+`,
+  "bad argument #1 to 'toendpoint' (string expected, got number)\n" +
+    "bad argument #1 to 'dial' (string expected, got number)\n" +
+    ['shutdown', 'io_control', 'get_option', 'set_option', 'open']
+      .map((name) => `bad argument #2 to '${name}' (string expected, got number)\n`)
+      .join(''),
+);
+
+spec(
   'assign and release want descriptors and open sockets; send_file is for Windows',
   `${NET}
   local s = ip.tcp.socket.new()

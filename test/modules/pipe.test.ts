@@ -98,7 +98,8 @@ spec(
     print(ok, e == ae.basic.operation_aborted, r.is_open)
   end
   for _, method in ipairs{'read_some', 'cancel', 'release'} do
-    print(method, select(2, pcall(r[method], r, byte_span.new(1))) == ae.basic.bad_descriptor)
+    local _, e = pcall(r[method], r, byte_span.new(1))
+    print(method, e:togeneric() == ae.basic.bad_descriptor:togeneric())
   end
   r:close()
 `,
@@ -140,4 +141,40 @@ spec(
   print(pcall(s.get_line, s))
 `,
   'line 1\nline 2\nline 3\nfalse\tEnd of file\n',
+);
+
+spec(
+  'what has no descriptor has none to release: EBADF, of the system for sockets of ip',
+  `
+  local pipe, ip, unix, file = require 'pipe', require 'ip', require 'unix', require 'file'
+  local function fails(o)
+    local ok, e = pcall(o.release, o)
+    print(getmetatable(o), ok, e, e.category)
+  end
+  fails(pipe.read_stream.new())
+  fails(pipe.write_stream.new())
+  fails(file.stream.new())
+  fails(file.random_access.new())
+  local port = require('serial_port').new()
+  fails(port)
+  fails(unix.datagram.socket.new())
+  fails(unix.stream.acceptor.new())
+  fails(ip.tcp.acceptor.new())
+  fails(ip.tcp.socket.new())
+  fails(ip.udp.socket.new())
+  for _, name in ipairs { 'isatty', 'tcgetpgrp' } do print(select(2, pcall(port[name], port)).category) end
+`,
+  [
+    ...[
+      'pipe.read_stream',
+      'pipe.write_stream',
+      'file.stream',
+      'file.random_access',
+      'serial_port',
+    ],
+    ...['unix.datagram.socket', 'unix.stream.acceptor', 'ip.tcp.acceptor'],
+  ]
+    .map((name) => `${name}\tfalse\tBad file descriptor\tgeneric\n`)
+    .join('') +
+    'ip.tcp.socket\tfalse\tBad file descriptor\tsystem\nip.udp.socket\tfalse\tBad file descriptor\tsystem\ngeneric\ngeneric\n',
 );

@@ -159,13 +159,13 @@ bad argument #2 to 'tcsetpgrp' (number expected, got string)
     print(setting(port, 'baud_rate', 9600))
     for _, key in ipairs{'send_break', 'isatty', 'tcgetpgrp', 'cancel', 'release'} do
       local ok, e = pcall(port[key], port)
-      print(key, e == ae.basic.bad_descriptor)
+      print(key, e, e.category)
     end
     port:close()
   `,
     `false\tBad file descriptor\tnil
 ${['baud_rate', 'flow_control', 'parity', 'stop_bits', 'character_size'].map((key) => `${key}\ttrue\n`).join('')}Bad file descriptor\tnil
-${['send_break', 'isatty', 'tcgetpgrp', 'cancel', 'release'].map((key) => `${key}\ttrue\n`).join('')}`,
+${['send_break\tsystem', 'isatty\tgeneric', 'tcgetpgrp\tgeneric', 'cancel\tsystem', 'release\tgeneric'].map((line) => `${line.replace('\t', '\tBad file descriptor\t')}\n`).join('')}`,
   );
 
   spec(

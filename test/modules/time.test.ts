@@ -30,14 +30,22 @@ spec(
   'delays that are no delays',
   `
   local time = require 'time'
-  for _, s in ipairs{-1, 0/0, 1/0, 1e300, 'x'} do
+  for _, s in ipairs{-1, 0/0, 1/0, 1e300} do
     local ok, e = pcall(time.sleep, s)
     print(e, e.arg)
   end
+  local t = time.steady_timer.new()
+  print(select(2, pcall(time.sleep, 'x')))
+  print(pcall(function() time.sleep() end))
+  print(pcall(function() t:expires_after({}) end))
+  print(time.sleep('0'), t:expires_after('0'))
 `,
   'Numerical argument out of domain\t1\n'.repeat(3) +
     'Value too large for defined data type\tnil\n' +
-    'Invalid argument\t1\n',
+    "bad argument #1 to 'sleep' (number expected, got string)\n" +
+    "false\tmain.lua:9: bad argument #1 to 'sleep' (number expected, got no value)\n" +
+    "false\tmain.lua:10: bad argument #1 to 'expires_after' (number expected, got table)\n" +
+    'nil\t0\n',
 );
 
 spec(
@@ -91,18 +99,23 @@ spec(
     function() return a + 0/0 end, function() return a + 1/0 end, function() return a + 1e10 end,
     function() return a:add(1e11) end, function() return a - b end, function() return a < b end,
     function() return 1 + a end, function() return h + 1 end, function() return a.x end,
-    function() return a + 'x' end, function() return a * 2 end,
+    function() return a - 'x' end, function() return a * 2 end,
   } do
     local ok, e = pcall(f)
     print(e, e.arg)
   end
+  print(pcall(function() return a + 'x' end))
+  print(pcall(function() a:sub(nil) end))
+  print(((a + '1') - a))
 `,
   'Numerical argument out of domain\t2\n'.repeat(2) +
     'Value too large for defined data type\tnil\n'.repeat(2) +
     'Invalid argument\t2\n'.repeat(2) +
     'Invalid argument\t1\nInvalid argument\t2\n' +
     "Requested key wasn't found in the table/userdata\tnil\n" +
-    'Invalid argument\t2\n'.repeat(2),
+    'Invalid argument\t2\n'.repeat(2) +
+    "false\tmain.lua:13: bad argument #2 to '__add' (number expected, got string)\n" +
+    "false\tmain.lua:14: bad argument #1 to 'sub' (number expected, got nil)\n1\n",
 );
 
 spec(

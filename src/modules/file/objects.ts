@@ -16,7 +16,7 @@ import { RandomAccessFile, StreamFile } from '../../io/file.ts';
 import { OPEN_FLAGS } from '../../io/openat.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
+import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
@@ -98,7 +98,7 @@ luaType('file.stream', Stream, {
     ...fileMethods,
     seek(self, offset: LuaValue, whenceArg: LuaValue) {
       const distance = checkInteger(offset, 2, 'seek');
-      const whence = WHENCE[checkString(whenceArg, 3, 'seek')];
+      const whence = WHENCE[requireString(whenceArg, 3, 'seek')];
       if (whence === undefined) throw codeError('EINVAL');
       return self.io.seek(distance, whence);
     },

@@ -1,11 +1,9 @@
 /** `filesystem.clock`: when files were changed. */
 import { currentVm } from '../../actors/vm.ts';
 import { realtimeNs } from '../../io/timer.ts';
-import { checkNumber } from '../../runtime/check.ts';
 import { badArgument } from '../../runtime/error-code.ts';
 import {
   checkTicks,
-  finiteSeconds,
   pointSpec,
   SystemPoint,
   TimePoint,
@@ -33,9 +31,7 @@ export function toUnixTime(point: FilePoint): readonly [seconds: number, ns: num
   return [Number((unix - ns) / BILLION), Number(ns)];
 }
 
-const spec = pointSpec(FilePoint, true, (v, position, fn) =>
-  finiteSeconds(checkNumber(v, position, fn), position),
-);
+const spec = pointSpec(FilePoint, true);
 
 luaType('filesystem.clock.time_point', FilePoint, {
   ...spec,

@@ -6,7 +6,7 @@ import type { Transport } from '../../io/names.ts';
 import { alternateFamilies, raceToConnect, type Winner } from '../../io/race.ts';
 import { notFound } from '../../runtime/asio-error.ts';
 import { call, drive } from '../../runtime/call.ts';
-import { checkString } from '../../runtime/check.ts';
+import { requireString } from '../../runtime/check.ts';
 import { type LuaError, toLuaError } from '../../runtime/error.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
 import { index } from '../../runtime/ops.ts';
@@ -73,7 +73,7 @@ function dial(
   create: () => Socket | UdpSocketObject,
 ): (ep: LuaValue, options: LuaValue) => Result {
   return (ep, options) => {
-    const text = checkString(ep, 1, 'dial');
+    const text = requireString(ep, 1, 'dial');
     const delay = transport === 'tcp' ? attemptDelay(options, 2) : undefined;
     return drive(
       (function* () {
@@ -104,7 +104,7 @@ export const dialUdp = dial('udp', () => new UdpSocketObject());
 
 /** `ip.tcp.listen`: open, address reuse, bind and listen. */
 export function listen(ep: LuaValue): Result {
-  const text = checkString(ep, 1, 'listen');
+  const text = requireString(ep, 1, 'listen');
   return drive(
     (function* () {
       const [{ address, port }] = (yield* resolveText(text, 'tcp', AI_PASSIVE)) as [Endpoint];

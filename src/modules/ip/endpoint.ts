@@ -1,7 +1,7 @@
 /** `host:port` in text, and the functions of `ip` that are about it. */
 
 import type { Address } from '../../actors/ip-objects.ts';
-import { checkInteger, checkString } from '../../runtime/check.ts';
+import { checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import type { LuaValue, Result } from '../../runtime/value.ts';
 import { addressOfText, checkAddress } from './address.ts';
@@ -40,7 +40,7 @@ export function parsePort(text: string): number | undefined {
 
 /** `ip.toendpoint` */
 export function toEndpoint(text: LuaValue): Result {
-  const { host, service, bracketed } = splitEndpoint(checkString(text, 1, 'toendpoint'));
+  const { host, service, bracketed } = splitEndpoint(requireString(text, 1, 'toendpoint'));
   const port = parsePort(service);
   if (port === undefined) throw badArgument(1);
   const address = addressOfText(host);

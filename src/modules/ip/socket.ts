@@ -5,7 +5,7 @@ import { Address, type ConnectedObject, type SocketObject } from '../../actors/i
 import type { Family } from '../../io/address.ts';
 import type { OptionKind, ShutdownType, WaitType } from '../../io/transport.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
-import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
+import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { addressOrText, checkPort } from './address.ts';
@@ -25,7 +25,7 @@ export type Options = Readonly<Partial<Record<string, OptionKind>>>;
 
 /** @throws ENOTSUP  there is no such option */
 export function optionKind(name: LuaValue, options: Options, fn: string): [string, OptionKind] {
-  const text = checkString(name, 2, fn);
+  const text = requireString(name, 2, fn);
   const kind = options[text];
   if (kind === undefined) throw codeError('ENOTSUP');
   return [text, kind];
@@ -99,13 +99,13 @@ export const connectedMethods = {
     return NONE;
   },
   shutdown(self: ConnectedObject, what: LuaValue): Result {
-    const text = checkString(what, 2, 'shutdown');
+    const text = requireString(what, 2, 'shutdown');
     if (!['receive', 'send', 'both'].includes(text)) throw badArgument(2);
     self.io.shutdown(text as ShutdownType);
     return NONE;
   },
   io_control(self: ConnectedObject, command: LuaValue): Result {
-    if (checkString(command, 2, 'io_control') !== 'bytes_readable') throw codeError('ENOTSUP');
+    if (requireString(command, 2, 'io_control') !== 'bytes_readable') throw codeError('ENOTSUP');
     return self.io.bytesReadable();
   },
 };

@@ -56,6 +56,11 @@ luaType('ip.tcp.acceptor', Acceptor, {
   methods: {
     ...socketMethods,
     ...waitMethod,
+    /** Unlike a socket's, its errors when it is closed are the runtime's own. */
+    release(self) {
+      if (!self.io.isOpen) throw codeError('EBADF');
+      return socketMethods.release(self);
+    },
     listen(self, backlog: LuaValue) {
       if (backlog !== undefined && typeof backlog !== 'number') throw badArgument(2);
       self.io.listen(backlog === undefined ? SOMAXCONN : backlog | 0);

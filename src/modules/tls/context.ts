@@ -4,7 +4,7 @@ import { FilePath } from '../../actors/modules.ts';
 import { currentFiber } from '../../fibers/scheduler.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { call, drive } from '../../runtime/call.ts';
-import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
+import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, categoryError, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
@@ -78,10 +78,10 @@ export function checkVerifyMode(v: LuaValue): number {
 export type VerifyHost = string | false | undefined;
 
 export function checkVerifyCallback(name: LuaValue, host: LuaValue): VerifyHost {
-  const text = checkString(name, 2, 'set_verify_callback');
+  const text = requireString(name, 2, 'set_verify_callback');
   if (text === 'any_host') return false;
   if (text !== 'host_name_verification') throw codeError('ENOTSUP');
-  return checkString(host, 3, 'set_verify_callback');
+  return requireString(host, 3, 'set_verify_callback');
 }
 
 export class Context extends Userdata {
@@ -319,7 +319,7 @@ luaType('tls.context', Context, {
     set_alpn_protocols: (self, names: LuaValue) =>
       checked(openTls().context_set_alpn(self.handle, protocolList(names))),
     add_server_name(self, name: LuaValue, context: LuaValue) {
-      const text = checkString(name, 2, 'add_server_name');
+      const text = requireString(name, 2, 'add_server_name');
       const other = checkContext(context, 3);
       if (text === '' || text.length > 255 || text.includes('\0')) throw badArgument(2);
       return checked(openTls().context_add_server_name(self.handle, text, other.handle));

@@ -7,7 +7,7 @@ import { backend } from '../../io/backend.ts';
 import { TlsSocket } from '../../io/tls.ts';
 import { endOfFile } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { checkInteger, checkString } from '../../runtime/check.ts';
+import { checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
 import { type SessionHandle, SSL_VERIFY_NONE, SSL_VERIFY_PEER } from '../../sys/tls.ts';
@@ -144,7 +144,7 @@ luaType('tls.socket', TlsSocketObject, {
       return NONE;
     },
     set_server_name(self, host: LuaValue) {
-      const name = checkString(host, 2, 'set_server_name');
+      const name = requireString(host, 2, 'set_server_name');
       if (name === '' || name.length > 255 || name.includes('\0')) throw badArgument(2);
       self.setServerName(name);
       return NONE;

@@ -5,7 +5,7 @@ import { FilePath } from '../../actors/modules.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { UnixAcceptor, type UnixSocket } from '../../io/unix.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
-import { checkString } from '../../runtime/check.ts';
+import { requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SOCK_SEQPACKET, SOCK_STREAM, SOMAXCONN } from '../../sys/socket.ts';
@@ -66,12 +66,12 @@ const acceptorMethods = {
     return end(op, self.io.wait(op, 'read'), nothing);
   },
   set_option(self: Acceptor, name: LuaValue, value: LuaValue): Result {
-    const text = checkString(name, 2, 'set_option');
+    const text = requireString(name, 2, 'set_option');
     self.io.setOption(text, optionValue(optionKind(text, OPTIONS), value));
     return NONE;
   },
   get_option(self: Acceptor, name: LuaValue): Result {
-    const text = checkString(name, 2, 'get_option');
+    const text = requireString(name, 2, 'get_option');
     optionKind(text, OPTIONS);
     return self.io.getOption(text) !== 0;
   },

@@ -19,7 +19,7 @@ import type { ShutdownType } from '../../io/transport.ts';
 import { type Received, UnixSocket } from '../../io/unix.ts';
 import { alreadyOpen, endOfFile } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { argTypeError, checkInteger, checkString } from '../../runtime/check.ts';
+import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { arrayOf, LuaTable, rawGet, rawLength, setField, tableOf } from '../../runtime/table.ts';
@@ -217,7 +217,7 @@ const socketMethods = {
     return NONE;
   },
   io_control(self: Socket, command: LuaValue): Result {
-    if (checkString(command, 2, 'io_control') !== 'bytes_readable') throw codeError('ENOTSUP');
+    if (requireString(command, 2, 'io_control') !== 'bytes_readable') throw codeError('ENOTSUP');
     return self.io.bytesReadable();
   },
   receive_with_fds: receiveWithFds,
@@ -229,12 +229,12 @@ const socketMethods = {
 function optionMethods(options: Options, hasPeer: boolean) {
   return {
     set_option(self: Socket, name: LuaValue, value: LuaValue): Result {
-      const text = checkString(name, 2, 'set_option');
+      const text = requireString(name, 2, 'set_option');
       self.io.setOption(text, optionValue(optionKind(text, options), value));
       return NONE;
     },
     get_option(self: Socket, name: LuaValue): Result {
-      const text = checkString(name, 2, 'get_option');
+      const text = requireString(name, 2, 'get_option');
       if (hasPeer && text === 'remote_credentials') {
         const { uid, gid, pid } = self.io.remoteCredentials();
         return tableOf({ uid, groups: arrayOf([gid]), pid });
