@@ -495,6 +495,24 @@ Invalid argument\t1
   );
 
   lua(
+    'what is known of a process without asking the kernel are errors of the runtime',
+    `
+    local p = system.spawn{program = 'sleep', arguments = {'sleep', '100'}}
+    local f = spawn(function() p:wait() end)
+    this_fiber.yield()
+    local function fails(name, ...) local ok, e = pcall(p[name], p, ...) print(name, e, e.category) end
+    fails('wait')
+    p:kill(9)
+    f:join()
+    fails('wait')
+    fails('kill', 0)
+    fails('cap_get')
+  `,
+    'wait\tDevice or resource busy\tgeneric\nwait\tNo child processes\tgeneric\n' +
+      'kill\tNo such process\tgeneric\ncap_get\tNo such process\tgeneric\n',
+  );
+
+  lua(
     'waiting: interrupted without effect on the process, refused to a second fiber',
     `
     local p = system.spawn{program = 'sleep', arguments = {'sleep', '100'}}

@@ -11,7 +11,7 @@ import type { LuaError } from '../../runtime/error.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
 import { entries, LuaTable, rawGet, rawGetString, rawLength } from '../../runtime/table.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
-import { ESRCH } from '../../sys/errno.ts';
+import { EBUSY, ECHILD } from '../../sys/errno.ts';
 import { getLimits, RLIMIT_STACK, RLIMITS } from '../../sys/rlimit.ts';
 import { LAST_SIGNAL, SIGTERM } from '../../sys/signal.ts';
 import {
@@ -302,6 +302,17 @@ function statusOf(self: Subprocess): { code: number; signal: number | undefined 
   return { code, signal };
 }
 
+/** It has been waited for, or is just now: that is no affair of the kernel's. */
+function notWaited(result: number): never {
+  if (result === -ECHILD) throw codeError('ECHILD');
+  if (result === -EBUSY) throw codeError('EBUSY');
+  return raise(result);
+}
+
+function mustRun(self: Subprocess): void {
+  if (self.io.status !== undefined) throw codeError('ESRCH');
+}
+
 luaType('subprocess', Subprocess, {
   methods: {
     wait(self) {
@@ -309,24 +320,27 @@ luaType('subprocess', Subprocess, {
       op.owner = self;
       return end(op, self.io.wait(op), (result): Result => {
         self.io.settle();
-        return result < 0 ? raise(result) : NONE;
+        if (result < 0) notWaited(result);
+        return NONE;
       });
     },
     wait_change(self) {
       const op = begin();
       op.owner = self;
       return end(op, self.io.waitChange(op), (result, value): Result => {
-        if (result < 0) raise(result);
+        if (result < 0) notWaited(result);
         const { what, number } = value as Changed;
         return [what, number];
       });
     },
     kill(self, signal: LuaValue) {
-      self.io.kill(checkInteger(signal, 2, 'kill') | 0);
+      const number = checkInteger(signal, 2, 'kill') | 0;
+      mustRun(self);
+      self.io.kill(number);
       return NONE;
     },
     cap_get(self) {
-      if (self.io.status !== undefined) throw systemError(ESRCH);
+      mustRun(self);
       return capabilitiesOf(self.io.pid);
     },
   },
