@@ -41,12 +41,21 @@ function decode(text: LuaValue, options: LuaValue): LuaValue {
 
 // ── writing ────────────────────────────────────────────────────────────────────────────────────────
 
-/** Lua's handle of a writer. */
+/** Lua's handle of a writer, until its text has been taken. */
 class Writer extends Userdata {
-  core: JsonWriter;
+  private writing: JsonWriter | undefined;
   constructor(indent: string) {
     super();
-    this.core = new JsonWriter(indent);
+    this.writing = new JsonWriter(indent);
+  }
+  get core(): JsonWriter {
+    if (this.writing === undefined) throw badArgument(1);
+    return this.writing;
+  }
+  take(): string {
+    const text = this.core.generate();
+    this.writing = undefined;
+    return text;
   }
 }
 
@@ -78,7 +87,7 @@ luaType('json.writer', Writer, {
     end_object: (self) => step(() => self.core.endObject()),
     begin_array: (self) => step(() => self.core.beginArray()),
     end_array: (self) => step(() => self.core.endArray()),
-    generate: (self) => attempt(() => self.core.generate()),
+    generate: (self) => attempt(() => self.take()),
   },
   properties: { level: (self) => self.core.level },
 });

@@ -232,8 +232,15 @@ spec(
   w:end_array()
   w:end_object()
   print(w.level, w:generate())
+  for _, name in ipairs { 'value', 'begin_object', 'literal', 'generate' } do
+    local ok, e = pcall(function() return w[name](w, 'x') end)
+    print(name, e, e.arg)
+  end
+  print(select(2, pcall(function() return w.level end)))
+  w = json.writer.new()
   w:value('again')
   print(w:generate())
+  w = json.writer.new()
   local function try(what, ...)
     local ok, e = pcall(w[what], w, ...)
     print(what, e, e.category, e.arg)
@@ -260,6 +267,10 @@ spec(
   [
     '2',
     '0\t{"a":1,"b":[true,null,{}]}',
+    ...['value', 'begin_object', 'literal', 'generate'].map(
+      (name) => `${name}\tInvalid argument\t1`,
+    ),
+    'Invalid argument',
     '"again"',
     'end_array\tunbalanced end array bracket\ttrial.protocol.json\tnil',
     'value\tInvalid argument\tgeneric\t2',
