@@ -71,10 +71,7 @@ abstract class ClockTimer extends Userdata {
 
   wait(): Result {
     return suspend((waiter) => {
-      if (this.expiry <= this.now()) {
-        waiter.wake(NONE);
-        return undefined;
-      }
+      // One that has expired wakes it on the next turn: others run before.
       this.waits.add(waiter);
       if (this.waits.size === 1) this.arm();
       return () => {

@@ -123,13 +123,14 @@ spec(
   `
   local time = require 'time'
   local t = time.steady_timer.new()
+  spawn(function() print('others come first') end)
   t:wait()
   print(t:cancel(), t:expires_after(0.01))
   local fibers = {}
   for i = 1, 2 do fibers[i] = spawn(function() t:wait() return i, time.steady_clock.now() >= t.expiry end) end
   for i = 1, 2 do print(fibers[i]:join()) end
 `,
-  '0\t0\n1\ttrue\n2\ttrue\n',
+  'others come first\n0\t0\n1\ttrue\n2\ttrue\n',
 );
 
 spec(
