@@ -126,6 +126,7 @@ class ChunkCode {
   }
 
   private evaluate<F>(emitted: Emitted): F {
+    installOps();
     let ops: Script['ops'] | undefined;
     const script: Script = {
       chunkName: this.chunkName,
@@ -194,8 +195,6 @@ interface Source {
   readonly url: string;
   readonly text: string;
 }
-
-installOps();
 
 /**
  * Compile a chunk.

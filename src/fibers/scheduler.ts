@@ -41,6 +41,12 @@ let waiting = 0;
 
 /** The scheduler whose fiber runs now. */
 let running: Scheduler | undefined;
+
+function setStringMeta(meta: LuaTable | undefined): void {
+  // See there: it is to be written once only, where there is one VM.
+  if (state.stringMeta !== meta) state.stringMeta = meta;
+}
+
 /** @throws Error outside of any fiber: a bug of ours */
 export function currentFiber(): Fiber {
   const fiber = running?.current;
@@ -173,7 +179,7 @@ export class Scheduler implements FiberScheduler {
     const outer = running;
     const outerMeta = state.stringMeta;
     running = this;
-    state.stringMeta = this.stringMeta;
+    setStringMeta(this.stringMeta);
     let budget = SWITCHES_PER_TURN;
     // Where other VMs want to run, each fiber that is ready now gets its turn before they do.
     const fair = budget - this.count;
@@ -190,7 +196,8 @@ export class Scheduler implements FiberScheduler {
       }
     } finally {
       running = outer;
-      state.stringMeta = outerMeta;
+      // Where no VM ran, nobody asks.
+      if (outer !== undefined) setStringMeta(outerMeta);
       this.current = undefined;
     }
     if (this.closed) return;

@@ -671,9 +671,15 @@ const ops = {
 /** The names that emitted code may use, without their `$`. */
 export type OpName = keyof typeof ops;
 
+/**
+ * To be called when the libraries have set their `intrinsics`, and before any emitted code is evaluated.
+ * Those become an object whose fields V8 has seen get one value: then it takes them for constants.
+ */
 export function installOps(): void {
   if (Object.hasOwn(globalThis, '$SUSPEND')) return;
-  for (const [name, value] of Object.entries(ops)) {
+  const fields = Object.keys(intrinsics).map((name) => `this.${name} = from.${name};`);
+  const I: unknown = Reflect.construct(new Function('from', fields.join(' ')), [intrinsics]);
+  for (const [name, value] of Object.entries({ ...ops, I })) {
     Object.defineProperty(globalThis, `$${name}`, {
       value,
       writable: false,

@@ -24,7 +24,15 @@ export type NativeFrame = [
   trace?: true | 'caught' | object,
 ];
 
-export const state = {
+interface StringMeta {
+  /**
+   * Of the VM that runs: what strings are indexed by. There is no such field before the first VM runs: as long as
+   * it has got one value only, V8 takes that for a constant, and `s:byte(i)` for a known function.
+   */
+  stringMeta?: LuaTable | undefined;
+}
+
+const begin = {
   /** Frames that are saving themselves, innermost first, while SUSPEND travels outwards. */
   pend: [] as Frame[],
   /** Counts tail calls down: at 0 one unwinds the stack (`TAIL`) instead of nesting. */
@@ -47,11 +55,11 @@ export const state = {
   guards: 0,
   /** Calls of `xpcall` there; `guards` counts those inside the innermost of them. */
   tracers: 0,
-  /** Of the VM that runs: what strings are indexed by. */
-  stringMeta: undefined as LuaTable | undefined,
   /** The Lua thread that runs. */
   thread: undefined as any,
 };
+
+export const state: typeof begin & StringMeta = begin;
 
 export const TAIL_BUDGET = 128;
 

@@ -57,6 +57,35 @@ spec(
 );
 
 spec(
+  'a method of strings that is replaced, when it has been called often, is the new one from then on, in this VM',
+  `
+  local inbox = require 'inbox'
+  local function first(s) return s:byte(1) end
+  local function often() local sum = 0 for i = 1, 20000 do sum = sum + first('b') end return sum end
+  print(_CONTEXT, often())
+  if _CONTEXT == 'main' then
+    local other = spawn_vm('.')
+    other:send(inbox)
+    print(inbox:receive())
+    print(_CONTEXT, often())
+    string.byte = function(s) return 2 end
+    print(often())
+    getmetatable('').__index = { byte = function(s) return 3 end }
+    print(often())
+    other:send('go on')
+    print(inbox:receive(), often())
+  else
+    local master = inbox:receive()
+    string.byte = function(s) return 1 end
+    master:send('replaced: ' .. often())
+    inbox:receive()
+    master:send('still: ' .. often())
+  end
+`,
+  'main\t1960000\nworker\t1960000\nreplaced: 20000\nmain\t1960000\n40000\n60000\nstill: 20000\t60000\n',
+);
+
+spec(
   'setmetatable keeps its rules',
   `
   local class = { __index = { x = 1 } }
