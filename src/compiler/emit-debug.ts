@@ -96,6 +96,11 @@ class DebugPrinter extends Printer {
     return super.frame(site).replace(']', '].ready');
   }
 
+  /** It would be a variable that no program has. */
+  protected override usesArrow(): boolean {
+    return false;
+  }
+
   protected override enter(func: FunctionCode): void {
     const first = func.node.body.stats[0];
     if (this.breaks && func.node.index === 0 && first !== undefined)

@@ -112,6 +112,8 @@ export interface FunctionCode {
   readonly sites: Site[];
   /** Its JavaScript name ends in `$f<index>`: error.ts reads it off the stack. */
   readonly jsName: string;
+  /** May be made again and again: nothing of its closures is to be larger than it must. */
+  isInner: boolean;
   /** It uses `a$`, for the array that was tested last, or `m$`, for what made the last table of a class. */
   scratch: boolean;
 }

@@ -241,6 +241,7 @@ class FunctionLowering {
       body: this.seq,
       sites: [],
       jsName: `${name}$f${node.index}`,
+      isInner: outer !== undefined && (outer.outer !== undefined || outer.loops.length > 0),
       scratch: false,
     };
     chunk.functions[node.index] = this.code;
