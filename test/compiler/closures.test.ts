@@ -12,7 +12,10 @@ test('a function inside of another, or of a loop, has no place for a prototype',
   const nested = compiled('local function outer(i) return function() return i end end');
   assert.match(nested, /function outer\$f1\(/); // V8 is to skip its text
   assert.match(nested, /const anonymous\$f2 = \(\) => \{/);
-  assert.match(compiled('for i = 1, 3 do local f = function() return i end end'), /f\$f1 = \(\) =>/);
+  assert.match(
+    compiled('for i = 1, 3 do local f = function() return i end end'),
+    /f\$f1 = \(\) =>/,
+  );
 });
 
 test('one that uses globals needs itself, for what setfenv has set', () => {
@@ -50,5 +53,12 @@ spec(
   print(pcall(fail))
   print(select(2, xpcall(fail, debug and debug.traceback or tostring)))
 `,
-  '',
+  `true\t3
+true\t4
+end\t1\tnil\t3
+1\t3\t31
+1\t12
+false\tmain.lua:20: attempt to index field 'x' (a nil value)
+main.lua:20: attempt to index field 'x' (a nil value)
+`,
 );
