@@ -3,13 +3,14 @@
  * with its methods and properties. Kernel errors become Lua errors here and nowhere else.
  */
 import type { Vm } from '../actors/vm.ts';
-import { setErrorTranslator } from '../runtime/error.ts';
+import { LuaError, setErrorTranslator } from '../runtime/error.ts';
 import {
   badArgument,
   badIndex,
   codeError,
+  errorObject,
   setPosixErrors,
-  systemError,
+  systemCategory,
 } from '../runtime/error-code.ts';
 import { setMetatable } from '../runtime/metatable.ts';
 import { type FieldsMaker, fieldsMaker, LuaTable, property, setField } from '../runtime/table.ts';
@@ -227,5 +228,5 @@ export function luaType<C extends Userdata>(
 
 setPosixErrors({ number: errnoNumber, message: errnoMessage });
 setErrorTranslator((thrown) =>
-  thrown instanceof SysError ? systemError(thrown.errno) : undefined,
+  thrown instanceof SysError ? new LuaError(errorObject(systemCategory, thrown.errno)) : undefined,
 );

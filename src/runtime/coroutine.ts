@@ -4,7 +4,7 @@
  * until the stack is empty or something suspends again. Frames that do not run are not touched.
  */
 import { call, nativeSite, runTail, suspendIn } from './call.ts';
-import { luaError, raisedWhereSuspended } from './error.ts';
+import { luaError, raisedWhereSuspended, raisedWithin } from './error.ts';
 import { type Frame, type NativeFrame, state } from './state.ts';
 import {
   EMPTY,
@@ -110,7 +110,8 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
 }
 
 /** Take frames off until one handles the error: its result. Throws when none does. */
-function unwind(stack: Frame[], error: unknown): Result {
+function unwind(stack: Frame[], thrown: unknown): Result {
+  let error = stack.length === 0 ? thrown : raisedWithin(thrown);
   for (;;) {
     state.pend.length = 0;
     const frame = stack.pop();

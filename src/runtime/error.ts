@@ -428,6 +428,17 @@ export function setErrorTranslator(f: (thrown: unknown) => LuaError | undefined)
   translate = f;
 }
 
+/** It was thrown where a call of the kernel failed: the frames of then may be gone by now. */
+const traced = ({ value }: LuaError, thrown: Error): LuaError =>
+  new LuaError(value, new Trace(sitesOf(thrown)));
+
+/** What is thrown through the suspended frames of the thread that runs, before they are taken off. */
+export function raisedWithin(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || isGuarded()) return thrown;
+  const translated = translate(thrown);
+  return translated === undefined ? thrown : traced(translated, thrown);
+}
+
 /**
  * Whatever was thrown, as a Lua error. In emitted code a TypeError means that nil was indexed, a
  * RangeError that the stack is full; anything else is a bug of ours and is thrown on.
@@ -457,8 +468,8 @@ export function toLuaError(thrown: unknown, wantsTrace = true): LuaError {
     );
   }
   const translated = translate(thrown);
-  if (translated !== undefined) return translated;
-  throw thrown;
+  if (translated === undefined) throw thrown;
+  return wantsTrace && thrown instanceof Error ? traced(translated, thrown) : translated;
 }
 
 // ── tracebacks ─────────────────────────────────────────────────────────────────────────────────────

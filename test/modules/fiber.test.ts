@@ -98,6 +98,21 @@ spec(
 );
 
 spec(
+  'what the kernel refuses has its traceback in the report',
+  `
+  local system = require 'system'
+  local function ask(pid) return (system.getpgid(pid)) end
+  spawn(function() local group = ask(2 ^ 30) return group end):detach()
+  spawn(function() this_fiber.yield() local group = ask(2 ^ 30) return group end):detach()
+`,
+  '',
+  {
+    stderr:
+      /^(Fiber 0x\w+ panicked: 'No such process'\nstack traceback:\n(\t\[C\]: .*\n)?\tmain\.lua:3: in function 'ask'\n\tmain\.lua:(4|5): in function <main\.lua:\3>\nspawned by fiber 0x1:\n\tmain\.lua:\3: in main chunk\n){2}$/,
+  },
+);
+
+spec(
   'a detached fiber that fails is reported, and the others go on',
   `
   spawn(function() error('lost') end):detach()
