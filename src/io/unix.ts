@@ -114,7 +114,9 @@ export interface Received {
   readonly truncated: boolean;
 }
 
-const SOCKET: DescriptorOptions = { levelReads: true };
+const BYTE_STREAM: DescriptorOptions = { levelReads: true, batches: true };
+/** Datagrams that have no room at their receiver wait for no event: not one to be put off. */
+const PACKETS: DescriptorOptions = { levelReads: true };
 
 /** What sockets and acceptors do alike. */
 class UnixHandle extends ByteHandle {
@@ -127,7 +129,7 @@ class UnixHandle extends ByteHandle {
   }
 
   protected override options(): DescriptorOptions {
-    return SOCKET;
+    return this.type === SOCK_STREAM ? BYTE_STREAM : PACKETS;
   }
 
   /** EALREADY (asio's already_open); EMFILE */

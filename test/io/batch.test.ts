@@ -15,28 +15,39 @@ import { madeTogether, useBatches } from '../../src/io/batch.ts';
 import type { IoGroup } from '../../src/io/group.ts';
 import { PENDING } from '../../src/io/operation.ts';
 import type { TcpSocket } from '../../src/io/transport.ts';
+import { UnixSocket } from '../../src/io/unix.ts';
 import { EAGAIN, ECANCELED, EIO, EPERM } from '../../src/sys/errno.ts';
 import { clearFault, injectFault } from '../../src/sys/fault.ts';
 import { close, getStatusFlags, write } from '../../src/sys/fd.ts';
+import { SOCK_STREAM } from '../../src/sys/socket.ts';
 import { MAIN } from '../support/spec.ts';
 import { connected, ioTest, Recorded, readAll, turns } from './support.ts';
 
 /** As many connections as make a batch, and some. */
 const MANY = 8;
 
+type Socket = TcpSocket | UnixSocket;
+
+type Ends = [near: Socket, far: Socket];
+
 interface Pair {
-  readonly near: TcpSocket;
-  readonly far: TcpSocket;
+  readonly near: Socket;
+  readonly far: Socket;
   /** The read that waits at `near`. */
   readonly read: Recorded;
   readonly into: Buffer;
 }
 
 /** Connections of which a read waits at one end. */
-async function waiting(group: IoGroup, count = MANY, room = 16): Promise<Pair[]> {
+async function waiting(
+  group: IoGroup,
+  count = MANY,
+  room = 16,
+  connect: (group: IoGroup) => Ends | Promise<Ends> = connected,
+): Promise<Pair[]> {
   const pairs: Pair[] = [];
   for (let i = 0; i < count; i++) {
-    const [near, far] = await connected(group);
+    const [near, far] = await connect(group);
     const pair = { near, far, read: new Recorded(), into: Buffer.alloc(room) };
     assert.equal(near.read(pair.read.op, pair.into, 0, room), PENDING);
     pairs.push(pair);
@@ -44,7 +55,7 @@ async function waiting(group: IoGroup, count = MANY, room = 16): Promise<Pair[]>
   return pairs;
 }
 
-const numberOf = (socket: TcpSocket): number =>
+const numberOf = (socket: Socket): number =>
   (socket as unknown as { readonly number: number }).number;
 
 /** All at once, before the event loop hears of any. */
@@ -143,6 +154,26 @@ batchTest('answers are written together, after all have been read', async (group
   for (const [i, { far }] of pairs.entries()) {
     assert.deepEqual(answers[i]!.results, [7]);
     assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
+  }
+});
+
+batchTest('sockets of one machine, too, and before a message that follows', async (group) => {
+  const pairs = await waiting(group, MANY, 16, () => UnixSocket.pair(group, SOCK_STREAM));
+  const sent: number[] = [];
+  const answers = answering(pairs, (i) => {
+    const { op } = new Recorded();
+    op.done = (result) => void sent.push(result);
+    const now = (pairs[i]!.near as UnixSocket).send(op, Buffer.from('!'), 0, 1, 0);
+    if (now !== PENDING) sent.push(now);
+  });
+  await together(2 * MANY, async () => {
+    putAll(pairs);
+    await turns();
+  });
+  assert.deepEqual(sent, Array(MANY).fill(1));
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [7]);
+    assert.equal((await readAll(far, 8)).toString(), `hello ${i}!`);
   }
 });
 

@@ -79,7 +79,11 @@ export async function writeAll(socket: TcpSocket, bytes: Uint8Array): Promise<vo
 }
 
 /** Read `count` bytes, or up to the end. */
-export async function readAll(socket: TcpSocket, count: number, piece = 65536): Promise<Buffer> {
+export async function readAll(
+  socket: Pick<TcpSocket, 'read'>,
+  count: number,
+  piece = 65536,
+): Promise<Buffer> {
   const bytes = Buffer.alloc(count);
   let at = 0;
   while (at < count) {
