@@ -423,7 +423,7 @@ export interface EmittedForDebug extends Emitted {
 /** @param breaks  the program is to stop at its first statement */
 export function emitChunkForDebug({ main, fields }: ChunkCode, breaks: boolean): EmittedForDebug {
   const printer = new DebugPrinter(breaks);
-  printer.func(main, '', ';', 0);
+  printer.func(main, '', '', 0);
   return { ...printer.finish(fields, true), hidden: printer.hidden };
 }
 

@@ -15,6 +15,9 @@ export interface Emitted {
   names: Map<number, OpNames>;
 }
 
+/** In place of a label: it leaves the function. */
+const RETURNS = 'return';
+
 export class Printer {
   protected readonly out: string[] = [];
   readonly lines: number[] = [0, 0];
@@ -147,7 +150,7 @@ export class Printer {
 
   /**
    * What follows node `i` of the path, which leads outwards.
-   * @returns the label that it always jumps to, or undefined where what comes next may be reached
+   * @returns the label that it always jumps to, RETURNS, or undefined where what comes next may be reached
    */
   private after(path: readonly Node[], i: number): string | undefined {
     const node = path[i]!;
@@ -196,6 +199,7 @@ export class Printer {
     }
     this.seq(node.seq, from);
     const last = nodes.at(-1)!;
+    if (last.kind === 'line' && last.js.startsWith('return ')) return RETURNS;
     return last.kind === 'break' || last.kind === 'continue' ? last.label : undefined;
   }
 
@@ -226,9 +230,12 @@ export class Printer {
     // One line in front: `lines` starts with two zeros for it.
     const head = ['(function ($K) { "use strict";', ...this.helpers(fields)].join(' ');
     // In brackets: V8 looks at what is inside once, and not again when it is called.
-    const [start, end] = isMain ? ['(function ($E) { return ', ' })'] : ['', ''];
+    const [start, end] = isMain ? ['(function ($E) { return (', '); })'] : ['(', ')'];
     return {
-      js: `${head}\nreturn ${start}${this.out.join('\n')}${end}\n})`,
+      js: `${head}
+return ${start}${this.out.join('
+')}${end};
+})`,
       lines: this.lines,
       names: this.names,
     };
@@ -240,7 +247,7 @@ export const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut
 /** A chunk's main function, all others inside it. */
 export function emitChunk({ main, fields }: ChunkCode): Emitted {
   const printer = new Printer();
-  printer.func(main, '', ';', 0);
+  printer.func(main, '', '', 0);
   return printer.finish(fields, true);
 }
 
