@@ -14,25 +14,25 @@ interface Head {
   readonly lines: readonly number[];
   readonly functionIndexes: readonly number[];
   readonly savesFunction: readonly number[];
+  /** Of the texts: that of the main function, then those of continuations. */
+  readonly lengths: readonly number[];
+  /** The sites of these continuations. */
+  readonly continued: readonly number[];
 }
 
 /** What messages need. */
 interface Details {
+  readonly siteNames: Numbered;
+  /** Of each text. */
+  readonly texts: readonly TextDetails[];
+}
+interface TextDetails {
   readonly lines: number[];
   readonly names: Numbered;
-  readonly siteNames: Numbered;
 }
 
 /** By line, or by site. What has no name is null. */
 type Numbered = readonly (readonly [number, readonly (string | null | undefined)[]])[];
-
-/** Continuations that have been compiled, by site. */
-type Continuations = readonly (readonly [
-  site: number,
-  js: string,
-  lines: number[],
-  names: Numbered,
-])[];
 
 const toMap = (numbered: Numbered): Emitted['names'] =>
   new Map(numbered.map(([number, names]) => [number, names.map((name) => name ?? undefined)]));
@@ -54,6 +54,7 @@ export function toParts(
   if (main.js.length > MOST) return undefined;
   const before = compiled instanceof StoredChunk ? compiled.continuations : [];
   const continuations = new Map([...before, ...emitted]);
+  const all = [main, ...continuations.values()];
   const head: Head = {
     fields,
     guards,
@@ -61,22 +62,16 @@ export function toParts(
     lines: sites.map(({ line }) => line),
     functionIndexes: sites.map(({ functionIndex }) => functionIndex),
     savesFunction: sites.map((site) => (site.savesFunction ? 1 : 0)),
+    lengths: all.map(({ js }) => js.length),
+    continued: [...continuations.keys()],
   };
   const details: Details = {
-    lines: main.lines,
-    names: [...main.names],
     siteNames: sites.flatMap(({ names }, id) =>
       names === undefined ? [] : [[id, names] as const],
     ),
+    texts: all.map(({ lines, names }) => ({ lines, names: [...names] })),
   };
-  const later: Continuations = [...continuations].map(([id, { js, lines, names }]) => [
-    id,
-    js,
-    lines,
-    [...names],
-  ]);
-  const texts = [head, details, later].map((part) => JSON.stringify(part));
-  texts.push(main.js);
+  const texts = [JSON.stringify(head), JSON.stringify(details), all.map(({ js }) => js).join('')];
   if (texts.some((text) => /[^\0-\xff]/.test(text))) return undefined;
   return texts.map((text) => Buffer.from(text, 'latin1'));
 }
@@ -100,54 +95,63 @@ class StoredSite {
   }
 }
 
+/** A text that is read when it is wanted, as what messages need is. */
+class StoredText implements Emitted {
+  private readonly chunk: StoredChunk;
+  private readonly number: number;
+  private readonly bytes: Buffer;
+  constructor(chunk: StoredChunk, number: number, bytes: Buffer) {
+    this.chunk = chunk;
+    this.number = number;
+    this.bytes = bytes;
+  }
+  get js(): string {
+    return this.bytes.toString('latin1');
+  }
+  get lines(): number[] {
+    return this.chunk.details().texts[this.number]!.lines;
+  }
+  get names(): Emitted['names'] {
+    return toMap(this.chunk.details().texts[this.number]!.names);
+  }
+}
+
 export class StoredChunk implements Compiled {
   readonly fields: readonly string[];
   readonly guards: readonly number[];
   readonly functions: Compiled['functions'];
   readonly sites: readonly StoredSite[];
   readonly main: Emitted;
-  private readonly compileAgain: () => Compiled;
-  private readonly details: Buffer;
-  private read:
-    | { lines: number[]; names: Emitted['names']; siteNames: Emitted['names'] }
-    | undefined;
   readonly continuations: ReadonlyMap<number, Emitted>;
+  private readonly compileAgain: () => Compiled;
+  private readonly detailBytes: Buffer;
+  private read: Details | undefined;
+  private siteNames: Emitted['names'] | undefined;
   private compiled: Compiled | undefined;
 
-  /** @param compileAgain  for continuations that no run before has needed */
-  constructor([head, details, later, js]: readonly Buffer[], compileAgain: () => Compiled) {
+  /** @param compileAgain  for continuations that are not there */
+  constructor([head, details, texts]: readonly Buffer[], compileAgain: () => Compiled) {
     const known = fromBytes(head!) as Head;
     this.fields = known.fields;
     this.guards = known.guards;
     this.functions = known.functions;
     this.sites = known.lines.map((_, id) => new StoredSite(this, id, known));
-    this.details = details!;
+    this.detailBytes = details!;
     this.read = undefined;
+    this.siteNames = undefined;
     this.compileAgain = compileAgain;
     this.compiled = undefined;
-    this.continuations = new Map(
-      (fromBytes(later!) as Continuations).map(([id, text, lines, names]) => [
-        id,
-        { js: text, lines, names: toMap(names) },
-      ]),
+    let at = 0;
+    const [main, ...later] = known.lengths.map(
+      (length, i) => new StoredText(this, i, texts!.subarray(at, (at += length))),
     );
-    const chunk = this;
-    this.main = {
-      js: js!.toString('latin1'),
-      get lines() {
-        return chunk.detail().lines;
-      },
-      get names() {
-        return chunk.detail().names;
-      },
-    };
+    this.main = main!;
+    this.continuations = new Map(later.map((text, i) => [known.continued[i]!, text]));
   }
 
-  private detail() {
-    if (this.read === undefined) {
-      const { lines, names, siteNames } = fromBytes(this.details) as Details;
-      this.read = { lines, names: toMap(names), siteNames: toMap(siteNames) };
-    }
+  /** For its parts. */
+  details(): Details {
+    this.read ??= fromBytes(this.detailBytes) as Details;
     return this.read;
   }
 
@@ -157,7 +161,8 @@ export class StoredChunk implements Compiled {
   }
 
   namesOf(site: number): Names {
-    return this.detail().siteNames.get(site);
+    this.siteNames ??= toMap(this.details().siteNames);
+    return this.siteNames.get(site);
   }
 
   continuation(site: number): Emitted {
@@ -166,4 +171,35 @@ export class StoredChunk implements Compiled {
     this.compiled ??= this.compileAgain();
     return this.compiled.continuation(site);
   }
+}
+
+/** Bytes of continuations that are made beforehand. */
+const MOST_LATER = 32 * 1024;
+
+/** What an actor waits in. */
+const MESSAGES: ReadonlySet<string | undefined> = new Set(["method 'receive'", "method 'send'"]);
+
+/**
+ * Continuations that a program will need first: where it waits for messages, and of its main function those from the
+ * end on, which is where most programs have what they do.
+ */
+export function likelyContinuations(compiled: Compiled): Map<number, Emitted> {
+  const found = new Map<number, Emitted>();
+  let length = 0;
+  const add = (id: number): void => {
+    if (length >= MOST_LATER || found.has(id)) return;
+    const emitted = compiled.continuation(id);
+    length += emitted.js.length;
+    if (length < MOST_LATER) found.set(id, emitted);
+  };
+  const { sites } = compiled;
+  sites.forEach(({ names }, id) => {
+    if (MESSAGES.has(names?.[0])) add(id);
+  });
+  for (let id = sites.length - 1; id >= 0; id--) {
+    const { functionIndex, names } = sites[id]!;
+    const isCall = names === undefined || names[1]?.startsWith('call');
+    if (functionIndex === 0 && isCall) add(id);
+  }
+  return found;
 }

@@ -18,7 +18,7 @@ import { installOps } from '../runtime/ops.ts';
 import { type Frame, type FrameSite, state } from '../runtime/state.ts';
 import { type LuaTable, property } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue } from '../runtime/value.ts';
-import { StoredChunk, toParts } from './compiled-form.ts';
+import { likelyContinuations, StoredChunk, toParts } from './compiled-form.ts';
 import { inspection } from './inspection.ts';
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
@@ -163,6 +163,14 @@ class ChunkCode {
     return `\n//# sourceMappingURL=data:application/json;base64,${map.toString('base64')}`;
   }
 
+  private forOthers: readonly Buffer[] | undefined;
+
+  /** What another process of the same program starts with; undefined: it is to compile itself. */
+  partsForOthers(): readonly Buffer[] | undefined {
+    this.forOthers ??= toParts(this.compiled, likelyContinuations(this.compiled));
+    return this.forOthers;
+  }
+
   /** What a later run starts with; undefined: it would not be worth it. */
   toParts(): Buffer[] | undefined {
     const code = this.storage?.codeCache();
@@ -234,6 +242,40 @@ export function loadModule(
 /** Whether it can be loaded. @throws LuaError  a syntax error */
 export function checkModule(file: string, source: string, chunkName: string): void {
   moduleCode(file, source, chunkName);
+}
+
+/** Longer ones take longer to compile than a program may stand still for. */
+const MOST_FOR_OTHERS = 64 * 1024;
+
+/**
+ * The compiled form of a module, for another process that runs this program.
+ * @param isOurs  it may be compiled for that; otherwise it is there if this thread has loaded it
+ * @returns undefined: that process has to compile it, and to say so where it can't be
+ */
+export function compiledParts(
+  file: string,
+  source: string,
+  suspendAll: boolean,
+  isOurs: boolean,
+): readonly Buffer[] | undefined {
+  if (inspection.debugs || inspection.profiles || suspendAll !== state.suspendAll) return undefined;
+  const isKnown = modules.get(file)?.source === source;
+  if (!isKnown && !(isOurs && source.length <= MOST_FOR_OTHERS)) return undefined;
+  try {
+    return moduleCode(file, source, displayName(`@${file}`)).partsForOthers();
+  } catch (error) {
+    if (error instanceof LuaError) return undefined;
+    throw error;
+  }
+}
+
+/** A module in its compiled form, from a process that has compiled it. */
+export function presetModule(file: string, source: string, parts: readonly Buffer[]): void {
+  const { suspendAll } = state;
+  const chunkName = displayName(`@${file}`);
+  const again = (): Compiled => compileText(source, chunkName, suspendAll);
+  const code = new ChunkCode(new StoredChunk(parts, again), chunkName, generic(source, chunkName));
+  modules.set(file, { source, chunkName, suspendAll, code });
 }
 
 function moduleCode(file: string, source: string, chunkName: string): ChunkCode {

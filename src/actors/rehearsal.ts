@@ -4,7 +4,7 @@
  */
 import { closeAll, packetPair, sendAtOnce } from '../io/packet.ts';
 import { encodeFrame, MAX_FRAME } from './frame.ts';
-import type { ProcessTask } from './subprocess.ts';
+import type { ProcessTask } from './process-task.ts';
 
 /** It sends what it gets, and has a bit of everything that makes up programs: the compiler is to be ready, too. */
 const PROGRAM = `
@@ -49,6 +49,7 @@ export const REHEARSAL: ProcessTask = {
   initTimeout: undefined,
   walls: undefined,
   environment: [],
+  compiled: [],
   sources: [['/rehearsal/actor.lua', PROGRAM]],
 };
 

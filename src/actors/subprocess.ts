@@ -18,9 +18,11 @@ import {
 import { ALL_NAMESPACES } from '../sandbox/policy.ts';
 import { ActorProcess } from './actor-process.ts';
 import { IpcChannel } from './ipc-channel.ts';
+import { compiledParts } from './load.ts';
 import { FilePath } from './modules.ts';
+import { encodeKind, encodeTask, type ProcessKind, type ProcessTask } from './process-task.ts';
 import { openReports, type Reports } from './reports.ts';
-import { type TraceTask, tracing } from './trace.ts';
+import { tracing } from './trace.ts';
 import type { Vm } from './vm.ts';
 
 /** Of `subprocess`, checked. */
@@ -46,29 +48,6 @@ export interface ProcessOptions {
   readonly sources: readonly (readonly [path: string, text: string])[];
 }
 
-/** What the process reads first: it begins with that, maybe before there is a task. */
-export interface ProcessKind {
-  readonly walls: Plan;
-}
-
-/** What it is to do. Strings of Lua, a byte a code unit. */
-export interface ProcessTask {
-  /** Of the root module. */
-  readonly file: string;
-  readonly root: string;
-  readonly id: string;
-  readonly suspendAll: boolean;
-  readonly init: string | undefined;
-  readonly initTimeout: number | undefined;
-  /** Where they are no part of the kind. */
-  readonly walls: Plan | undefined;
-  readonly environment: ProcessOptions['environment'];
-  /** Absolute paths of files that need not be there, and their texts. */
-  readonly sources: readonly (readonly [path: string, text: string])[];
-  /** The first packet of its inbox brings a socket for what it says. */
-  readonly trace: TraceTask | undefined;
-}
-
 /**
  * @param module  an id, resolved here; or a path, which the process opens
  * @throws   the module can't be found or read, or the process not be made
@@ -81,7 +60,7 @@ export function spawnProcess(
   suspendAll: boolean,
 ): IpcChannel {
   const { sandbox, filter } = options;
-  const place = placeOf(vm, module, from, options.sources);
+  const place = placeOf(vm, module, from, options.sources, suspendAll);
   if (filter !== undefined && sandbox === undefined && !availableWalls().has('seccomp'))
     throw codeError('ENOTSUP', { arg: 'subprocess/seccomp_set_mode_filter' });
   const walls = sandbox === undefined ? undefined : availableWalls();
@@ -122,6 +101,9 @@ function planOf(
   return filter === undefined ? NO_WALLS : planFiltered(filter);
 }
 
+/** Milliseconds that a process has, beside the time of its script, to be set up and to say itself that it isn't. */
+const GRACE = 5_000;
+
 function startActor(
   vm: Vm,
   options: ProcessOptions,
@@ -146,8 +128,9 @@ function startActor(
       cwd,
       standard: options.standard,
       arg: options.arg,
-      kind: kind && Buffer.from(JSON.stringify(kind)),
-      body: Buffer.from(JSON.stringify({ ...task, trace: reports?.task })),
+      setUpTime: options.initTimeout === undefined ? undefined : options.initTimeout + GRACE,
+      kind: kind && encodeKind(kind),
+      body: encodeTask({ ...task, trace: reports?.task }),
     });
     // First: it is killed before it can see a closed channel.
     const actorProcess = new ActorProcess(process, vm.io, reports);
@@ -197,24 +180,34 @@ function canBeSpare({ init, arg, filter, isolated, sandbox, limits }: ProcessOpt
   return isPlain && !isolated && hasRoom;
 }
 
-type Placed = Pick<ProcessTask, 'file' | 'root' | 'id' | 'sources'>;
+type Placed = Pick<ProcessTask, 'file' | 'root' | 'id' | 'sources' | 'compiled'>;
 
+/**
+ * What the program has as files is compiled here, which is ready for that: a process that has just begun takes
+ * longer to compile than for everything else. Texts that a program gives by itself may be anybody's, and compiling
+ * is to cost those whose text it is; so their process does that, but for those that run here, too.
+ */
 function placeOf(
   vm: Vm,
   module: string | FilePath,
   from: LuaValue,
   sources: ProcessOptions['sources'],
+  suspendAll: boolean,
 ): Placed {
   if (module instanceof FilePath) {
-    return { file: module.path, root: '', id: module.path, sources };
+    return { file: module.path, root: '', id: module.path, sources, compiled: [] };
   }
   const { root } = vm.modules.rootOf(from);
   const preset = sources.map(([path, text]) => [join(root, path), text] as const);
   const found = vm.modules.findActor(module, from, new Set(preset.map(([path]) => path)));
   const { file } = found;
-  if (!preset.some(([path]) => path === file))
-    preset.push([file, vm.modules.readActor(found, module)]);
-  return { file, root: found.root, id: module, sources: preset };
+  const isGiven = preset.some(([path]) => path === file);
+  if (!isGiven) preset.push([file, vm.modules.readActor(found, module)]);
+  const compiled = preset.flatMap(([path, text]) => {
+    const parts = compiledParts(path, text, suspendAll, path === file && !isGiven);
+    return parts === undefined ? [] : [[path, parts] as const];
+  });
+  return { file, root: found.root, id: module, sources: preset, compiled };
 }
 
 const O_PATH = 0o10000000;

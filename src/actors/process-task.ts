@@ -1,0 +1,75 @@
+/** What the process of an actor is told: how it begins, and what it is to run. */
+import type { Plan } from '../sandbox/plan.ts';
+import type { TraceTask } from './trace.ts';
+
+/** What the process reads first: it begins with that, maybe before there is a task. */
+export interface ProcessKind {
+  readonly walls: Plan;
+}
+
+type Named<T> = readonly (readonly [path: string, T])[];
+
+/** What it is to do. Strings of Lua, a byte a code unit. */
+export interface ProcessTask {
+  /** Of the root module. */
+  readonly file: string;
+  readonly root: string;
+  readonly id: string;
+  readonly suspendAll: boolean;
+  readonly init: string | undefined;
+  readonly initTimeout: number | undefined;
+  /** Where they are no part of the kind. */
+  readonly walls: Plan | undefined;
+  readonly environment: Named<string>;
+  /** Absolute paths of files that need not be there, and their texts. */
+  readonly sources: Named<string>;
+  /** What its maker has made of some of them: see compiled-form.ts. */
+  readonly compiled: Named<readonly Buffer[]>;
+  /** The first packet of its inbox brings a socket for what it says. */
+  readonly trace: TraceTask | undefined;
+}
+
+/** What is said of long texts: they come after it, one after the other. */
+type Lengths = Named<readonly number[]>;
+interface Header extends Omit<ProcessTask, 'sources' | 'compiled'> {
+  readonly sources: Lengths;
+  readonly compiled: Lengths;
+}
+
+export const encodeKind = (kind: ProcessKind): Buffer => Buffer.from(JSON.stringify(kind));
+
+export const decodeKind = (bytes: Uint8Array): ProcessKind => parse(bytes) as ProcessKind;
+
+/** Length of the header, header, texts. */
+export function encodeTask({ sources, compiled, ...rest }: ProcessTask): Buffer {
+  const texts: Buffer[] = [];
+  const lengthsOf = (parts: readonly Buffer[]): number[] => {
+    texts.push(...parts);
+    return parts.map(({ length }) => length);
+  };
+  const header: Header = {
+    ...rest,
+    sources: sources.map(([path, text]) => [path, lengthsOf([Buffer.from(text, 'latin1')])]),
+    compiled: compiled.map(([path, parts]) => [path, lengthsOf(parts)]),
+  };
+  const head = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(head.length);
+  return Buffer.concat([length, head, ...texts]);
+}
+
+/** @param bytes  which the result goes on using */
+export function decodeTask(bytes: Uint8Array): ProcessTask {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = 4 + all.readUInt32LE(0);
+  const { sources, compiled, ...rest } = parse(all.subarray(4, at)) as Header;
+  const take = (length: number): Buffer => all.subarray(at, (at += length));
+  return {
+    ...rest,
+    sources: sources.map(([path, [length]]) => [path, take(length!).toString('latin1')]),
+    compiled: compiled.map(([path, lengths]) => [path, lengths.map(take)]),
+  };
+}
+
+const parse = (bytes: Uint8Array): unknown =>
+  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
