@@ -6,7 +6,8 @@
  * has touched.
  *
  * What a fork of a Node process needs:
- * - V8 marks its pages MADV_DONTFORK: undone over all mappings before every fork, not once.
+ * - V8 marks its pages MADV_DONTFORK: undone over all mappings before a fork, as often as JavaScript has run since
+ *   the last one: in the supervisor once.
  * - Rings of io_uring are memory that is shared with the kernel: in the child other pages take their place,
  *   or siblings could talk through them.
  * - The descriptors of the event loop are shared with the supervisor and all siblings. Each is covered with an
@@ -28,6 +29,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -60,11 +62,16 @@ enum {
   MAX_BODY = 64 * 1024,
   MAX_KIND = 4096,
   MAX_TOUCHED = 4096,
-  SPARE_DELAY = 2, /* milliseconds without a request, after which a spare is made */
+  MAX_MAPPINGS = 512,
+  /* Milliseconds without a request, after which a spare is made: those of a process that was just asked for are not to
+   * be spent on the next one. When it has ended there is nothing to wait for. */
+  SPARE_DELAY = 20,
+  SHORT_DELAY = 1,
 };
 
 /* What a request begins with, then come the texts of its kind and of its task. Its descriptors: inbox,
- * [working directory], [standard input, output, error], [init.arg], [body]. */
+ * [working directory], [standard input, output, error], [init.arg], [body], [one that is open until the
+ * process is set up: its other end is the host's]. */
 struct request {
   uint32_t id, clone_flags, has, kind_length;
 };
@@ -72,7 +79,7 @@ enum { HAS_STDIN = 1, HAS_STDOUT = 2, HAS_STDERR = 4, HAS_ARG = 8, HAS_BODY = 16
        /* The process is to be of nobody's, where the supervisor may say so: user_namespaces(7). */
        IS_NOBODY = 64,
        /* One of the same kind will be wanted, perhaps. */
-       KEEPS_SPARE = 128 };
+       KEEPS_SPARE = 128, HAS_SET_UP = 256 };
 
 /* What the supervisor says: a child is there (value: its pid, with a pidfd; or -errno), or has ended. */
 struct report {
@@ -219,7 +226,11 @@ static struct range {
 static int ring_count;
 
 static pid_t supervisor;
+static bool is_for_forks; /* all of its memory: there won't be more, since it runs no JavaScript between forks */
+static bool gives_nobody; /* to children in user namespaces of their own */
 static int maps_fd = -1; /* of this process, for its next fork */
+
+static int32_t last_id; /* of the last request, while its process is there */
 
 static struct child {
   pid_t pid;
@@ -378,6 +389,7 @@ static void reap(void) {
       struct child *gone = *at;
       *at = gone->next;
       if (gone == spare.child) lose_spare();
+      if (gone->id == last_id) last_id = 0;
       int32_t value = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
       if (gone->id != 0) send_report((struct report){ENDED, gone->id, value}, -1);
       free(gone);
@@ -444,7 +456,7 @@ static int set_standard(int number, int fd) {
 
 /* In order of the request's descriptors; -1: it has none. */
 struct given {
-  int inbox, cwd, standard[3], arg, body;
+  int inbox, cwd, standard[3], arg, body, set_up;
 };
 
 static int sort_descriptors(uint32_t has, const int *fds, int count, struct given *out) {
@@ -457,6 +469,7 @@ static int sort_descriptors(uint32_t has, const int *fds, int count, struct give
   out->standard[2] = NEXT(HAS_STDERR);
   out->arg = NEXT(HAS_ARG);
   out->body = NEXT(HAS_BODY);
+  out->set_up = NEXT(HAS_SET_UP);
 #undef NEXT
   return next == count && count > 0 ? 0 : -EINVAL;
 }
@@ -508,6 +521,21 @@ static bool write_map(pid_t pid, const char *name) {
   bool done = write(fd, "65534 65534 1\n", 14) == 14;
   close(fd);
   return done;
+}
+
+/* A map of a user namespace of ours may leave nobody out: then nobody can't be given away. user_namespaces(7) */
+static bool maps_nobody(const char *path) {
+  FILE *map = fopen(path, "re");
+  unsigned long first, count;
+  bool found = false;
+  while (map && !found && fscanf(map, "%lu %*u %lu", &first, &count) == 2)
+    found = first <= NOBODY && NOBODY - first < count;
+  if (map) fclose(map);
+  return found;
+}
+
+static bool has_nobody(void) {
+  return geteuid() == 0 && maps_nobody("/proc/self/uid_map") && maps_nobody("/proc/self/gid_map");
 }
 
 static int become_nobody(void) {
@@ -596,7 +624,7 @@ static int begin_child(struct given *given, bool forks_again) {
   close(maps_fd);
   maps_fd = -1;
   if (forks_again && (result = open_maps()) < 0) return result;
-  return part_from_supervisor((int[]){given->arg, given->body}, 2);
+  return part_from_supervisor((int[]){given->arg, given->body, given->set_up}, 3);
 }
 
 /* A process with namespaces of its own. @return its pid; 0 in itself; or -errno: what there is of it will be
@@ -605,10 +633,11 @@ static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
   /* A process namespace is made by clone(2): others can be entered by the process itself. */
   bool is_init = clone_flags & CLONE_NEWPID;
   bool unshares = clone_flags && !is_init;
-  bool is_nobody = is_init && wants_nobody && geteuid() == 0;
+  bool is_nobody = is_init && wants_nobody && gives_nobody;
   int sync[2] = {-1, -1};
-  int result = visit_mappings(false);
+  int result = is_for_forks ? 0 : visit_mappings(false);
   if (result < 0) return result;
+  is_for_forks = true;
   if ((unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) return -errno;
   wait_for_threads();
   pid_t pid = is_init ? (pid_t)syscall(SYS_clone, clone_flags | SIGCHLD, NULL, NULL, NULL, NULL) : fork();
@@ -716,7 +745,7 @@ static bool make_spare(void) {
   }
   pid_t pid = fork_child(clone_flags, !is_scout && spare.is_nobody);
   if (pid == 0) {
-    struct given given = {ends[1], -1, {-1, -1, -1}, -1, -1};
+    struct given given = {ends[1], -1, {-1, -1, -1}, -1, -1, -1};
     if (begin_child(&given, clone_flags & CLONE_NEWPID) < 0) _exit(1);
     role = is_scout ? SCOUT : SPARE;
     return true;
@@ -745,6 +774,7 @@ static void report_start(uint32_t id, pid_t pid, int pidfd, int error) {
 static bool serve(struct request *request, uint8_t *body, size_t length, const int *fds, int count,
                   struct given *given) {
   bool keeps_spare = request->has & KEEPS_SPARE;
+  last_id = (int32_t)request->id;
   int result = count < 0 ? count : sort_descriptors(request->has, fds, count, given);
   if (request->kind_length > length || request->kind_length > MAX_KIND) result = -EINVAL;
   if (result == 0 && keeps_spare && spare.child && scouting == SCOUTED &&
@@ -799,6 +829,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   int result;
   if (!take_room(env, info, &body, &out)) return NULL;
   supervisor = getpid();
+  gives_nobody = has_nobody();
   if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||
       (result = note_own_descriptors(-1)) < 0)
     return give_int32(env, result);
@@ -817,7 +848,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
     struct pollfd polled[2] = {{CONTROL, (short)(POLLIN | (first_pending ? POLLOUT : 0)), 0},
                                {child_ended, POLLIN, 0}};
     bool makes_spare = spare.is_wanted && !spare.child;
-    int ready = poll(polled, 2, makes_spare ? SPARE_DELAY : -1);
+    int ready = poll(polled, 2, !makes_spare ? -1 : last_id != 0 ? SPARE_DELAY : SHORT_DELAY);
     if (ready < 0) continue;
     if (ready == 0) {
       if (!make_spare()) continue;
@@ -899,7 +930,52 @@ napi_value sys_take_task(napi_env env, napi_callback_info info) {
   return give_int32(env, (int32_t)(length - (ssize_t)sizeof request));
 }
 
-/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. */
+static struct range programs[MAX_MAPPINGS]; /* what of each program and library is in memory */
+static int program_count;
+
+static int note_program(struct dl_phdr_info *info, size_t size, void *data) {
+  (void)size;
+  (void)data;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = info->dlpi_phdr + i;
+    uintptr_t start = info->dlpi_addr + part->p_vaddr;
+    if (part->p_type == PT_LOAD && program_count < MAX_MAPPINGS)
+      programs[program_count++] = (struct range){start, (start + part->p_memsz + PAGE - 1) & -(uintptr_t)PAGE};
+  }
+  return 0;
+}
+
+/* Where in an anonymous mapping what no program needs begins: data that is all zeros at the start has no file. */
+static uintptr_t after_programs(uintptr_t start, uintptr_t stop) {
+  for (int i = 0; i < program_count; i++)
+    if (programs[i].start < stop && start < programs[i].end) start = programs[i].end;
+  return start;
+}
+
+/* Give back what PID 1 has from the supervisor and never looks at again: a heap, twice in memory, and to be taken down
+ * while somebody waits for its end. Left are the stack, this thread's own data, and what belongs to files. */
+static void drop_memory(void) {
+  static struct range unused[MAX_MAPPINGS];
+  FILE *maps = fdopen(maps_fd, "re");
+  uintptr_t stack = (uintptr_t)&maps, thread = (uintptr_t)__builtin_thread_pointer();
+  int count = 0;
+  char line[PATH_MAX + 128];
+  dl_iterate_phdr(note_program, NULL);
+  while (maps && program_count < MAX_MAPPINGS && fgets(line, sizeof line, maps)) {
+    unsigned long start, stop, inode;
+    int name = 0;
+    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu %n", &start, &stop, &inode, &name) < 3) continue;
+    bool is_named = inode != 0 || (line[name] == '[' && strncmp(line + name, "[heap]", 6) != 0);
+    if (is_named || (start <= stack && stack < stop) || (start <= thread && thread < stop)) continue;
+    start = after_programs(start, stop);
+    if (start < stop && count < MAX_MAPPINGS) unused[count++] = (struct range){start, stop};
+  }
+  for (int i = 0; i < count; i++) syscall(SYS_munmap, unused[i].start, unused[i].end - unused[i].start);
+}
+
+/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. And it calls
+ * nothing in the end but syscall(3), which it has called before: what finds functions that are called for the
+ * first time has its tables in the heap. */
 static _Noreturn void be_init(pid_t actor) {
   sigset_t waited;
   static const int forwarded[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGINT};
@@ -908,14 +984,16 @@ static _Noreturn void be_init(pid_t actor) {
   sigaddset(&waited, SIGRTMIN + 4);
   for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) sigaddset(&waited, forwarded[i]);
   sigprocmask(SIG_SETMASK, &waited, NULL);
+  drop_memory();
   syscall(SYS_close_range, 0, ~0u, 0);
   for (;;) {
     int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
-      if (pid == actor) _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-    int signal = sigwaitinfo(&waited, NULL);
-    if (signal > 0 && signal != SIGCHLD) kill(actor, signal);
+    long pid;
+    while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG | __WALL, NULL)) > 0)
+      if (pid == actor)
+        syscall(SYS_exit_group, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    long signal = syscall(SYS_rt_sigtimedwait, &waited, NULL, NULL, 8);
+    if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, actor, signal);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 import { EAGAIN, ECHILD, EINTR, EMFILE, ESRCH, SysError } from '../sys/errno.ts';
-import { close, dup, POLLIN, poll } from '../sys/fd.ts';
+import { close, dup, O_NONBLOCK, POLLIN, pipe2, poll } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 import { SIGKILL } from '../sys/signal.ts';
 import { MSG_DONTWAIT, SOCK_SEQPACKET } from '../sys/socket.ts';
@@ -14,6 +14,7 @@ import {
   HAS_ARG,
   HAS_BODY,
   HAS_CWD,
+  HAS_SET_UP,
   HAS_STDERR,
   HAS_STDIN,
   HAS_STDOUT,
@@ -35,6 +36,7 @@ import {
 } from '../sys/unix.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
 import { onRightsChange } from './rights.ts';
+import { startTimer } from './timer.ts';
 
 export { SysError } from '../sys/errno.ts';
 export { SIGNALLED } from '../sys/supervisor.ts';
@@ -49,6 +51,8 @@ export interface ProcessRequest {
   /** undefined: a pipe whose other end is closed */
   readonly standard: readonly [Fd | undefined, Fd | undefined, Fd | undefined];
   readonly arg: Fd | undefined;
+  /** Milliseconds until it has to be set up, or is killed; undefined: it may take any time. */
+  readonly setUpTime: number | undefined;
   /** What the child needs to begin with: the next one of this kind may have begun before it is asked for. */
   readonly kind: Uint8Array | undefined;
   /** What it is to read (then). */
@@ -60,20 +64,71 @@ export class SupervisorGone extends Error {}
 
 const NO_KIND = new Uint8Array(0);
 const REPORT_BYTES = 12;
-/** Milliseconds that a supervisor has to come up and answer. */
-const PATIENCE = 60_000;
+/** Milliseconds that a supervisor has to come up and answer; then it is killed. */
+export const patience = { ms: 60_000 };
 
 const NAMES = new Map(Object.entries(constants.signals).map(([name, n]) => [n, name]));
 export const signalName = (n: number): string => NAMES.get(n) ?? `signal ${n}`;
+
+/** A process has a pipe's one end until its program begins; when the time is over before, it is killed. */
+class SetUp implements EventTarget {
+  generation = 0;
+  private ends: { readEnd: Fd; writeEnd: Fd };
+  private cancel: (() => void) | undefined = undefined;
+
+  /** @throws SysError  EMFILE, ENFILE */
+  constructor() {
+    this.ends = pipe2(O_NONBLOCK);
+  }
+
+  /** The process's end. */
+  get far(): Fd {
+    return this.ends.writeEnd;
+  }
+
+  /** It has its end. */
+  begin(ms: number, tooLate: () => void): void {
+    close(this.ends.writeEnd);
+    this.ends = { ...this.ends, writeEnd: -1 };
+    if (register(this.ends.readEnd, this) < 0) return this.end();
+    this.cancel = startTimer(ms, () => {
+      this.end();
+      tooLate();
+    });
+  }
+
+  onEvents(): void {
+    this.end();
+  }
+
+  end(): void {
+    this.cancel?.();
+    this.cancel = undefined;
+    const { readEnd, writeEnd } = this.ends;
+    this.ends = { readEnd: -1, writeEnd: -1 };
+    if (readEnd < 0) return;
+    unregister(readEnd, this);
+    close(readEnd);
+    if (writeEnd >= 0) close(writeEnd);
+  }
+}
 
 export class StartedProcess {
   readonly pid: number;
   private pidfd: Fd;
   private told: ((status: number) => void) | undefined = undefined;
+  private setUp: SetUp | undefined = undefined;
 
   constructor(pid: number, pidfd: Fd) {
     this.pid = pid;
     this.pidfd = pidfd;
+  }
+
+  watch(setUp: SetUp, ms: number): void {
+    this.setUp = setUp;
+    setUp.begin(ms, () => {
+      if (this.pidfd >= 0) pidfdSendSignal(this.pidfd, SIGKILL);
+    });
   }
 
   onEnd(told: (status: number) => void): void {
@@ -108,6 +163,7 @@ export class StartedProcess {
   }
 
   private forget(): void {
+    this.setUp?.end();
     if (this.pidfd >= 0) close(this.pidfd);
     this.pidfd = -1;
   }
@@ -149,14 +205,31 @@ class Supervisor implements EventTarget {
   spawn(request: ProcessRequest): StartedProcess {
     const id = this.nextId++;
     close(dup(this.control)); // EMFILE now, and not when the process is there
-    this.send(id, request);
-    const deadline = performance.now() + PATIENCE;
+    const { setUpTime } = request;
+    if (setUpTime === undefined) {
+      this.send(id, request, undefined);
+      return this.started(id);
+    }
+    const setUp = new SetUp();
+    try {
+      this.send(id, request, setUp.far);
+      const started = this.started(id);
+      started.watch(setUp, setUpTime);
+      return started;
+    } catch (error) {
+      setUp.end();
+      throw error;
+    }
+  }
+
+  private started(id: number): StartedProcess {
+    const deadline = performance.now() + patience.ms;
     for (;;) {
       const answer = this.receive();
       if (answer === undefined) {
         const left = deadline - performance.now();
         if (left > 0 && poll(this.control, POLLIN, Math.ceil(left)) !== 0) continue;
-        this.end();
+        this.kill();
         throw new SysError('clone', ECHILD);
       }
       if (answer.kind !== STARTED || answer.id !== id) {
@@ -182,7 +255,7 @@ class Supervisor implements EventTarget {
     return new SysError('recvmsg', EMFILE);
   }
 
-  private send(id: number, request: ProcessRequest): void {
+  private send(id: number, request: ProcessRequest, setUp: Fd | undefined): void {
     const { cloneFlags, inbox, cwd, standard, arg, kind = NO_KIND } = request;
     let { body } = request;
     const fds = [inbox];
@@ -203,6 +276,7 @@ class Supervisor implements EventTarget {
       body = new Uint8Array(0);
       add(file, HAS_BODY);
     }
+    add(setUp, HAS_SET_UP);
     const packet = new Uint8Array(16 + kind.length + body.length);
     new Uint32Array(packet.buffer, 0, 4).set([id, cloneFlags, has, kind.length]);
     packet.set(kind, 16);
@@ -272,6 +346,16 @@ class Supervisor implements EventTarget {
   private broken(_result: number): SupervisorGone {
     this.end();
     return new SupervisorGone();
+  }
+
+  /** It hangs: what is closed it won't see. */
+  private kill(): void {
+    try {
+      process.kill(this.pid, 'SIGKILL');
+    } catch {
+      // it has ended
+    }
+    this.end();
   }
 
   /** It and its processes are gone, or will be. */

@@ -19,6 +19,8 @@ export const HAS_CWD = 32;
 export const IS_NOBODY = 64;
 /** A process of the same kind may be wanted later: one is made ahead. */
 export const KEEPS_SPARE = 128;
+/** Stays open until the actor begins. */
+export const HAS_SET_UP = 256;
 
 export const CLONE_NEWCGROUP = 0x0200_0000;
 export const CLONE_NEWNS = 0x0002_0000;

@@ -1,7 +1,12 @@
 /** What the kernel may refuse to processes of actors, and to messages between them. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { patience } from '../../src/io/supervisor.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
-import { runLua } from '../support/spec.ts';
+import { openDescriptors, runLua } from '../support/spec.ts';
 
 /** An actor that answers; its text needs no file. */
 const SETUP = `
@@ -104,3 +109,30 @@ withFault(
 `,
   'No buffer space available\nfifo\nx\n',
 );
+
+/** The children of this process: those that it has started. proc_pid_children(5) */
+const children = (): number[] =>
+  readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'latin1')
+    .split(' ')
+    .filter((pid) => pid !== '')
+    .map(Number);
+
+test('a supervisor that hangs is killed, and the next process has another', {
+  timeout: 120_000,
+  skip: nativeFailure() ?? false,
+}, async () => {
+  assert.equal((await runLua(SETUP + TALK)).stdout, '1\n2\n3\n');
+  const before = openDescriptors();
+  const [hung, ...others] = children();
+  assert.ok(hung !== undefined && others.length === 0, 'there is one supervisor');
+  process.kill(hung, 'SIGSTOP');
+  const { ms } = patience;
+  patience.ms = 500;
+  const refused = await runLua(`${SETUP} print(select(2, pcall(new)))`);
+  patience.ms = ms;
+  assert.equal(refused.stdout, 'No child processes\n');
+  assert.equal((await runLua(SETUP + TALK)).stdout, '1\n2\n3\n');
+  while (children().includes(hung)) await setTimeout(10);
+  assert.equal(children().length, 1);
+  assert.deepEqual(openDescriptors(), before);
+});

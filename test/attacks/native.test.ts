@@ -61,6 +61,7 @@ function inside(code: string, walls: Plan, cloneFlags: number): unknown {
       cwd: undefined,
       standard: [undefined, writeEnd, undefined],
       arg: undefined,
+      setUpTime: undefined,
       kind: undefined,
       body: Buffer.from(JSON.stringify({ walls, code })),
     });
@@ -272,6 +273,7 @@ test('a directory that it gets is of no use', { skip }, () => {
       cwd: undefined,
       standard: [directory, writeEnd, undefined],
       arg: undefined,
+      setUpTime: undefined,
       kind: undefined,
       body: Buffer.from(JSON.stringify({ walls, code })),
     });

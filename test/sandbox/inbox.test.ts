@@ -62,6 +62,25 @@ const WAITER = `
 `;
 
 inside(
+  'PID 1 keeps nothing of the memory that it was made with',
+  `
+  local c = sandbox './w'
+  c:send(inbox)
+  print(inbox:receive())
+  local function kilobytes(pid) return tonumber(proc(pid, 'status'):match('RssAnon:%s*(%d+)')) end
+  -- It may be busy with that.
+  for _ = 1, 1000 do
+    if kilobytes(c.child_pid) < 500 then break end
+    time.sleep(0.01)
+  end
+  print(kilobytes(c.child_pid) < 500, kilobytes(actor(c)) > 5000)
+  c:close()
+`,
+  'ready\ntrue\ttrue\n',
+  { files: { 'w.lua': WAITER } },
+);
+
+inside(
   'what the kernel says of it',
   `
   local c = sandbox './waiter'

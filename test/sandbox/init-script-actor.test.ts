@@ -98,6 +98,33 @@ ${'false\tInvalid argument\tsubprocess/init/timeout\n'.repeat(5)}`,
 );
 
 actors(
+  'one that can do nothing about its time is killed from outside, and none that is set up',
+  `
+  local system, time = require 'system', require 'time'
+  local socket = require('unix').seqpacket.socket
+  local there = actor('C.umask(18)', {timeout = 0.5})
+  print(outcome())
+  local here = {}
+  for _, pid in ipairs{false, true} do
+    local one, other = socket.pair()
+    other = other:release()
+    local channel = actor('C.read(arg, 1)', {newns_user = pid, newns_pid = pid, timeout = 2, arg = other})
+    system.kill(channel.child_pid, system.signal.SIGSTOP)
+    other:close()
+    here[#here + 1] = one
+  end
+  local start = time.steady_clock.now()
+  print(outcome())
+  print(outcome())
+  print(time.steady_clock.now() - start > 5)
+  there:kill()
+  print(outcome())
+  `,
+  'running\nkilled by SIGKILL\nkilled by SIGKILL\ntrue\nkilled by SIGKILL\n',
+  noNamespaces,
+);
+
+actors(
   'what fails ends the process with status 1',
   `
   for _, script in ipairs{
