@@ -65,7 +65,7 @@ enum {
   MAX_MAPPINGS = 512,
   /* Milliseconds without a request, after which a spare is made: those of a process that was just asked for are not to
    * be spent on the next one. When it has ended there is nothing to wait for. */
-  SPARE_DELAY = 20,
+  SPARE_DELAY = 40,
   SHORT_DELAY = 1,
 };
 
@@ -264,16 +264,26 @@ static struct pending {
   struct pending *next;
 } *first_pending, **last_pending = &first_pending;
 
-/* Read /proc/self/maps. `madvise` all of it for a fork; the first time, note rings. */
+static void let_fork(struct range range) {
+  /* ENOMEM: not all of it is there, which is as it should be. */
+  if (range.start < range.end) madvise((void *)range.start, range.end - range.start, MADV_DOFORK);
+}
+
+/* Read /proc/self/maps. `madvise` all of it for a fork, in as few calls as there can be; the first time, note
+ * rings. */
 static int visit_mappings(bool note_rings) {
   static char text[4096 + 1];
   size_t kept = 0;
+  struct range private = {0, 0}; /* mappings without a shared one between them, or one of the kernel */
   off_t at = 0;
   for (;;) {
     ssize_t got = pread(maps_fd, text + kept, sizeof text - 1 - kept, at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return -errno;
-    if (got == 0) return 0;
+    if (got == 0) {
+      let_fork(private);
+      return 0;
+    }
     at += got;
     size_t length = kept + (size_t)got;
     text[length] = 0;
@@ -285,10 +295,15 @@ static int visit_mappings(bool note_rings) {
       if (*rest != '-') continue;
       uintptr_t stop = strtoul(rest + 1, &rest, 16);
       bool is_shared = strlen(rest) > 4 && rest[4] == 's';
-      if (is_shared) {
-        if (note_rings && ring_count < MAX_RINGS) rings[ring_count++] = (struct range){start, stop};
-      } else if (!note_rings && !strstr(rest, "[v")) {
-        madvise((void *)start, stop - start, MADV_DOFORK);
+      if (is_shared && note_rings && ring_count < MAX_RINGS)
+        rings[ring_count++] = (struct range){start, stop};
+      if (note_rings) continue;
+      if (is_shared || strstr(rest, "[v")) {
+        let_fork(private);
+        private = (struct range){0, 0};
+      } else {
+        if (private.end == 0) private.start = start;
+        private.end = stop;
       }
     }
     kept = strlen(line);
@@ -959,6 +974,7 @@ static void drop_memory(void) {
   FILE *maps = fdopen(maps_fd, "re");
   uintptr_t stack = (uintptr_t)&maps, thread = (uintptr_t)__builtin_thread_pointer();
   int count = 0;
+  bool goes_on = false; /* with nothing that stays in between */
   char line[PATH_MAX + 128];
   dl_iterate_phdr(note_program, NULL);
   while (maps && program_count < MAX_MAPPINGS && fgets(line, sizeof line, maps)) {
@@ -966,9 +982,11 @@ static void drop_memory(void) {
     int name = 0;
     if (sscanf(line, "%lx-%lx %*s %*s %*s %lu %n", &start, &stop, &inode, &name) < 3) continue;
     bool is_named = inode != 0 || (line[name] == '[' && strncmp(line + name, "[heap]", 6) != 0);
-    if (is_named || (start <= stack && stack < stop) || (start <= thread && thread < stop)) continue;
-    start = after_programs(start, stop);
-    if (start < stop && count < MAX_MAPPINGS) unused[count++] = (struct range){start, stop};
+    bool stays = is_named || (start <= stack && stack < stop) || (start <= thread && thread < stop);
+    unsigned long from = stays ? stop : after_programs(start, stop);
+    if (from == start && goes_on) unused[count - 1].end = stop;
+    else if (from < stop && count < MAX_MAPPINGS) unused[count++] = (struct range){from, stop};
+    goes_on = from < stop && count > 0 && unused[count - 1].end == stop;
   }
   for (int i = 0; i < count; i++) syscall(SYS_munmap, unused[i].start, unused[i].end - unused[i].start);
 }

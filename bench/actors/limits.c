@@ -152,7 +152,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "run") == 0) first[i] = gone[i];
     close(pair[0]);
     close(pair[1]);
-    usleep(50000);
+    usleep(100000);
   }
   report(first, gone, count);
   return 0;

@@ -31,7 +31,7 @@ for i = 0, n do
   until t1 and t2
   c:close()
   if i > 0 then first[i], gone[i] = t1 * 1e6, t2 * 1e6 end -- the first one starts the supervisor
-  time.sleep(0.05)
+  time.sleep(0.1)
 end
 table.sort(first)
 table.sort(gone)

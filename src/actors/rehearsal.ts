@@ -9,6 +9,7 @@ import type { ProcessTask } from './process-task.ts';
 /** It sends what it gets, and has a bit of everything that makes up programs: the compiler is to be ready, too. */
 const PROGRAM = `
   local inbox = require 'inbox'
+  local floor, insert = math.floor, table.insert
   local home = inbox:receive()
   local state = {count = 0, names = {'a', 'b'}, [1] = true}
   local function report(kind, ...)
@@ -29,7 +30,7 @@ const PROGRAM = `
       if last ~= 3 and name < 'b' then text = text .. name end
     end
     for key, value in pairs(message) do report(key, value) end
-    for i = 10, 1, -3 do report('number', i % 4, i / 2) end
+    for i = 10, 1, -3 do report('number', i % 4, floor(i / 2)) insert(state.names, 'c') end
     local ok, problem = pcall(function() return report('text') end)
     while not ok do ok = problem ~= nil end
     repeat local done = state.count > 2 until done

@@ -232,10 +232,7 @@ export class Printer {
     // In brackets: V8 looks at what is inside once, and not again when it is called.
     const [start, end] = isMain ? ['(function ($E) { return (', '); })'] : ['(', ')'];
     return {
-      js: `${head}
-return ${start}${this.out.join('
-')}${end};
-})`,
+      js: `${head}\nreturn ${start}${this.out.join('\n')}${end}\n})`,
       lines: this.lines,
       names: this.names,
     };

@@ -1,6 +1,6 @@
 /**
  * Many processes of actors leave nothing behind: bench/actors/row.lua looks before and after. PERILUNE_MANY says how many
- * there are one after the other (10,000 take minutes), and a tenth of that, or 20, at once.
+ * there are one after the other (10,000 take minutes), and a tenth of that, or 15, at once.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -11,10 +11,10 @@ import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { MAIN } from '../support/spec.ts';
 
-const IN_A_ROW = Number(process.env['PERILUNE_MANY'] ?? 60);
-const AT_ONCE = Math.max(20, Math.ceil(IN_A_ROW / 10));
+const IN_A_ROW = Number(process.env['PERILUNE_MANY'] ?? 30);
+const AT_ONCE = Math.max(15, Math.ceil(IN_A_ROW / 10));
 /** Milliseconds that one may take on a machine that has other things to do. */
-const EACH = 1000;
+const EACH = 5000;
 /** Bytes that one needs, with PID 1 of its namespace; and what is to be left. */
 const NEEDS = 8 * 2 ** 20;
 const RESERVE = 2 ** 30;

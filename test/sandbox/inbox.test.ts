@@ -70,10 +70,10 @@ inside(
   local function kilobytes(pid) return tonumber(proc(pid, 'status'):match('RssAnon:%s*(%d+)')) end
   -- It may be busy with that.
   for _ = 1, 1000 do
-    if kilobytes(c.child_pid) < 500 then break end
+    if kilobytes(c.child_pid) < 2000 then break end
     time.sleep(0.01)
   end
-  print(kilobytes(c.child_pid) < 500, kilobytes(actor(c)) > 5000)
+  print(kilobytes(c.child_pid) < 2000, kilobytes(actor(c)) > 5000)
   c:close()
 `,
   'ready\ntrue\ttrue\n',

@@ -117,6 +117,7 @@ actors(
   print(outcome())
   print(outcome())
   print(time.steady_clock.now() - start > 5)
+  for _, one in ipairs(here) do one:close() end
   there:kill()
   print(outcome())
   `,
