@@ -20,5 +20,14 @@
       'ldflags': ['-Wl,-z,now'],
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=10'],
     },
+    {
+      # No addon, for all its name, which node-gyp gives it: bin/perilune has the dynamic linker load it before Node.
+      'target_name': 'heap',
+      'sources': ['native/start/heap.c'],
+      'cflags': ['-O2', '-Wall', '-Wextra', '-Werror'],
+      'cflags_c': ['-std=gnu11'],
+      'ldflags': ['-Wl,-z,now'],
+      'defines': ['_GNU_SOURCE'],
+    },
   ],
 }

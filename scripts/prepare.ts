@@ -29,7 +29,9 @@ import { splitBundle } from './split-bundle.ts';
 
 const root = dirname(import.meta.dirname);
 const strict = process.argv.includes('--strict');
-const addonFiles = ['perilune.node', 'start.node'].map((name) => join(root, 'build/Release', name));
+const addonFiles = ['perilune.node', 'start.node', 'heap.node'].map((name) =>
+  join(root, 'build/Release', name),
+);
 const stampFile = join(root, 'build/perilune.stamp');
 
 await bundle();

@@ -39,6 +39,8 @@ Environment (each also as EMILUA_…):
   PERILUNE_COLORS          1 or 0: colours in reports of errors, or none
   PERILUNE_LOG_LEVELS      3 and more: reports of errors (default 4); 0: none
   PERILUNE_CACHE           0: as --no-cache
+Only as PERILUNE_…:
+  PERILUNE_HUGE_PAGES      0: memory for objects is not asked for in huge pages
 `;
 
 export type Invocation =

@@ -1,0 +1,174 @@
+/* Memory for V8's heap in huge pages. bin/perilune has the dynamic linker load it before Node: docs/decisions/0028-huge-pages.md
+ *
+ * V8 asks mmap(2) for each of its pages of 256 KB at an address of its own, where no two of them are neighbours, so that the
+ * kernel can only give it memory by 4 KB: a page fault for each. Here pages are neighbours: blocks of 2 MB, for which the kernel
+ * is asked for huge pages, hold eight. All else that V8 asks for is passed on.
+ *
+ * How V8 asks (OS::Allocate): for so much more than it wants that an aligned page must be in it, near an aligned address. It then
+ * gives back what lies before and behind that page. What we give is aligned: nothing lies before it, and what lies behind it,
+ * which may be another page, is never given. So the next munmap of the same thread, of just that, does nothing. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#undef _FILE_OFFSET_BITS /* mmap would be another name of mmap64 */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+  PAGE = 256 * 1024,
+  BLOCK = 2 * 1024 * 1024,
+  PAGES_OF_BLOCK = BLOCK / PAGE,
+  UNIT = 4096, /* what munmap counts in: pages of the system, that are never smaller */
+  BLOCKS = 4096,
+};
+#define RESERVED ((size_t)BLOCKS * BLOCK) /* 8 GB of addresses; V8 has at most 4 GB of heap by default */
+
+static char *reserved; /* NULL: all is passed on */
+static size_t slack;   /* what V8 asks for beyond a page */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static size_t blocks;                       /* so many have been used */
+static size_t first_free;                   /* no block before it has a page to give */
+static uint8_t taken[BLOCKS];               /* a bit a page */
+static uint8_t left[BLOCKS][PAGES_OF_BLOCK]; /* units that a taken page still has */
+static __thread char *behind __attribute__((tls_model("initial-exec")));               /* the end of the page that this thread got last */
+
+/* The functions below take the place of the C library's: these are the system calls themselves. */
+static void *system_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
+  return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+}
+static int system_munmap(void *at, size_t size) { return (int)syscall(SYS_munmap, at, size); }
+static int system_madvise(void *at, size_t size, int advice) {
+  return (int)syscall(SYS_madvise, at, size, advice);
+}
+
+static bool is_ours(const void *at) {
+  return reserved != NULL && (const char *)at >= reserved && (const char *)at < reserved + RESERVED;
+}
+
+/* Nobody whom this process starts is to have it: LD_PRELOAD is as it was before bin/perilune put us at its front. */
+static void leave_environment(void) {
+  const char *list = getenv("LD_PRELOAD");
+  if (list == NULL) return;
+  const char *rest = strchr(list, ':');
+  if (rest == NULL) {
+    unsetenv("LD_PRELOAD");
+    return;
+  }
+  char *copy = strdup(rest + 1);
+  if (copy == NULL) return;
+  setenv("LD_PRELOAD", copy, 1);
+  free(copy);
+}
+
+__attribute__((constructor)) static void begin(void) {
+  leave_environment();
+  if (sysconf(_SC_PAGESIZE) != UNIT) return;
+  slack = PAGE - UNIT;
+  /* Where addresses are limited (ulimit -v) Node needs them more. */
+  char *got = system_mmap(NULL, RESERVED + BLOCK, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (got == MAP_FAILED) return;
+  reserved = (char *)(((uintptr_t)got + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
+}
+
+/* Another block. V8 wants none of its pages in a process that is forked, and would say so of each: the block would fall apart
+ * into mappings that are too small for huge pages. */
+static bool add_block(void) {
+  if (blocks == BLOCKS) return false;
+  char *block = reserved + blocks * BLOCK;
+  if (mprotect(block, BLOCK, PROT_READ | PROT_WRITE) != 0) return false;
+  system_madvise(block, BLOCK, MADV_DONTFORK);
+  system_madvise(block, BLOCK, MADV_HUGEPAGE); /* EINVAL: a kernel that has none */
+  blocks++;
+  return true;
+}
+
+/* A page, the first that is free: what is used stays dense. @return NULL: there is none */
+static char *take_page(void) {
+  char *page = NULL;
+  pthread_mutex_lock(&lock);
+  while (first_free < blocks && taken[first_free] == 0xff) first_free++;
+  if (first_free < blocks || add_block()) {
+    int at = __builtin_ctz(~(unsigned)taken[first_free]);
+    taken[first_free] |= 1U << at;
+    left[first_free][at] = PAGE / UNIT;
+    page = reserved + first_free * BLOCK + (size_t)at * PAGE;
+  }
+  pthread_mutex_unlock(&lock);
+  return page;
+}
+
+/* Give back a part of a page, or all of it. V8 shortens those that nothing is written to any more.
+ * The memory goes at once; of a block of which nothing is left, all of it, as one huge page. */
+static void give_back(char *from, size_t size) {
+  size_t block = (size_t)(from - reserved) / BLOCK;
+  size_t at = (size_t)(from - reserved) % BLOCK / PAGE;
+  mprotect(from, size, PROT_READ | PROT_WRITE); /* it may have been made constant */
+  pthread_mutex_lock(&lock);
+  left[block][at] -= size / UNIT;
+  if (left[block][at] == 0) {
+    taken[block] &= ~(1U << at);
+    if (block < first_free) first_free = block;
+  }
+  char *begin_of_block = reserved + block * BLOCK;
+  if (taken[block] == 0) {
+    system_madvise(begin_of_block, BLOCK, MADV_DONTNEED);
+    system_madvise(begin_of_block, BLOCK, MADV_HUGEPAGE);
+  } else {
+    system_madvise(from, size, MADV_DONTNEED);
+    system_madvise(begin_of_block, BLOCK, MADV_NOHUGEPAGE); /* khugepaged would fill the hole */
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+static bool wants_heap(const void *at, int protection, int flags, int fd) {
+  return reserved != NULL && at != NULL && (uintptr_t)at % PAGE == 0 && fd == -1 &&
+         protection == (PROT_READ | PROT_WRITE) && flags == (MAP_PRIVATE | MAP_ANONYMOUS);
+}
+
+void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
+  if (!wants_heap(at, protection, flags, fd))
+    return system_mmap(at, size, protection, flags, fd, offset);
+  if (size == PAGE + slack) {
+    char *page = take_page();
+    if (page != NULL) {
+      behind = page + PAGE;
+      return page;
+    }
+  }
+  if (size < BLOCK + slack) return system_mmap(at, size, protection, flags, fd, offset);
+  /* A large object: it begins where a huge page can. */
+  at = (void *)((uintptr_t)at & ~(uintptr_t)(BLOCK - 1));
+  void *got = system_mmap(at, size, protection, flags, fd, offset);
+  if (got != MAP_FAILED) system_madvise(got, size, MADV_HUGEPAGE);
+  return got;
+}
+void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("mmap64")));
+
+int munmap(void *at, size_t size) {
+  char *from = at;
+  if (from == behind && size == slack && from != NULL) {
+    behind = NULL;
+    return 0;
+  }
+  if (!is_ours(at)) return system_munmap(at, size);
+  for (char *end = from + size; from < end;) {
+    size_t in_page = PAGE - (size_t)(from - reserved) % PAGE;
+    size_t part = (size_t)(end - from) < in_page ? (size_t)(end - from) : in_page;
+    give_back(from, part);
+    from += part;
+  }
+  return 0;
+}
+
+int madvise(void *at, size_t size, int advice) {
+  if (advice == MADV_DONTFORK && is_ours(at)) return 0; /* it is all so */
+  return system_madvise(at, size, advice);
+}

@@ -1,0 +1,95 @@
+/** V8's heap in huge pages (native/start/heap.c): who gets memory from it, and that nobody else notices. */
+import assert from 'node:assert/strict';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+const heap = join(root, 'build/Release/heap.node');
+const folder = mkdtempSync(join(tmpdir(), 'perilune-heap-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const hugePages = '/sys/kernel/mm/transparent_hugepage/enabled';
+const skip = !existsSync(heap)
+  ? 'the addons are not built'
+  : !existsSync(hugePages)
+    ? 'a kernel without huge pages'
+    : false;
+
+function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
+  const file = join(folder, 'program.lua');
+  writeFileSync(file, text);
+  return spawnSync(join(root, 'bin/perilune'), [file], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, ...env },
+  });
+}
+
+/** Prints how many KB there are in mappings that have asked for huge pages, and ends. */
+const ASKED = `
+  local file = require 'file'
+  local f = file.stream.new()
+  f:open('/proc/self/smaps', { 'read_only' })
+  local text, buf = {}, byte_span.new(65536)
+  while true do
+    local ok, n = pcall(f.read_some, f, buf)
+    if not ok then break end
+    text[#text + 1] = tostring(buf:first(n))
+  end
+  local size, asked = 0, 0
+  for line in table.concat(text):gmatch('[^\\n]+') do
+    size = tonumber(line:match('^Size: +(%d+) kB')) or size
+    if line:match('^VmFlags:.* hg') then asked = asked + size end
+  end
+`;
+
+test('the heap of a program has asked for huge pages, and PERILUNE_HUGE_PAGES=0 does without', {
+  skip,
+}, () => {
+  const program = `${ASKED} print(asked)`;
+  const on = run(program);
+  assert.equal(on.stderr, '');
+  assert.ok(Number(on.stdout) >= 4096, on.stdout);
+  const off = run(program, { PERILUNE_HUGE_PAGES: '0' });
+  assert.deepEqual([off.stdout, off.stderr], ['0\n', '']);
+});
+
+test('LD_PRELOAD is for the program what it was', { skip }, () => {
+  const program = `print(require('system').environment.LD_PRELOAD)`;
+  assert.deepEqual(run(program, { LD_PRELOAD: undefined }).stdout, 'nil\n');
+  // One that is there already, and found by name.
+  const { stdout, stderr } = run(program, { LD_PRELOAD: 'libm.so.6:libdl.so.2' });
+  assert.deepEqual([stdout, stderr], ['libm.so.6:libdl.so.2\n', '']);
+});
+
+test('where addresses are limited a program runs without', { skip }, () => {
+  const file = join(folder, 'limited.lua');
+  writeFileSync(file, `${ASKED} print(asked)`);
+  const limited = 'ulimit -v 6000000 && exec "$0" "$1"';
+  const args = ['-c', limited, join(root, 'bin/perilune'), file];
+  const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 60_000 });
+  assert.deepEqual([stdout, stderr], ['0\n', '']);
+});
+
+test('memory comes and goes: in threads, shortened, more than is reserved, and all that is asked for in another way', {
+  skip: skip || (spawnSync('cc', ['--version']).error ? 'no C compiler' : false),
+}, () => {
+  const program = join(folder, 'huge-pages');
+  const source = join(import.meta.dirname, 'huge-pages.c');
+  const flags = ['-O1', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', program, source];
+  const built = spawnSync('cc', flags, { encoding: 'utf8' });
+  assert.equal(built.status, 0, built.stderr);
+  const check = (mode: string, limits = ''): string => {
+    const command = `${limits} LD_PRELOAD=${heap} exec ${program} ${mode}`;
+    const done = spawnSync('sh', ['-c', command], { encoding: 'utf8', timeout: 120_000 });
+    assert.equal(done.status, 0, done.stderr);
+    return done.stdout;
+  };
+  assert.equal(check('churn'), 'done\n');
+  assert.equal(check('many'), 'neighbours\ndone\n');
+  assert.equal(check('plain'), 'done\n');
+  assert.equal(check('churn', 'ulimit -v 1000000;'), 'done\n');
+});
