@@ -22,7 +22,6 @@ import {
   LuaTable,
   numbers,
   OWN,
-  pushElement,
   rawGetString,
   rawLength,
   rawSet,
@@ -68,9 +67,12 @@ const RECORDS = /^[ \t\n\r]*\[[ \t\n\r]*(\{[ \t\n\r]*"[\w-]{1,40}")/;
 /**
  * The pieces end where another record seems to begin. If that was in a string, or in a smaller array, the piece doesn't
  * parse, and becomes a larger one; if `[a]` and `[b]` are arrays, then `[a, b]` is the array of both.
+ *
+ * That array is made at the end. One that grew would soon be among V8's old objects, which keep alive what they hold until all of
+ * the heap is looked at: what a program has dropped would be copied as if it were in use.
  */
 function recordsOf(text: string, begin: string, from: number): LuaTable {
-  const t = arrayTable([]);
+  const pieces: LuaValue[][] = [];
   depth++;
   const end = text.lastIndexOf(']');
   let size = PIECE;
@@ -79,12 +81,18 @@ function recordsOf(text: string, begin: string, from: number): LuaTable {
     const to = next < 0 ? end : text.lastIndexOf(',', next);
     const piece = to > from ? parsed(`[${text.substring(from, to)}]`) : undefined;
     if (piece !== undefined && piece.length > 0) {
-      for (const v of piece) pushElement(t, valueOf(v));
+      for (let i = 0; i < piece.length; i++) piece[i] = valueOf(piece[i]);
+      pieces.push(piece as LuaValue[]);
       from = to + 1;
     } else if (next < 0) throw LEFT;
     else size *= 2;
   }
   if (/[^ \t\n\r]/.test(text.substring(end + 1))) throw LEFT;
+  const [first, ...others] = pieces;
+  if (first === undefined) throw LEFT;
+  first.unshift(NO_ZERO);
+  const t = arrayTable([]);
+  t.arr = first.concat(...others);
   return t;
 }
 
