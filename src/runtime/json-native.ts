@@ -145,12 +145,27 @@ function arrayTable(values: readonly unknown[]): LuaTable {
   if (length === 1) arr = startArray(first);
   else if (length === 2) arr = startPair(first, valueOf(values[1]));
   else if (length === 3) arr = startTriple(first, valueOf(values[1]), valueOf(values[2]));
+  else if (length > LONG && typeof first !== 'number') arr = longArray(first, values);
   else {
     arr = startArray(first);
     for (let i = 1; i < length; i++) arr.push(valueOf(values[i]));
   }
   t.arr = arr;
   return t;
+}
+
+/** Made at the end of short ones, as in `recordsOf`. */
+function longArray(first: LuaValue, values: readonly unknown[]): LuaValue[] {
+  const pieces: LuaValue[][] = [];
+  let piece: LuaValue[] = [NO_ZERO, first];
+  for (let i = 1; i < values.length; i++) {
+    if (piece.length > ELEMENTS) {
+      pieces.push(piece);
+      piece = [valueOf(values[i])];
+    } else piece.push(valueOf(values[i]));
+  }
+  pieces.push(piece);
+  return pieces[0]!.concat(...pieces.slice(1));
 }
 
 const startPair = (a: LuaValue, b: LuaValue): LuaValue[] =>
@@ -191,15 +206,74 @@ export function encodeNatively(value: LuaValue, indent: string): string | Left {
   depth = 0;
   maxDepth = MAX_DEPTH;
   try {
+    // Any other argument of JSON.stringify, and V8 takes the slower of its two ways.
+    if (indent === '') return textOf(value);
     const mirror = mirrorOf(value);
-    if (mirror === undefined) return LEFT;
-    // Any other argument, and V8 takes the slower of its two ways.
-    return indent === '' ? JSON.stringify(mirror) : JSON.stringify(mirror, undefined, indent);
+    return mirror === undefined ? LEFT : JSON.stringify(mirror, undefined, indent);
   } catch (thrown) {
     // A text that is too long for a string is a RangeError.
     if (thrown === LEFT || thrown instanceof RangeError) return LEFT;
     throw thrown;
   }
+}
+
+/** An array of so many tables, and more, is written in pieces: V8's objects of one piece are garbage before the next. */
+const LONG = 256;
+const ELEMENTS = 128;
+
+/** The value is an object that has a long array among its fields: they are to be written one by one. */
+const HAS_LONG = Symbol('has long');
+let findsLong = false;
+
+function textOf(value: LuaValue): string | Left {
+  if (isLong(value)) return inPieces(value as LuaTable);
+  findsLong = value instanceof LuaTable && value.meta !== arrayMeta && rawLength(value) === 0;
+  try {
+    const mirror = mirrorOf(value);
+    return mirror === undefined ? LEFT : JSON.stringify(mirror);
+  } catch (thrown) {
+    if (thrown !== HAS_LONG) throw thrown;
+    return byFields(value as LuaTable);
+  } finally {
+    findsLong = false;
+  }
+}
+
+const isLong = (v: LuaValue): boolean =>
+  v instanceof LuaTable &&
+  v.arr.length > LONG &&
+  v.arr[1] instanceof LuaTable &&
+  (v.meta === undefined || v.meta === arrayMeta);
+
+/** If `[a]` and `[b]` are arrays, then `[a,b]` is the array of both. */
+function inPieces(t: LuaTable): string {
+  const { arr } = t;
+  if (arr.length !== rawLength(t) + 1) throw LEFT;
+  depth++;
+  const pieces: string[] = [];
+  for (let from = 1; from < arr.length; from += ELEMENTS) {
+    const to = Math.min(from + ELEMENTS, arr.length);
+    const piece = JSON.stringify(mirrorOfElements(arr, from, to));
+    pieces.push(piece.substring(from === 1 ? 0 : 1, piece.length - (to === arr.length ? 0 : 1)));
+  }
+  depth--;
+  return pieces.join(',');
+}
+
+function byFields(t: LuaTable): string {
+  findsLong = false;
+  depth = 1;
+  const pieces: string[] = [];
+  for (const fields = new TableIterator(t); fields.step(); ) {
+    const { key, value } = fields;
+    if (typeof key !== 'string') continue;
+    if (isLong(value)) pieces.push(`${JSON.stringify(key)}:${inPieces(value as LuaTable)}`);
+    else {
+      const mirror = mirrorOf(value);
+      if (mirror !== undefined) pieces.push(`${JSON.stringify(key)}:${JSON.stringify(mirror)}`);
+    }
+  }
+  return `{${pieces.join(',')}}`;
 }
 
 /** What V8 writes as this value is to be written; undefined for what is left out of objects. */
@@ -228,8 +302,13 @@ function mirrorOf(v: LuaValue): unknown {
 function arrayMirror(t: LuaTable, length: number): unknown[] {
   const { arr } = t;
   if (arr.length !== length + 1) throw LEFT;
+  if (findsLong && depth === 2 && isLong(t)) throw HAS_LONG;
+  return mirrorOfElements(arr, 1, length + 1);
+}
+
+function mirrorOfElements(arr: readonly LuaValue[], from: number, to: number): unknown[] {
   const values: unknown[] = [];
-  for (let i = 1; i <= length; i++) {
+  for (let i = from; i < to; i++) {
     const v = mirrorOf(arr[i]);
     if (v === undefined) throw LEFT;
     values.push(v);

@@ -7,7 +7,7 @@ import { decodeNatively, encodeNatively } from '../../src/runtime/json-native.ts
 import { JsonReaderCore } from '../../src/runtime/json-read.ts';
 import { arrayMeta, jsonNull, LEFT } from '../../src/runtime/json-shapes.ts';
 import { JsonWriter } from '../../src/runtime/json-write.ts';
-import { entries, LuaTable } from '../../src/runtime/table.ts';
+import { entries, LuaTable, tableOf } from '../../src/runtime/table.ts';
 import type { LuaValue } from '../../src/runtime/value.ts';
 
 const decode = (text: string, maxDepth = 1000): LuaValue => {
@@ -209,6 +209,65 @@ test('an array of records is read in pieces, wherever they end', () => {
   // No comma for a long way before what looks like a record.
   const long = `[{"id":1,"x":"${'y'.repeat(700_000)}{\\"id\\"","z":2},{"id":2}]`;
   assert.deepEqual(exactly(decodeNatively(long, 10) as LuaTable), exactly(decode(long)));
+});
+
+test('long arrays are read and written in parts, wherever they are', () => {
+  const record = (id: number): unknown => ({
+    id,
+    tags: id % 3 === 0 ? [] : ['x', id / 7],
+    at: { n: null },
+  });
+  for (const length of [1, 128, 129, 255, 256, 257, 384, 385, 1000]) {
+    const records = Array.from({ length }, (_, id) => record(id));
+    const mixed = records.map((v, i) => (i % 5 === 4 ? [i, 'text', null, 1.5, [v]][i % 4] : v));
+    const texts = records.map((_, i) => 'x'.repeat(i % 20));
+    for (const array of [records, mixed, texts, records.map((_, i) => i / 2)]) {
+      for (const model of [
+        array,
+        { first: 1, array, last: [array, array] },
+        { a: { b: array } },
+        [array, array],
+        { constructor: array, é: array, '"': array },
+      ]) {
+        const text = bytes(JSON.stringify(model));
+        const v = decodeNatively(text, 1000) as LuaTable;
+        assert.deepEqual(plain(v), model);
+        assert.ok(encodeNatively(v, '') === text, text.slice(0, 200));
+      }
+    }
+  }
+});
+
+test('long arrays: what cannot be written is left', () => {
+  const long = (): LuaTable =>
+    decodeNatively(`[${'{"a":1},'.repeat(999)}{"a":1}]`, 1000) as LuaTable;
+  const whole = long();
+  const inField = tableOf({ first: 1, array: long() });
+  assert.equal(
+    encodeNatively(inField, ''),
+    `{"first":1,"array":${String(encodeNatively(whole, ''))}}`,
+  );
+  for (const bad of [undefined, () => undefined, 2 ** 60, Number.NaN, tableOf({ n: 1 / 0 })]) {
+    const array = long();
+    array.arr[500] = bad as LuaValue;
+    assert.equal(encodeNatively(array, ''), LEFT);
+    assert.equal(encodeNatively(tableOf({ array }), ''), LEFT);
+  }
+  // Within itself.
+  whole.arr[700] = whole;
+  assert.equal(encodeNatively(whole, ''), LEFT);
+  (inField as unknown as Record<string, LuaValue>)['$first'] = inField;
+  assert.equal(encodeNatively(inField, ''), LEFT);
+  // With a metatable whose __tojson writes it.
+  const own = long();
+  own.meta = tableOf({ __tojson: () => undefined });
+  assert.equal(encodeNatively(own, ''), LEFT);
+  assert.equal(encodeNatively(tableOf({ own }), ''), LEFT);
+  // Functions have no JSON, and are left out of objects; what follows is in its place.
+  assert.equal(
+    encodeNatively(tableOf({ a: () => undefined, array: long(), b: 2 }), ''),
+    `{"array":${String(encodeNatively(long(), ''))},"b":2}`,
+  );
 });
 
 // ── random texts ───────────────────────────────────────────────────────────────────────────────────
