@@ -126,9 +126,10 @@ export class Inlets implements Source {
     if (this.watching) this.mailbox.pump();
   }
 
-  next(): Message | undefined {
-    if (this.streak >= STREAK) return undefined;
+  next(inTurn = false): Message | undefined {
+    if (!inTurn && this.streak >= STREAK) return undefined;
     const message = this.nextPacket();
+    if (message !== undefined && !inTurn) this.streak++;
     if (message !== undefined || this.endings.length === 0) return message;
     // What a process has sent before its end is in the sockets, whether or not an event has told so.
     this.ready.push(...this.all);
@@ -155,7 +156,6 @@ export class Inlets implements Source {
         continue;
       }
       this.ready.push(inlet);
-      this.streak++;
       return tracing.on === undefined ? message : stamped(tracing.on, message, inlet);
     }
     return undefined;

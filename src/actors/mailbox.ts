@@ -59,8 +59,11 @@ export interface Recipient {
 export interface Source {
   /** Somebody may send through it. Each of them holds a lease of the mailbox. */
   readonly isOpen: boolean;
-  /** What has come, or undefined: nothing has. */
-  next(): Message | undefined;
+  /**
+   * What has come, or undefined: nothing has.
+   * @param inTurn  messages that wait in the mailbox are received in turn with these, and run out some time
+   */
+  next(inTurn?: boolean): Message | undefined;
   /** A fiber waits: from now on call `mailbox.pump` when something may have come. */
   watch(): void;
   /** None waits any more. */
@@ -268,7 +271,7 @@ export class Mailbox implements Recipient {
     if (this.receiver !== undefined) throw codeError('EBUSY');
     if (this.sourceFirst && this.length > 0) {
       this.sourceFirst = false;
-      const message = this.source?.next();
+      const message = this.source?.next(true);
       if (message !== undefined) return { value: this.arrive(message) };
     }
     if (this.length > 0) {
