@@ -1,6 +1,7 @@
 /** Actors in other threads: pools, what crosses between threads, and the ends of threads. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { frameLimit } from '../../src/actors/threads/wire.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import {
@@ -145,6 +146,71 @@ spec(
   'true\ttrue\ttrue\n20000\t777\t20000\n901\tbottom\ntrue\tnil\t4\n',
   { files: { 'echo.lua': ECHO } },
 );
+
+spec(
+  'more than there is room for on the way: senders wait in turn, and one that is interrupted has not sent',
+  `
+  local inbox = require 'inbox'
+  local w = spawn_vm{module = './count', inherit_context = false}
+  local pad = ('x'):rep(16384)
+  local sent = 0
+  local senders = {}
+  for k = 1, 6 do
+    senders[k] = spawn(function()
+      for i = 1, 60 do
+        w:send{from = k, n = i, pad = pad}
+        if k == 6 then sent = i end
+      end
+    end)
+  end
+  this_fiber.yield()
+  this_fiber.yield()
+  senders[6]:interrupt()
+  for k = 1, 6 do senders[k]:join() end
+  w:send{done = inbox}
+  local got = inbox:receive()
+  print(got.ordered, got.count - sent, sent < 60)
+`,
+  'true\t300\ttrue\n',
+  {
+    files: {
+      'count.lua': `
+      local inbox = require 'inbox'
+      local last, count, ordered = {}, 0, true
+      while true do
+        local m = inbox:receive()
+        if m.done then m.done:send{count = count, ordered = ordered} return end
+        count = count + 1
+        ordered = ordered and m.n == (last[m.from] or 0) + 1 and #m.pad == 16384
+        last[m.from] = m.n
+      end`,
+    },
+  },
+);
+
+test('a message that is too long is refused, and the next one is not', { skip }, async () => {
+  const { bytes } = frameLimit;
+  frameLimit.bytes = 2_000_000; // more than is kept of a buffer
+  try {
+    const { stdout, stderr } = await runLua(
+      `
+      local inbox, pipe = require 'inbox', require 'pipe'
+      local w = spawn_vm{module = './echo', inherit_context = false}
+      local function try(v) return select(2, pcall(w.send, w, {from = inbox, value = v})) end
+      local r = pipe.pair()
+      for _, v in ipairs{('x'):rep(3000000), {('x'):rep(1200000), r:release(), ('x'):rep(1200000)}} do
+        for i = 1, 30 do assert(tostring(try(v) or nil) == 'Message too long') end
+      end
+      w:send{from = inbox, value = ('y'):rep(1900000)}
+      print(#inbox:receive())
+      `,
+      { files: { 'echo.lua': ECHO } },
+    );
+    assert.equal(stderr + stdout, '1900000\n');
+  } finally {
+    frameLimit.bytes = bytes;
+  }
+});
 
 spec(
   'what cannot be sent leaves nothing behind',

@@ -26,7 +26,7 @@ import {
 import { endStuck, orphanAlone } from '../settle.ts';
 import { type Stamp, tracing } from '../trace.ts';
 import type { Vm } from '../vm.ts';
-import { type Address, AWAKE, type SharedMemory, slotOf } from './memory.ts';
+import { type Address, AWAKE, type SharedMemory, slotOf, UNSENT } from './memory.ts';
 import { type Directory, FrameReader, FrameWriter } from './wire.ts';
 
 /** Frames. Of a mailbox of the receiver: */
@@ -53,13 +53,14 @@ const GONE = 14;
 /** What the main thread does when nothing goes on, one after the other. */
 const PHASES = [COLLECT, ORPHAN, END] as const;
 
-/** Frames that are taken before the fibers run. */
+/** Frames that are taken before the fibers run; and bytes of larger ones. */
 const FRAMES_PER_TURN = 1024;
+const BYTES_PER_TURN = 4 * 1024 * 1024;
 
 const MAX_LIMIT = 0x7fffffff;
 
 export interface Outgoing {
-  /** A copy: the writer's buffer holds the next one soon. (`slice` of a Buffer copies nothing.) */
+  /** Not where the next one is written. (`slice` of a Buffer copies nothing.) */
   readonly frame: Uint8Array;
   readonly progress: { at: number };
 }
@@ -200,7 +201,8 @@ export class RemoteMailbox implements Recipient {
   }
 
   offer(message: Message): boolean {
-    if (this.senders.first !== undefined || !this.hub.memory.claim(this.address)) return false;
+    if (this.senders.first !== undefined || this.hub.isFull(slotOf(this.address))) return false;
+    if (!this.hub.memory.claim(this.address)) return false;
     this.hub.sendMessage(this.address, message);
     return true;
   }
@@ -211,7 +213,7 @@ export class RemoteMailbox implements Recipient {
     return undo;
   }
 
-  /** Perhaps there is room; where there is none its owner tells when there is. */
+  /** Perhaps there is room; where there is none its owner tells when there is, or its thread has read. */
   admit(): void {
     const { memory } = this.hub;
     const claim = (): boolean => {
@@ -221,6 +223,7 @@ export class RemoteMailbox implements Recipient {
     };
     while (this.senders.first !== undefined) {
       if (this.closed) return this.failSenders();
+      if (this.hub.isFull(slotOf(this.address))) return this.hub.whenRead(this);
       if (!claim()) return;
       const sender = this.senders.shift();
       if (sender === undefined) return this.hub.unclaim(this.address);
@@ -284,8 +287,10 @@ export class Hub implements Directory {
   private readonly links = new Map<Address, Link>();
   private readonly remotes = new Map<Address, RemoteMailbox>();
   private readonly outbox = new Map<number, Outgoing[]>();
-  /** Pieces of frames, by who sends them. */
-  private readonly pieces = new Map<number, Buffer[]>();
+  /** Mailboxes whose senders wait until threads have read what there was no room for. */
+  private readonly unread = new Map<number, Set<RemoteMailbox>>();
+  /** Frames of which pieces have come, by who sends them. */
+  private readonly partial = new Map<number, { readonly bytes: Buffer; at: number }>();
   private readonly writer = new FrameWriter(this);
   private readonly reader = new FrameReader(this);
   private isResting = false;
@@ -348,7 +353,8 @@ export class Hub implements Directory {
     memory.enter();
     const waiting = this.outbox.get(slot);
     if (waiting !== undefined) {
-      waiting.push({ frame: Buffer.from(frame), progress: { at: 0 } });
+      waiting.push({ frame: this.kept(frame), progress: { at: 0 } });
+      memory.add(this.slot, UNSENT, 1);
       return true;
     }
     const progress = { at: 0 };
@@ -359,10 +365,44 @@ export class Hub implements Directory {
     }
     this.ring(slot);
     if (pushed === 'full') {
-      this.outbox.set(slot, [{ frame: Buffer.from(frame), progress }]);
+      this.outbox.set(slot, [{ frame: this.kept(frame), progress }]);
+      memory.add(this.slot, UNSENT, 1);
       this.flush(slot);
     }
     return true;
+  }
+
+  private kept(frame: Uint8Array): Uint8Array {
+    return this.writer.reuses(frame) ? Buffer.from(frame) : frame;
+  }
+
+  /** There is no room for more in the ring of this thread: what is sent nevertheless is copied once more. */
+  isFull(slot: number): boolean {
+    return this.outbox.has(slot);
+  }
+
+  /** Let the senders go on when there is room in the ring of its thread, after others that wait for that. */
+  whenRead(remote: RemoteMailbox): void {
+    const slot = slotOf(remote.address);
+    const waiting = this.unread.get(slot);
+    if (waiting === undefined) this.unread.set(slot, new Set([remote]));
+    else waiting.add(remote);
+  }
+
+  /** There is. */
+  private goesOn = false;
+  private goOn(slot: number): void {
+    const waiting = this.unread.get(slot);
+    if (waiting === undefined || this.goesOn) return;
+    this.goesOn = true;
+    for (const remote of waiting) {
+      if (this.isFull(slot)) break;
+      // It may come to the end of the list again.
+      waiting.delete(remote);
+      remote.admit();
+    }
+    this.goesOn = false;
+    if (waiting.size === 0) this.unread.delete(slot);
   }
 
   private ring(slot: number): void {
@@ -411,9 +451,11 @@ export class Hub implements Directory {
         continue;
       }
       waiting.shift();
+      memory.add(this.slot, UNSENT, -1);
       if (pushed === 'gone') this.drop(Buffer.from(frame));
     }
     this.outbox.delete(slot);
+    this.goOn(slot);
   }
 
   // ── receiving ──
@@ -440,10 +482,12 @@ export class Hub implements Directory {
   drain(): void {
     if (this.isDraining) return;
     this.isDraining = true;
+    this.budget = BYTES_PER_TURN;
     try {
       for (let n = 0; n < FRAMES_PER_TURN; n++) {
         const frame = this.next();
         if (frame === undefined) {
+          if (this.budget < 0) break;
           this.chores.drained();
           return;
         }
@@ -467,27 +511,36 @@ export class Hub implements Directory {
     }
   }
 
+  /** Bytes of larger frames that may still be read in this turn. */
+  private budget = 0;
+
+  /** @returns undefined: there is none, or no more is to be read in this turn */
   private next(
     slot = this.slot,
-    pieces = this.pieces,
+    partial = this.partial,
   ): { readonly bytes: Buffer; readonly from: number } | undefined {
     const { memory } = this;
-    for (;;) {
-      const piece = memory.take(slot);
+    while (slot !== this.slot || this.budget >= 0) {
+      const piece = memory.peek(slot);
       if (piece === undefined) return undefined;
-      const { from, more, length } = piece;
-      const before = pieces.get(from);
-      if (before === undefined && !more) return { bytes: memory.piece, from };
-      const list = before ?? [];
-      list.push(Buffer.from(memory.piece.subarray(0, length)));
+      const { from, more, length, total } = piece;
+      let whole = partial.get(from);
+      if (whole === undefined && !more) {
+        if (memory.take(slot, memory.piece, 0)) this.letStalledGoOn();
+        return { bytes: memory.piece, from };
+      }
+      whole ??= { bytes: Buffer.allocUnsafeSlow(total), at: 0 };
+      if (memory.take(slot, whole.bytes, whole.at)) this.letStalledGoOn();
+      whole.at += length;
+      this.budget -= length;
       if (more) {
-        pieces.set(from, list);
-        this.letStalledGoOn();
+        partial.set(from, whole);
         continue;
       }
-      pieces.delete(from);
-      return { bytes: Buffer.concat(list), from };
+      partial.delete(from);
+      return { bytes: whole.bytes, from };
     }
+    return undefined;
   }
 
   private handle(bytes: Buffer, from: number): void {
@@ -726,15 +779,17 @@ export class Hub implements Directory {
     const { memory } = this;
     tracing.on?.threadLost(slot, reason);
     memory.end(slot);
-    const pieces = new Map<number, Buffer[]>();
+    const partial: typeof this.partial = new Map();
     for (;;) {
-      const frame = this.next(slot, pieces);
+      const frame = this.next(slot, partial);
       if (frame === undefined) break;
       this.undelivered(Buffer.from(frame.bytes));
       memory.leave();
     }
     if (memory.get(slot, AWAKE) === 1) memory.leave();
     memory.set(slot, AWAKE, 0);
+    for (let n = memory.get(slot, UNSENT); n > 0; n--) memory.leave();
+    memory.set(slot, UNSENT, 0);
     for (const other of memory.among(-1)) {
       if (other !== this.slot) this.send(other, this.frame(GONE).integer(slot).text(reason).frame);
     }
@@ -742,7 +797,7 @@ export class Hub implements Directory {
   }
 
   private lose(slot: number, reason: string): void {
-    this.pieces.delete(slot);
+    this.partial.delete(slot);
     for (const remote of [...this.remotes.values()]) {
       if (slotOf(remote.address) === slot) remote.died(reason);
     }

@@ -3,7 +3,9 @@
  * frames for each, and what senders of other threads must know of a mailbox.
  *
  * A thread has a *slot*. Its ring has many writers, who take a lock, and one reader, who needs none. A frame
- * that is too large for it comes in pieces.
+ * that is too large for it comes in pieces. A thread can end in the middle of anything: the lock says whose it is, and
+ * who waits for it takes it from one that has ended. A frame is there when TAIL has passed it, so the ring is whole
+ * at any moment.
  *
  * A mailbox that others know has an *entry* in the slot of its thread. Counts are changed by whoever has to, so
  * that no message is needed to know them:
@@ -13,6 +15,7 @@
  * - COUNT: messages of other threads that have been sent and not been received. Up to LIMIT another may be.
  */
 
+import { existsSync, readlinkSync } from 'node:fs';
 import type { End } from '../trace.ts';
 
 /** Threads at once; mailboxes of one that others know; bytes that wait for one. */
@@ -21,7 +24,10 @@ export const ENTRIES = 16384;
 const RING = 256 * 1024;
 /** Of a frame, in one piece. */
 const MAX_PIECE = RING / 4;
-const PIECE_HEADER = 8;
+/** Its length and whether more of the frame follows; who sends it; the length of the frame. */
+const PIECE_HEADER = 16;
+/** Bytes that a piece takes in the ring: headers are never in two parts. */
+const sizeOf = (length: number): number => PIECE_HEADER + ((length + 15) & ~15);
 
 /** Words of the whole: threads that do something + frames on their way; what has happened; pools made. */
 export const BUSY = 0;
@@ -44,6 +50,10 @@ const ALONE = 9;
 const CURSOR = 10;
 /** The thread itself counts in BUSY. */
 export const AWAKE = 11;
+/** Frames that count there and that it has no room for. */
+export const UNSENT = 12;
+/** Its number in the kernel; 0: not known. */
+const TID = 13;
 const SLOT_WORDS = 16;
 
 /** States of a slot: nobody's; a thread's that is started with its first VM; a thread's. */
@@ -83,24 +93,33 @@ export const entryOf = (address: Address): number => address % ENTRIES;
 
 export type Pushed = 'pushed' | 'full' | 'gone';
 
+/** What is next in a ring. */
 export interface Piece {
-  readonly from: number;
+  from: number;
   /** The frame goes on. */
-  readonly more: boolean;
-  /** In `memory.piece`, until the next one is taken. */
-  readonly length: number;
+  more: boolean;
+  length: number;
+  /** Bytes of the whole frame. */
+  total: number;
 }
 
 export class SharedMemory {
   readonly buffer: SharedArrayBuffer;
   readonly words: Int32Array;
   private readonly bytes: Uint8Array;
+  /** For frames of one piece. */
   readonly piece = Buffer.allocUnsafeSlow(MAX_PIECE);
+  private readonly next: Piece = { from: 0, more: false, length: 0, total: 0 };
 
-  constructor(buffer: SharedArrayBuffer) {
+  /** The slot of the thread that uses this object. */
+  private readonly own: number;
+
+  constructor(buffer: SharedArrayBuffer, own: number) {
     this.buffer = buffer;
+    this.own = own;
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
+    this.set(own, TID, threadNumber());
   }
 
   // ── slots ──
@@ -117,7 +136,7 @@ export class SharedMemory {
     Atomics.store(this.words, this.slotWord(slot, word), value);
   }
 
-  private add(slot: number, word: number, n: number): number {
+  add(slot: number, word: number, n: number): number {
     return Atomics.add(this.words, this.slotWord(slot, word), n) + n;
   }
 
@@ -219,12 +238,26 @@ export class SharedMemory {
 
   // ── rings ──
 
+  /** Whose it is: a slot, from 1 on. */
   private lock(slot: number): void {
+    const { words } = this;
     const lock = this.slotWord(slot, LOCK);
-    for (let tries = 1; Atomics.compareExchange(this.words, lock, 0, 1) !== 0; tries++) {
+    const mine = this.own + 1;
+    for (let tries = 1; ; tries++) {
+      const owner = Atomics.compareExchange(words, lock, 0, mine);
+      if (owner === 0) return;
       // Whoever has it copies bytes and nothing else, unless the kernel has stopped it.
-      if (tries % 256 === 0) Atomics.wait(this.words, lock, 1, 0.1);
+      if (tries % SPINS !== 0) continue;
+      Atomics.wait(words, lock, owner, 0.1);
+      if (tries % (SPINS * 64) !== 0 || !this.hasEnded(owner - 1)) continue;
+      if (Atomics.compareExchange(words, lock, owner, mine) === owner) return;
     }
+  }
+
+  /** The thread of this slot is known to have ended. */
+  private hasEnded(slot: number): boolean {
+    const [tid, own] = [this.get(slot, TID), this.get(this.own, TID)];
+    return tid !== 0 && own !== 0 && !isThread(tid) && isThread(own);
   }
 
   private unlock(slot: number): void {
@@ -242,7 +275,7 @@ export class SharedMemory {
       let tail = this.get(slot, TAIL) >>> 0;
       while (progress.at < frame.length) {
         const length = Math.min(frame.length - progress.at, MAX_PIECE);
-        const size = PIECE_HEADER + ((length + 7) & ~7);
+        const size = sizeOf(length);
         const used = (tail - this.get(slot, HEAD)) >>> 0;
         if (used + size > RING) return 'full';
         const end = progress.at + length;
@@ -250,6 +283,7 @@ export class SharedMemory {
         const word = (this.ringAt(slot) + at) / 4;
         this.words[word] = length * 2 + (end < frame.length ? 1 : 0);
         this.words[word + 1] = from;
+        this.words[word + 2] = frame.length;
         this.copyIn(slot, (at + PIECE_HEADER) % RING, frame, progress.at, length);
         tail = (tail + size) >>> 0;
         this.set(slot, TAIL, tail | 0);
@@ -277,27 +311,39 @@ export class SharedMemory {
     if (first < length) this.bytes.set(frame.subarray(from + first, from + length), base);
   }
 
-  /** The next piece for this thread. */
-  take(slot: number): Piece | undefined {
+  /** What is next for this thread: until it has been taken, or another is asked for. */
+  peek(slot: number): Piece | undefined {
     const head = this.get(slot, HEAD) >>> 0;
     if (head === this.get(slot, TAIL) >>> 0) return undefined;
-    const at = head % RING;
+    const word = (this.ringAt(slot) + (head % RING)) / 4;
+    const { next } = this;
+    const header = this.words[word]!;
+    next.more = (header & 1) === 1;
+    next.length = header >> 1;
+    next.from = this.words[word + 1]!;
+    next.total = this.words[word + 2]!;
+    return next;
+  }
+
+  /** Take it into `target`, at `to`. @returns whether half of the ring has become free by that */
+  take(slot: number, target: Uint8Array, to: number): boolean {
+    const { length } = this.next;
+    const head = this.get(slot, HEAD) >>> 0;
     const base = this.ringAt(slot);
-    const header = this.words[(base + at) / 4]!;
-    const from = this.words[(base + at) / 4 + 1]!;
-    const length = header >> 1;
-    const start = (at + PIECE_HEADER) % RING;
+    const start = (head + PIECE_HEADER) % RING;
     const first = Math.min(length, RING - start);
-    const { piece, bytes } = this;
+    const { bytes } = this;
     if (length <= FEW) {
-      for (let i = 0; i < first; i++) piece[i] = bytes[base + start + i]!;
-      for (let i = first; i < length; i++) piece[i] = bytes[base + i - first]!;
+      for (let i = 0; i < first; i++) target[to + i] = bytes[base + start + i]!;
+      for (let i = first; i < length; i++) target[to + i] = bytes[base + i - first]!;
     } else {
-      piece.set(bytes.subarray(base + start, base + start + first), 0);
-      if (first < length) piece.set(bytes.subarray(base, base + length - first), first);
+      target.set(bytes.subarray(base + start, base + start + first), to);
+      if (first < length) target.set(bytes.subarray(base, base + length - first), to + first);
     }
-    this.set(slot, HEAD, (head + PIECE_HEADER + ((length + 7) & ~7)) | 0);
-    return { from, more: (header & 1) === 1, length };
+    const size = sizeOf(length);
+    const used = ((this.get(slot, TAIL) >>> 0) - head) >>> 0;
+    this.set(slot, HEAD, (head + size) | 0);
+    return used >= RING / 2 && used - size < RING / 2;
   }
 
   isEmpty(slot: number): boolean {
@@ -330,6 +376,10 @@ export class SharedMemory {
    * @param last  what is done before others may have the slot; undefined: the thread has ended already
    */
   end(slot: number, last?: () => void): boolean {
+    if (last === undefined) {
+      for (let i = 0; i < SLOTS; i++)
+        Atomics.compareExchange(this.words, this.slotWord(i, LOCK), slot + 1, 0);
+    }
     this.lock(slot);
     try {
       if (last === undefined) this.closeAll(slot);
@@ -492,3 +542,17 @@ const bitOf = (slot: number): number => 1 << (slot % 32);
 
 /** Bytes that are copied one by one. */
 const FEW = 64;
+
+/** Tries to take a lock before the thread gives others its time. */
+const SPINS = 256;
+
+const isThread = (tid: number): boolean => existsSync(`/proc/self/task/${tid}`);
+
+/** Of this one; 0 where the system doesn't tell. */
+function threadNumber(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').at(-1)) || 0;
+  } catch {
+    return 0;
+  }
+}

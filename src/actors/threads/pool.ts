@@ -58,7 +58,7 @@ export interface Wanted {
 /** The first use of threads, in the main one. */
 function openHub(vm: Vm): Hub {
   if (hub === undefined) {
-    const memory = new SharedMemory(makeSharedMemory());
+    const memory = new SharedMemory(makeSharedMemory(), 0);
     memory.beginMain();
     hub = new Hub(memory, 0, chores);
     population.left = vmLeft;
@@ -281,7 +281,7 @@ let leave: (() => void) | undefined;
  * @param end  it has nothing to do any more
  */
 export function joinThreads(data: ThreadData, here: Place, end: () => void): void {
-  const memory = new SharedMemory(data.shared);
+  const memory = new SharedMemory(data.shared, data.slot);
   if (data.trace !== undefined) startThreadTrace(data.trace, data.slot);
   place = here;
   leave = end;

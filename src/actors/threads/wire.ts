@@ -4,6 +4,7 @@
  * What a value owns goes with the frame: descriptors by number, since they are the process's, and addresses with
  * a reference each. Every frame is decoded once, also where nobody wants it.
  */
+import { codeError } from '../../runtime/error-code.ts';
 import {
   entries,
   fromArray,
@@ -46,6 +47,8 @@ const SHORT = 24;
 const FIRST_SIZE = 64 * 1024;
 /** A buffer beyond this is not kept. */
 const KEPT = 1024 * 1024;
+/** Bytes that a frame may have. Tests change it. */
+export const frameLimit = { bytes: 2 ** 30 };
 
 export class FrameWriter {
   private readonly directory: Directory;
@@ -66,6 +69,11 @@ export class FrameWriter {
     return this.byte(kind);
   }
 
+  /** Whether the next frame will be where this one is. */
+  reuses(frame: Uint8Array): boolean {
+    return frame.buffer === this.bytes.buffer;
+  }
+
   /** The frame, until the next one is begun. */
   get frame(): Uint8Array {
     const frame = this.bytes.subarray(0, this.at);
@@ -79,13 +87,14 @@ export class FrameWriter {
   }
 
   private room(size: number): number {
-    const { at } = this;
-    this.at += size;
-    if (this.at > this.bytes.length) {
-      const { bytes } = this;
-      this.resize(Math.max(this.at, bytes.length * 2));
+    const { at, bytes } = this;
+    const end = at + size;
+    if (end > bytes.length) {
+      if (end > frameLimit.bytes) throw codeError('EMSGSIZE');
+      this.resize(Math.max(end, Math.min(bytes.length * 2, frameLimit.bytes)));
       bytes.copy(this.bytes, 0, 0, at);
     }
+    this.at = end;
     return at;
   }
 
