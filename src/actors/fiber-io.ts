@@ -7,11 +7,10 @@
  *     return end(op, self.io.read(op, bytes, offset, length), readCount);
  *   }
  *
- * An operation that completes at once costs its system call and nothing else: no closure, no object.
- * That is also a way to keep everybody else waiting, so it is stopped here, for all operations. A fiber
- * goes to the end of the ring after a streak of them; and once the fibers together have done enough for
- * a turn of the event loop, the next to complete waits for that turn, which brings sockets and timers
- * that others wait for.
+ * Fibers that can run have their turn at each operation, also at one that completes at once. Where there are
+ * none, that costs its system call and nothing else: no closure, no object. Other VMs have their turn after a
+ * streak of them; and once the fibers together have done enough for a turn of the event loop, the next to
+ * complete waits for that turn, which brings sockets and timers that others wait for.
  */
 import { type Fiber, Waiter } from '../fibers/fiber.ts';
 import { park, suspensionPoint } from '../fibers/suspend.ts';
@@ -90,9 +89,10 @@ export function begin(): FiberOperation {
 
 /**
  * What the operation's start has come to.
- * @param result  ≥ 0, -errno or PENDING
+ * @param result    ≥ 0, -errno or PENDING
+ * @param givesWay  false: it is no wait by its nature, and other fibers need not run first
  */
-export function end(op: FiberOperation, result: number, convert: Convert): Result {
+export function end(op: FiberOperation, result: number, convert: Convert, givesWay = true): Result {
   const fiber = op.fiber!;
   if (result !== PENDING) {
     if (fiber !== lastFiber) {
@@ -100,7 +100,8 @@ export function end(op: FiberOperation, result: number, convert: Convert): Resul
       streak = 0;
     }
     work += 1 + (result > 0 ? result >> 14 : 0);
-    if (++streak < STREAK && work < WORK_PER_TURN) {
+    const inTime = ++streak < STREAK && work < WORK_PER_TURN;
+    if (inTime && !(givesWay && fiber.scheduler.othersAreReady)) {
       const { value } = op;
       release(op);
       return convert(result, value);

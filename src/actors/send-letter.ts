@@ -31,7 +31,7 @@ export function sendLetter(channel: IpcChannel, value: LuaValue): Result {
   if (started !== PENDING) {
     if (!letter.isPlain) letter.close(started >= 0);
     if (started < 0) trace?.dropped(channel, stamp, brokenBy(started));
-    const result = end(op, started, sent);
+    const result = end(op, started, sent, false);
     return result === SUSPEND ? result : currentFiber().scheduler.yield(currentFiber());
   }
   trace?.waits(stamp!, to);

@@ -14,6 +14,8 @@ export interface FiberScheduler {
   readonly host: object;
   /** The fiber of the root module. */
   root: Fiber | undefined;
+  /** Other fibers than the one that runs can run. */
+  readonly othersAreReady: boolean;
   spawn(body: LuaFunction, isModule?: boolean): Fiber;
   /** The waiter has been settled: its fiber can run. */
   resumeLater(waiter: Waiter): void;

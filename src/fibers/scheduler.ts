@@ -111,6 +111,10 @@ export class Scheduler implements FiberScheduler {
   /** A fiber that was seen to wait for the outside world: it may do so still. */
   private witness: Fiber | undefined = undefined;
 
+  get othersAreReady(): boolean {
+    return this.count > 0;
+  }
+
   /** Nothing is ready: only timers, descriptors or other VMs can change that. */
   get isQuiet(): boolean {
     return this.count === 0 && this.current === undefined;

@@ -104,7 +104,7 @@ spec(
   ok, e = pcall(x.assign, x)
   print(ok, e == ge.EINVAL, e.arg)
   ok, e = pcall(x.release, x)
-  print(ok, e == ae.basic.bad_descriptor)
+  print(ok, e == ge.EBADF)
 `,
   `${'false\ttrue\t1\n'.repeat(5)}false\ttrue\t2\nfalse\ttrue\n`,
 );

@@ -15,6 +15,32 @@ const SETUP = `
 `;
 
 spec(
+  'fibers that can run have their turn at an operation, also at one that completes at once, or fails',
+  `${SETUP}
+  spawn(function() print 'one' this_fiber.yield() print 'three' end)
+  w:write_some(byte_span.append('x'))
+  print 'two'
+  r:read_some(byte_span.new(1))
+  print 'four'
+  r:close()
+  spawn(function() print 'five' end)
+  print(select(2, pcall(w.write_some, w, byte_span.append('x'))))
+  spawn(function() print 'seven' end)
+  pcall(r.read_some, r, 1)
+  print 'six, as what was asked for makes no sense'
+`,
+  `one
+two
+three
+four
+five
+Broken pipe
+six, as what was asked for makes no sense
+seven
+`,
+);
+
+spec(
   'bytes go through a pipe, from the second end to the first',
   `${SETUP}
   print(getmetatable(r), getmetatable(w), r.is_open, w.is_open)
