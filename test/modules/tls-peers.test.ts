@@ -445,10 +445,11 @@ No buffer space available\tsystem\tnil\tnil
     { errno: 'ENOSPC', skip: 1 },
     `
     local c, s, e1, e2 = handshaken(client_context(), server_context('server'))
-    print(e1, e2)
+    -- What the other end gets depends on what had arrived there.
+    print(e1, tostring(e2) == 'stream truncated' or tostring(e2) == 'Connection reset by peer')
     close(c, s)
   `,
-    'No space left on device\tstream truncated\n',
+    'No space left on device\ttrue\n',
   );
 
   // ── many ─────────────────────────────────────────────────────────────────────────────────────────
