@@ -1,6 +1,6 @@
 -- Processes that are all there at the same time, and have answered. Arguments: what (plain, inbox), how many.
 -- Prints the microseconds for each, and the private memory of each, in KB: a process, and PID 1 of its namespace where it has one.
-local inbox, file = require 'inbox', require 'file'
+local inbox = require 'inbox'
 local system, time = require 'system', require 'time'
 if _CONTEXT == 'worker' then
   inbox:receive():send(1)
@@ -8,27 +8,14 @@ if _CONTEXT == 'worker' then
   return
 end
 
+local proc = require './proc'
 local what, n = system.arguments[3], tonumber(system.arguments[4])
 local options = assert(({plain = {}, inbox = {sandbox = 'inbox'}})[what])
 
-local function read(path)
-  local f = file.stream.new()
-  if not pcall(f.open, f, path, {'read_only'}) then return '' end
-  local parts, b = {}, byte_span.new(65536)
-  while true do
-    local ok, count = pcall(f.read_some, f, b)
-    if not ok then break end
-    parts[#parts + 1] = tostring(b:slice(1, count))
-  end
-  f:close()
-  return table.concat(parts)
-end
-
 local function private(pid)
   local sum = 0
-  local text = read('/proc/' .. pid .. '/smaps_rollup')
-  for kb in text:gmatch('Private_%a+:%s*(%d+)') do sum = sum + tonumber(kb) end
-  for child in read('/proc/' .. pid .. '/task/' .. pid .. '/children'):gmatch('%d+') do sum = sum + private(child) end
+  for kb in proc.read('/proc/' .. pid .. '/smaps_rollup'):gmatch('Private_%a+:%s*(%d+)') do sum = sum + tonumber(kb) end
+  for _, child in ipairs(proc.children(pid)) do sum = sum + private(child) end
   return sum
 end
 

@@ -1,36 +1,24 @@
 -- Processes, one after the other, and what is left of them.
 -- Arguments: what (plain, most, all, inbox), how many. Prints the microseconds that each took, from the call that makes it to the
 -- news of its end; then, of the program and of the supervisor that makes its processes, what there was before and is now.
-local inbox, file, fs = require 'inbox', require 'file', require 'filesystem'
+local inbox, fs = require 'inbox', require 'filesystem'
 local system, time = require 'system', require 'time'
 if _CONTEXT == 'worker' then
   inbox:receive():send(1)
   return
 end
 
+local proc = require './proc'
 local what, n = system.arguments[3], tonumber(system.arguments[4])
 local namespaces = {newns_user = true, newns_mount = true, newns_pid = true, newns_uts = true, newns_ipc = true}
 local OPTIONS = {plain = {}, most = namespaces, all = {newns_net = true}, inbox = {sandbox = 'inbox'}}
 for name in pairs(namespaces) do OPTIONS.all[name] = true end
 local options = assert(OPTIONS[what])
 
-local function read(path)
-  local f = file.stream.new()
-  if not pcall(f.open, f, path, {'read_only'}) then return '' end
-  local parts, b = {}, byte_span.new(65536)
-  while true do
-    local ok, count = pcall(f.read_some, f, b)
-    if not ok then break end
-    parts[#parts + 1] = tostring(b:slice(1, count))
-  end
-  f:close()
-  return table.concat(parts)
-end
-
-local function children(pid, list)
-  for child in read('/proc/' .. pid .. '/task/' .. pid .. '/children'):gmatch('%d+') do
+local function descendants(pid, list)
+  for _, child in ipairs(proc.children(pid)) do
     list[#list + 1] = child
-    children(child, list)
+    descendants(child, list)
   end
   return list
 end
@@ -44,8 +32,8 @@ local function entries(path)
 end
 
 local function now_there()
-  local supervisor = read('/proc/thread-self/children'):match('%d+')
-  local processes = children(supervisor, {})
+  local supervisor = proc.read('/proc/thread-self/children'):match('%d+')
+  local processes = descendants(supervisor, {})
   local seen, spaces = {}, 0
   for _, pid in ipairs(processes) do
     for _, kind in ipairs{'user', 'mnt', 'pid', 'net', 'uts', 'ipc'} do
@@ -58,9 +46,9 @@ local function now_there()
     {'processes', #processes},
     {'descriptors', entries('/proc/self/fd')},
     {'descriptors of the supervisor', entries('/proc/' .. supervisor .. '/fd')},
-    {'mounts', lines(read('/proc/self/mountinfo')) + lines(read('/proc/' .. supervisor .. '/mountinfo'))},
+    {'mounts', lines(proc.read('/proc/self/mountinfo')) + lines(proc.read('/proc/' .. supervisor .. '/mountinfo'))},
     {'namespaces', spaces},
-    {'memory of the supervisor', tonumber(read('/proc/' .. supervisor .. '/status'):match('RssAnon:%s*(%d+)'))},
+    {'memory of the supervisor', tonumber(proc.read('/proc/' .. supervisor .. '/status'):match('RssAnon:%s*(%d+)'))},
   }
 end
 
