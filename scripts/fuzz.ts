@@ -8,7 +8,7 @@
  * `--save` writes what is found; after `--most` differences (10) it ends. Ends with code 1 if there was a difference.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,10 +20,15 @@ import type { Job } from './fuzz/worker.ts';
 
 /** Programs that are run together. */
 const BATCH = 50;
-/** Milliseconds that one batch may take, anywhere; and a program that is being made smaller: it may loop for ever. */
-const BATCH_TIMEOUT = 30_000;
-const ONE_TIMEOUT = 2_000;
-let timeout = BATCH_TIMEOUT;
+/**
+ * Seconds of CPU time that one batch may take, anywhere; and a program that is being made smaller: it may loop
+ * for ever. Of CPU time, since a machine that has more to do must not make a difference.
+ */
+const BATCH_SECONDS = 30;
+const ONE_SECONDS = 2;
+let seconds = BATCH_SECONDS;
+/** Milliseconds between looks at what a process has used. */
+const LOOK_EVERY = 200;
 
 const here = import.meta.dirname;
 const found = join(here, '..', 'test', 'conformance', 'found');
@@ -41,10 +46,11 @@ let folder = '';
 function runLuajit(programs: readonly string[]): string[] {
   const input = join(folder, 'programs');
   writeFileSync(input, programs.map((p) => `${p.length}\n${p}`).join(''), 'latin1');
-  const output = execFileSync('luajit', ['-joff', join(here, 'fuzz', 'driver.lua'), input], {
+  const driver = join(here, 'fuzz', 'driver.lua');
+  const limited = `ulimit -t ${seconds}; exec luajit -joff "$0" "$1"`;
+  const output = execFileSync('sh', ['-c', limited, driver, input], {
     encoding: 'latin1',
     maxBuffer: 2 ** 28,
-    timeout,
   });
   const outputs: string[] = [];
   for (let at = 0; at < output.length; ) {
@@ -58,6 +64,18 @@ function runLuajit(programs: readonly string[]): string[] {
 
 let worker: ChildProcess | undefined;
 
+/** Seconds of CPU time that a process has used, of all its threads; proc_pid_stat(5). 0 where it has ended. */
+function cpuSeconds(pid: number): number {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return 0;
+  }
+  const fields = stat.replace(/^.*\) /, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** In another process: a program that takes it down, or never ends, is found all the same. */
 function runHere(job: Job): Promise<string[]> {
   worker ??= fork(join(here, 'fuzz', 'worker.ts'), {
@@ -67,7 +85,7 @@ function runHere(job: Job): Promise<string[]> {
   const process = worker;
   return new Promise((done, failed) => {
     const end = (work: () => void): void => {
-      clearTimeout(alarm);
+      clearInterval(looks);
       process.removeAllListeners();
       work();
     };
@@ -77,7 +95,10 @@ function runHere(job: Job): Promise<string[]> {
         worker = undefined;
         failed(new Error(why));
       });
-    const alarm = setTimeout(() => broken('takes too long'), timeout);
+    const most = cpuSeconds(process.pid!) + seconds;
+    const looks = setInterval(() => {
+      if (cpuSeconds(process.pid!) > most) broken('takes too long');
+    }, LOOK_EVERY);
     process.on('message', (outputs: string[]) => end(() => done(outputs)));
     process.on('exit', (code, signal) => broken(`the process died: ${signal ?? code}`));
     process.send(job);
@@ -159,7 +180,7 @@ const isSyntaxError = (output: string): boolean => /^error: main\.lua:\d+: .* ne
 /** Leave out lines, as many as can be, so that there is still a difference, and none of syntax only. */
 async function minimise(difference: Difference): Promise<Difference> {
   let best = difference;
-  timeout = ONE_TIMEOUT;
+  seconds = ONE_SECONDS;
   const differs = async (lines: readonly string[]): Promise<Difference | undefined> => {
     const [d] = await compare([`${lines.join('\n')}\n`]).catch(() => [undefined]);
     if (d === undefined || isSyntaxError(d.expected) || isSyntaxError(d.actual)) return undefined;
@@ -177,7 +198,7 @@ async function minimise(difference: Difference): Promise<Difference> {
       else best = d;
     }
   }
-  timeout = BATCH_TIMEOUT;
+  seconds = BATCH_SECONDS;
   return best;
 }
 
