@@ -256,6 +256,7 @@ class FunctionLowering {
     }
     for (const p of node.params) {
       const v = this.localVar(p);
+      this.owning.add(v);
       if (v.cell) {
         code.params.push(`${v.name}$p`);
         this.emitLine(`const ${v.name} = {v: ${v.name}$p};`);
@@ -266,7 +267,10 @@ class FunctionLowering {
       code.params.push('...va$');
     }
     this.block(node.body);
-    if (this.va !== undefined) this.inScope.push(this.va);
+    if (this.va !== undefined) {
+      this.owning.add(this.va);
+      this.inScope.push(this.va);
+    }
     this.closeScope(0);
     this.line = node.endLine;
     if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
@@ -324,8 +328,8 @@ class FunctionLowering {
   /** Locals of the blocks that are open. */
   private readonly inScope: Var[] = [];
   /**
-   * Locals that may be all that holds a channel or a socket, which ends when it is collected: a fiber that waits
-   * keeps them up to the end of their block, as Lua does, though nothing reads them any more.
+   * Parameters, and locals that may be all that holds a channel or a socket, which ends when it is collected: a fiber
+   * that waits keeps them up to the end of their block, as Lua does, though nothing reads them any more.
    */
   private readonly owning = new Set<Var>();
 
@@ -2012,6 +2016,8 @@ class FunctionLowering {
     const { targets, exprs } = s;
     if (targets.length === 1 && exprs.length === 1)
       return this.assignOne(targets[0]!, exprs[0]!, s.line);
+    if (exprs.some(mayMake))
+      for (const t of targets) if (t.kind === 'local') this.owning.add(this.varOf(t.v));
     // Prefixes and keys first, then the values, then the stores from right to left, as PUC Lua does.
     const places = targets.map((t) => {
       if (t.kind !== 'index') return undefined;
@@ -2366,12 +2372,24 @@ const MAKES_NOTHING = new Set([
   'concat',
 ]);
 
-/** The value may be an object that nothing else holds. */
+/** The value may be an object that nothing else holds, or come to hold such ones. */
 function mayMake(e: Expr): boolean {
-  if (e.kind === 'paren') return mayMake(e.inner);
-  if (e.kind !== 'call' && e.kind !== 'method') return false;
-  const called = calledName(e);
-  return !isIntrinsicName(called) && !MAKES_NOTHING.has(called);
+  switch (e.kind) {
+    case 'paren':
+      return mayMake(e.inner);
+    case 'and':
+    case 'or':
+      return mayMake(e.left) || mayMake(e.right);
+    case 'table':
+      return true;
+    case 'call':
+    case 'method': {
+      const called = calledName(e);
+      return !isIntrinsicName(called) && !MAKES_NOTHING.has(called);
+    }
+    default:
+      return false;
+  }
 }
 
 /** How many arguments a call passes: `...` where it depends. */

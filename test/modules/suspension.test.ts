@@ -423,16 +423,22 @@ true	false	false	0	0
   { once: true },
 );
 
-spec(
-  'while a fiber waits, what its locals hold is held up to the end of their blocks, read again or not',
-  `
+const GUARD = `
   local collect = require('./collect').now
   local function guard(name)
     local p = newproxy(true)
     getmetatable(p).__gc = function() print(name .. ' is gone') end
     return p
   end
-  do
+`;
+/** In a module of its own: a chunk that names this function is compiled to keep all. */
+const COLLECT = {
+  'collect.lua': `function now() spawn(function() this_fiber.yield() collectgarbage() end):join() end`,
+};
+
+spec(
+  'while a fiber waits, what its locals hold is held up to the end of their blocks, read again or not',
+  `${GUARD}  do
     local one, two = 1, guard 'two'
     local three
     three = guard 'three'
@@ -457,10 +463,55 @@ three is gone
 two is gone
 behind it
 `,
-  {
-    files: {
-      // In a module of its own: a chunk that names this function is compiled to keep all.
-      'collect.lua': `function now() spawn(function() this_fiber.yield() collectgarbage() end):join() end`,
-    },
-  },
+  { files: COLLECT },
+);
+
+spec(
+  'so is what its parameters hold, and what they and its locals hold in tables',
+  `${GUARD}  local function taking(one)
+    local kind = type(one)
+    collect()
+    print('in the function', kind)
+  end
+  taking(guard 'parameter')
+  local function many(...)
+    local count = select('#', ...)
+    collect()
+    print('in the variadic one', count)
+  end
+  many(guard 'argument', 2)
+  local object = setmetatable({guard 'self'}, {__index = {method = function(self)
+    local kind = type(self)
+    collect()
+    print('in the method', kind)
+  end}})
+  object:method()
+  object = nil
+  do
+    local one = nil or guard 'or'
+    local two = true and guard 'and'
+    local list = {}
+    list[1] = guard 'list'
+    local three, four
+    three, four = 3, guard 'four'
+    collect()
+    print 'in the block'
+  end
+  collect()
+  print 'behind it'
+  `,
+  `in the function	userdata
+parameter is gone
+in the variadic one	2
+argument is gone
+in the method	table
+self is gone
+in the block
+four is gone
+list is gone
+and is gone
+or is gone
+behind it
+`,
+  { files: COLLECT },
 );
