@@ -40,6 +40,7 @@
   /* signal.c */ \
   X(signal_open) X(signal_watch) X(signal_take) X(signal_dispose) X(signal_disposition) \
   X(signal_raise) \
+  X(signal_abort) \
   /* confine.c */ \
   X(capget) X(capset) X(prctl_get) X(prctl_all) \
   X(landlock_create_ruleset) X(landlock_add_rule) X(landlock_restrict_self) \

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -190,4 +191,10 @@ napi_value sys_signal_raise(napi_env env, napi_callback_info info) {
   int32_t number;
   if (!take_int32s(env, info, &number, 1)) return NULL;
   return give_int32(env, raise(number));
+}
+
+/* signal_abort() does not return. Node's own prints the stack of its native code first.  abort(3) */
+napi_value sys_signal_abort(napi_env env, napi_callback_info info) {
+  (void)env, (void)info;
+  abort();
 }

@@ -185,6 +185,7 @@ export interface Native {
   signal_dispose(signal: number, disposition: number): number;
   signal_disposition(signal: number): number;
   signal_raise(signal: number): number;
+  signal_abort(): never;
 
   capget(pid: number, sets: Uint32Array): number;
   capset(sets: Uint32Array): number;

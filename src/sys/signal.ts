@@ -55,3 +55,8 @@ export function dispositionOf(signal: number): number {
 export function raiseSignal(signal: number): number {
   return native().signal_raise(signal);
 }
+
+/** The process ends by SIGABRT, whatever is to be done with that signal. abort(3) */
+export function abortProcess(): never {
+  return native().signal_abort();
+}

@@ -9,6 +9,8 @@ import { checkInteger } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { LuaTable, rawGetString } from '../../runtime/table.ts';
 import type { LuaValue, Result } from '../../runtime/value.ts';
+import { nativeAvailable } from '../../sys/native.ts';
+import { abortProcess } from '../../sys/signal.ts';
 
 /** End the VM; the caller is suspended for good. */
 export function exit(codeArg: LuaValue, options: LuaValue): Result {
@@ -27,7 +29,9 @@ export function exit(codeArg: LuaValue, options: LuaValue): Result {
       break;
     case 'abort':
       makeWrites();
+      vm.host.flush();
       tracing.on?.flush();
+      if (nativeAvailable()) abortProcess();
       process.abort();
       break;
     default:
