@@ -1,7 +1,7 @@
 /** Making actors. */
 import type { LuaValue } from '../runtime/value.ts';
 import { addressFor, type TxChannel } from './address.ts';
-import { ModuleLoader } from './modules.ts';
+import { compiling, ModuleLoader } from './modules.ts';
 import { vmJoins } from './threads/pool.ts';
 import { Vm } from './vm.ts';
 
@@ -18,7 +18,7 @@ export function spawnActor(parent: Vm, id: string, file: LuaValue, isMaster: boo
   vmJoins();
   vm.modules = new ModuleLoader(vm, 'worker', parent.modules.searchPath);
   try {
-    vm.run(vm.modules.startActor(found, id));
+    vm.run(compiling(id, () => vm.modules.startActor(found, id)));
   } catch (thrown) {
     vm.forget();
     throw thrown;

@@ -10,7 +10,15 @@ import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber, type Scheduler } from '../fibers/scheduler.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
 import { LuaError } from '../runtime/error.ts';
-import { codeError, coreError, systemCategory, systemError } from '../runtime/error-code.ts';
+import {
+  categoryError,
+  codeError,
+  coreError,
+  LUA_ERRSYNTAX,
+  luaCategory,
+  systemCategory,
+  systemError,
+} from '../runtime/error-code.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
 import { checkModule, displayName, loadModule } from './load.ts';
@@ -116,7 +124,7 @@ export class ModuleLoader {
   /** The same, of one that can be compiled. @throws LuaError */
   readCheckedActor(found: Found, id: string): string {
     const source = readModule(found.file, id);
-    checkModule(found.file, source, displayName(`@${found.file}`));
+    compiling(id, () => checkModule(found.file, source, displayName(`@${found.file}`)));
     return source;
   }
 
@@ -371,6 +379,16 @@ function readModule(path: string, id: string): string {
     // More than a string can hold: only Node has an objection to that.
     if (errno === undefined) throw codeError('EFBIG', { module: id });
     throw systemError(-errno, { module: id });
+  }
+}
+
+/** For the maker of an actor what Lua says of its text is an error object. @throws LuaError */
+export function compiling<T>(id: string, compile: () => T): T {
+  try {
+    return compile();
+  } catch (thrown) {
+    if (!(thrown instanceof LuaError && typeof thrown.value === 'string')) throw thrown;
+    throw categoryError(luaCategory, LUA_ERRSYNTAX, { module: id, message: thrown.value });
   }
 }
 

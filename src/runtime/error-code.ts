@@ -42,6 +42,17 @@ export const systemCategory = new ErrorCategory(
   (code) => [genericCategory, code],
 );
 
+/** What is wrong with the text of a program: the field `message` says it. Codes are those of lua.h. */
+export const luaCategory = new ErrorCategory('lua', (code) => LUA[code] ?? 'Unknown error');
+const LUA: Readonly<Record<number, string>> = {
+  2: 'Runtime error',
+  3: 'Syntax error',
+  4: 'Not enough memory',
+  5: 'Error in an error handler',
+  6: 'Cannot open file',
+};
+export const LUA_ERRSYNTAX = 3;
+
 /** Errors of the runtime, in the numbering of Emilua 0.6 and in its words. */
 const CORE = [
   ['invalid_module_name', 'Cannot have a module with this name'],
@@ -182,5 +193,9 @@ export function messageOf(value: LuaValue): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return formatNumber(value);
   const error = readError(value);
-  return error === undefined ? '' : error.category.describe(error.code);
+  if (error === undefined) return '';
+  const text = error.category.describe(error.code);
+  const more =
+    error.category === luaCategory ? rawGetString(value as LuaTable, 'message') : undefined;
+  return typeof more === 'string' ? `${text}: ${more}` : text;
 }

@@ -461,6 +461,25 @@ everywhere(
   },
 );
 
+spec(
+  'what is wrong with the text of an actor is an error of its maker, of the category lua',
+  `
+  for _, options in ipairs{'./syntax', {module = './syntax', inherit_context = false}} do
+    local ok, e = pcall(spawn_vm, options)
+    print(ok, tostring(e.category), e.code, tostring(e), e.module)
+    print((e.message:gsub('^.*/', '')))
+  end
+  spawn_vm './syntax'
+`,
+  `${"false\tlua\t3\tSyntax error\t./syntax\nsyntax.lua:2: unexpected symbol near '='\n".repeat(2)}`,
+  {
+    code: 1,
+    stderr:
+      /^Main fiber from VM 0x\w+ panicked: 'Syntax error: \S+syntax\.lua:2: unexpected symbol near '=''\n/,
+    files: { 'syntax.lua': '\nx = = 1' },
+  },
+);
+
 everywhere(
   'an actor that fails while it loads: its end is told, with the reason, and nobody waits',
   `
