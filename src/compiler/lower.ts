@@ -215,7 +215,10 @@ class FunctionLowering {
   private readonly readable: ReadableNames | undefined;
   /** In order of declaration. */
   private readonly declared: Var[] = [];
-  private readonly loops: { start: number; used: Set<Var>; breakLabel: string }[] = [];
+  private readonly loops: { start: number; used: Set<Var>; breakLabel: string; calls: boolean }[] =
+    [];
+  /** Bodies of loops that call functions. */
+  private readonly calling: Seq[] = [];
   private env: Var | undefined;
   private va: Var | undefined;
   private line = 0;
@@ -274,10 +277,17 @@ class FunctionLowering {
     this.closeScope(0);
     this.line = node.endLine;
     if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
+    if (code.scratch) for (const body of this.calling) this.dropScratch(body);
     this.findLive();
     if (node.pure && !this.options.suspendAll && code.sites.some((site) => !site.isCut))
       throw new Error(`${node.name} was thought to compute only`);
     return code;
+  }
+
+  /** What is called is not to find that the array which was tested last, with all that is in it, is still in use. */
+  private dropScratch(seq: Seq): void {
+    const js = 'a$ = undefined;';
+    seq.nodes.unshift({ kind: 'line', js, names: undefined, seq, line: seq.owner!.line });
   }
 
   /** What each site must save: one walk over declarations and sites in order of position. */
@@ -496,11 +506,17 @@ class FunctionLowering {
     };
     node.body = { nodes: [], owner: node };
     this.push(node);
-    const loop = { start: this.pos, used: new Set<Var>(), breakLabel: node.label };
+    const loop = {
+      start: this.pos,
+      used: new Set<Var>(),
+      breakLabel: node.label,
+      calls: false,
+    };
     this.loops.push(loop);
     this.inside(node.body, () => body(node));
     this.pos++;
     this.loops.pop();
+    if (loop.calls) this.calling.push(node.body);
     // The next iteration reads them again.
     this.use([...loop.used]);
   }
@@ -1095,7 +1111,8 @@ class FunctionLowering {
       // Reading on beyond the end would always do, but V8 makes an object of each number that it reads
       // in a place where that happens.
       if (maybeNil) tests.push(this.inArray(obj, key));
-      tests.push(`(${v.name} = ${maybeNil ? 'a$' : `${obj.js}.arr`}[${key.js}]) !== undefined`);
+      const array = maybeNil ? 'a$' : this.arrayOf(obj);
+      tests.push(`(${v.name} = ${array}[${key.js}]) !== undefined`);
       if (!(key.num && key.min >= 1)) tests.push(`(${key.js} !== 0 || ${v.name} !== ${NO_ZERO})`);
       this.emitSite(`${d}if (${tests.join(' && ')}); else if (${slow}`, ';', vars, v, 'one', [
         name(e.obj),
@@ -1140,6 +1157,13 @@ class FunctionLowering {
       names,
       set,
     );
+  }
+
+  /** The array part. In a loop it has a name, since V8 may keep what has none up to the next such value: `dropScratch`. */
+  private arrayOf(obj: Ex): string {
+    if (this.loops.length === 0) return `${obj.js}.arr`;
+    this.code.scratch = true;
+    return `(a$ = ${obj.js}.arr)`;
   }
 
   /** The test that a positive key is an element's, which leaves the array in `a$`. */
@@ -1601,6 +1625,9 @@ class FunctionLowering {
     const { fn, args, names } = this.callee(e, want !== 'none');
     this.line = e.line;
     const vars = [...fn.vars, ...args.vars];
+    if (want !== 'none' && dst === undefined) dst = this.overCallee(e, fn);
+    const loop = this.loops.at(-1);
+    if (loop !== undefined) loop.calls = true;
     const text = FunctionLowering.forCount(args, (js) => this.callText(fn, js));
     if (want !== 'none' && !this.options.suspendAll) {
       const short = intrinsic(calledName(e), args.operands);
@@ -1630,7 +1657,7 @@ class FunctionLowering {
       );
       return undefined;
     }
-    const { v, decl } = this.target(dst);
+    const { v, decl } = this.resultTarget(dst);
     const fix = want === 'one' ? '$one' : '$settle';
     this.emitSite(
       `${decl}${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
@@ -1641,6 +1668,23 @@ class FunctionLowering {
       names,
     );
     return v;
+  }
+
+  /**
+   * The result takes the place of the function where that has a variable of its own. V8 may keep what a variable holds up to
+   * the next store to it: what one iteration has been given would be there while the next one calls.
+   */
+  private overCallee(e: CallExpr, fn: Ex): Dst | undefined {
+    const isOwn = e.kind === 'method' || e.fn.kind === 'global' || e.fn.kind === 'index';
+    const [v] = fn.vars;
+    if (!isOwn || this.readable !== undefined || fn.js !== v?.name) return undefined;
+    return { v, declare: false };
+  }
+
+  /** For the same reason a variable that a loop declares is empty while the call runs that it gets its value from. */
+  private resultTarget(dst: Dst | undefined): { v: Var; decl: string } {
+    const { v, decl } = this.target(dst);
+    return { v, decl: decl === '' || this.loops.length === 0 ? decl : `let ${v.name}; ` };
   }
 
   /** A call of what may be a function of the libraries that runs here. */
@@ -1678,7 +1722,7 @@ class FunctionLowering {
     names: OpNames,
     dst: Dst | undefined,
   ): Var {
-    const { v, decl } = this.target(dst);
+    const { v, decl } = this.resultTarget(dst);
     if (func.pure) this.emitLine(`${decl}${v.name} = ${text};`, [v, ...vars], names);
     else {
       const result = want === 'none' ? undefined : v;
