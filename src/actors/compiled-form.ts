@@ -18,6 +18,9 @@ interface Head {
   readonly lengths: readonly number[];
   /** The sites of these continuations. */
   readonly continued: readonly number[];
+  /** Functions that were left for later, and lengths of the parts of those that are there. */
+  readonly left: readonly number[];
+  readonly later: readonly (readonly [number, readonly number[]])[];
 }
 
 /** What messages need. */
@@ -39,31 +42,49 @@ const toMap = (numbered: Numbered): Emitted['names'] =>
 
 const fromBytes = (bytes: Buffer): unknown => JSON.parse(bytes.toString('latin1'));
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Of JavaScript: twelve times as much as of Lua. */
 const MOST = 32 * 2 ** 20;
 
+/** What there is beside the text of the main function. */
+export interface Made {
+  /** By site. */
+  readonly continuations: ReadonlyMap<number, Emitted>;
+  /** Parts of functions that were left for later, by index. */
+  readonly later?: readonly (readonly [number, readonly Buffer[] | undefined])[];
+  /** What V8 has made of the main function. */
+  readonly code?: Buffer;
+  /** It is one that was left for later itself: the names of functions are in the chunk's parts. */
+  readonly isLater?: boolean;
+}
+
 /**
- * @param emitted  continuations, by site
+ * What runs, what messages need, the texts, what V8 has made of them, and the parts of functions that were left for later.
  * @returns undefined: it is too long, or a text has more than bytes in it, which none has that the compiler makes
  */
 export function toParts(
   compiled: Compiled,
-  emitted: ReadonlyMap<number, Emitted>,
+  { continuations: emitted, later = [], code = NO_BYTES, isLater = false }: Made,
 ): Buffer[] | undefined {
-  const { main, functions, sites, fields, guards } = compiled;
+  const { main, functions, sites, fields, guards, left } = compiled;
   if (main.js.length > MOST) return undefined;
-  const before = compiled instanceof StoredChunk ? compiled.continuations : [];
-  const continuations = new Map([...before, ...emitted]);
+  const before = compiled instanceof StoredChunk ? compiled : undefined;
+  const continuations = new Map([...(before?.continuations ?? []), ...emitted]);
+  const functionsLater = new Map([...(before?.laterParts ?? []), ...later]);
+  if ([...functionsLater.values()].some((parts) => parts === undefined)) return undefined;
   const all = [main, ...continuations.values()];
   const head: Head = {
     fields,
     guards,
-    functions,
+    functions: isLater ? [] : functions,
     lines: sites.map(({ line }) => line),
     functionIndexes: sites.map(({ functionIndex }) => functionIndex),
     savesFunction: sites.map((site) => (site.savesFunction ? 1 : 0)),
     lengths: all.map(({ js }) => js.length),
     continued: [...continuations.keys()],
+    left,
+    later: Array.from(functionsLater, ([index, parts]) => [index, parts!.map((x) => x.length)]),
   };
   const details: Details = {
     siteNames: sites.flatMap(({ names }, id) =>
@@ -73,7 +94,11 @@ export function toParts(
   };
   const texts = [JSON.stringify(head), JSON.stringify(details), all.map(({ js }) => js).join('')];
   if (texts.some((text) => /[^\0-\xff]/.test(text))) return undefined;
-  return texts.map((text) => Buffer.from(text, 'latin1'));
+  return [
+    ...texts.map((text) => Buffer.from(text, 'latin1')),
+    code,
+    Buffer.concat([...functionsLater.values()].flatMap((parts) => parts!)),
+  ];
 }
 
 /** A site whose names are looked up when they are wanted. */
@@ -123,18 +148,30 @@ export class StoredChunk implements Compiled {
   readonly sites: readonly StoredSite[];
   readonly main: Emitted;
   readonly continuations: ReadonlyMap<number, Emitted>;
+  readonly left: readonly number[];
+  /** What V8 has made of it. */
+  readonly code: Buffer | undefined;
+  /** Of functions that were left for later. */
+  readonly laterParts = new Map<number, readonly Buffer[]>();
   private readonly compileAgain: () => Compiled;
   private readonly detailBytes: Buffer;
   private read: Details | undefined;
   private siteNames: Emitted['names'] | undefined;
   private compiled: Compiled | undefined;
 
-  /** @param compileAgain  for continuations that are not there */
-  constructor([head, details, texts]: readonly Buffer[], compileAgain: () => Compiled) {
+  /**
+   * @param compileAgain  for continuations and functions that are not there
+   * @param outer         the chunk, of a function that was left for later
+   */
+  constructor(
+    [head, details, texts, code, functions]: readonly Buffer[],
+    compileAgain: () => Compiled,
+    outer?: StoredChunk,
+  ) {
     const known = fromBytes(head!) as Head;
     this.fields = known.fields;
     this.guards = known.guards;
-    this.functions = known.functions;
+    this.functions = outer?.functions ?? known.functions;
     this.sites = known.lines.map((_, id) => new StoredSite(this, id, known));
     this.detailBytes = details!;
     this.read = undefined;
@@ -146,6 +183,13 @@ export class StoredChunk implements Compiled {
       (length, i) => new StoredText(this, i, texts!.subarray(at, (at += length))),
     );
     this.main = main!;
+    this.left = known.left;
+    this.code = code!.length > 0 ? code : undefined;
+    let from = 0;
+    for (const [index, lengths] of known.later) {
+      const parts = lengths.map((length) => functions!.subarray(from, (from += length)));
+      this.laterParts.set(index, parts);
+    }
     this.continuations = new Map(later.map((text, i) => [known.continued[i]!, text]));
   }
 
@@ -168,8 +212,18 @@ export class StoredChunk implements Compiled {
   continuation(site: number): Emitted {
     const stored = this.continuations.get(site);
     if (stored !== undefined) return stored;
+    return this.again().continuation(site);
+  }
+
+  later(index: number): Compiled {
+    const parts = this.laterParts.get(index);
+    if (parts === undefined) return this.again().later(index);
+    return new StoredChunk(parts, () => this.again().later(index), this);
+  }
+
+  private again(): Compiled {
     this.compiled ??= this.compileAgain();
-    return this.compiled.continuation(site);
+    return this.compiled;
   }
 }
 

@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { Script as V8Script } from 'node:vm';
 import {
+  AT_ONCE,
   type Compiled,
   type CompileOptions,
   compile,
@@ -20,6 +21,9 @@ import { type LuaTable, property } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue } from '../runtime/value.ts';
 import { likelyContinuations, StoredChunk, toParts } from './compiled-form.ts';
 import { inspection } from './inspection.ts';
+
+/** Makes a function that was left for later: of the globals, the function that calls it, and what it names outside. */
+type Maker = (env: LuaTable, self: LuaFunction, ...outside: unknown[]) => LuaFunction;
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
 /** Makes the main function of a chunk, for these globals. */
@@ -65,13 +69,17 @@ class DebugSite extends Site {
 /** What a text was compiled to: the same for all VMs that load it. */
 class ChunkCode {
   readonly compiled: Compiled;
+  /** It is one function, which was left for later. */
+  private readonly isLater: boolean;
   private readonly chunkName: string;
   /** The text and where it is, for debuggers. */
   private readonly source: Source | undefined;
   private readonly sites: readonly Site[];
   /** Their text, where it is to be stored. */
   private readonly emitted = new Map<number, Emitted>();
-  private main: Main | undefined = undefined;
+  private main: Main | Maker | undefined = undefined;
+  /** Its functions that were left for later, and have been called. */
+  private readonly later = new Map<number, ChunkCode>();
   /** Kept here: the registry of scripts doesn't. */
   private readonly scripts: Script[] = [];
   /** Where it is one that is stored: what V8 made of it in a run before, if it was. */
@@ -87,7 +95,9 @@ class ChunkCode {
     makeGeneric?: () => ChunkCode,
     storage?: Storage,
     source?: Source,
+    isLater = false,
   ) {
+    this.isLater = isLater;
     this.compiled = compiled;
     this.chunkName = chunkName;
     this.source = source;
@@ -116,7 +126,25 @@ class ChunkCode {
   /** Its main function, with this table of globals. */
   load(env: LuaTable): LuaFunction {
     this.main ??= this.evaluate<Main>(this.compiled.main);
-    return this.main(env);
+    return (this.main as Main)(env);
+  }
+
+  /** For emitted code: of a function that was left for later, now that it is called. */
+  private readonly makerOf = (index: number): Maker => {
+    const code = this.laterCode(index);
+    code.main ??= code.evaluate<Maker>(code.compiled.main);
+    return code.main as Maker;
+  };
+
+  private laterCode(index: number): ChunkCode {
+    let code = this.later.get(index);
+    if (code === undefined) {
+      const compiled = this.compiled.later(index);
+      const storage = this.storage && new Storage(compiled);
+      code = new ChunkCode(compiled, this.chunkName, undefined, storage, this.source, true);
+      this.later.set(index, code);
+    }
+    return code;
   }
 
   private continuation(id: number): Continuation {
@@ -145,12 +173,15 @@ class ChunkCode {
     if (inspection.profiles) kept.push(script);
     const name = registerScript(script);
     if (emitted === this.compiled.main && this.storage !== undefined) {
-      return (this.storage.run(emitted.js, name) as (sites: readonly Site[]) => F)(this.sites);
+      return (this.storage.run(emitted.js, name) as Evaluated<F>)(this.sites, this.makerOf);
     }
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
-    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}${this.mapOf(emitted)}`)(this.sites) as F;
+    return (0, eval)(`${emitted.js}\n//# sourceURL=${name}${this.mapOf(emitted)}`)(
+      this.sites,
+      this.makerOf,
+    ) as F;
   }
 
   private mapOf(emitted: Emitted & { hidden?: ReadonlySet<number> }): string {
@@ -165,19 +196,47 @@ class ChunkCode {
 
   private forOthers: readonly Buffer[] | undefined;
 
-  /** What another process of the same program starts with; undefined: it is to compile itself. */
-  partsForOthers(): readonly Buffer[] | undefined {
-    this.forOthers ??= toParts(this.compiled, likelyContinuations(this.compiled));
+  /**
+   * What another process of the same program starts with.
+   * @param isWhole  with all functions that were left for later; otherwise with those that have been called
+   * @returns undefined: it is to compile itself
+   */
+  partsForOthers(isWhole: boolean): readonly Buffer[] | undefined {
+    this.forOthers ??= this.allParts(isWhole);
     return this.forOthers;
+  }
+
+  private allParts(isWhole: boolean): Buffer[] | undefined {
+    const { compiled } = this;
+    const later = isWhole
+      ? compiled.left.map((index) => [index, this.laterCode(index)] as const)
+      : this.later;
+    return toParts(compiled, {
+      continuations: likelyContinuations(compiled),
+      later: Array.from(later, ([index, code]) => [index, code.allParts(isWhole)] as const),
+      isLater: this.isLater,
+    });
   }
 
   /** What a later run starts with; undefined: it would not be worth it. */
   toParts(): Buffer[] | undefined {
     const code = this.storage?.codeCache();
-    const parts = code && toParts(this.compiled, this.emitted);
-    return parts && [...parts, code];
+    if (code === undefined) return undefined;
+    return toParts(this.compiled, {
+      continuations: this.emitted,
+      later: Array.from(this.later, ([index, one]) => [index, one.toParts()] as const),
+      code,
+      isLater: this.isLater,
+    });
+  }
+
+  /** V8 would not have what it had made in a run before. */
+  get isRejected(): boolean {
+    return this.storage?.isRejected === true || [...this.later.values()].some((x) => x.isRejected);
   }
 }
+
+type Evaluated<F> = (sites: readonly Site[], later: (index: number) => Maker) => F;
 
 /** Where a site is, for whoever asks: its names may have to be read first. */
 class Position implements SitePosition {
@@ -262,7 +321,8 @@ export function compiledParts(
   const isKnown = modules.get(file)?.source === source;
   if (!isKnown && !(isOurs && source.length <= MOST_FOR_OTHERS)) return undefined;
   try {
-    return moduleCode(file, source, displayName(`@${file}`)).partsForOthers();
+    const code = moduleCode(file, source, displayName(`@${file}`));
+    return code.partsForOthers(source.length <= MOST_FOR_OTHERS);
   } catch (error) {
     if (error instanceof LuaError) return undefined;
     throw error;
@@ -307,6 +367,12 @@ function compileChunk(source: string, chunkName: string, file?: string): ChunkCo
   return new ChunkCode(compileText(source, chunkName), chunkName, makeGeneric, undefined, from);
 }
 
+/**
+ * Of chunks from so many characters on, functions of so many are compiled when they are first called. (They are slower
+ * than others by one call, which V8 removes. Those inside of functions may be made often, and each takes 100 bytes more.)
+ */
+export const leaving = { from: 8 * 1024, own: 256, inner: 2 * 1024 };
+
 /** Makes the form that takes nothing for granted. It is never stored: few programs come to need it. */
 const generic = (source: string, chunkName: string, from?: Source) => (): ChunkCode => {
   const compiled = compileText(source, chunkName, state.suspendAll, true);
@@ -329,6 +395,7 @@ function compileText(
       parseNumber: parseUnsigned,
       suspendAll,
       isGeneric,
+      later: source.length < leaving.from || inspection.profiles ? AT_ONCE : leaving,
     });
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
@@ -352,8 +419,8 @@ class Storage {
   /** V8 would not have it: it is of another build, or was made under other flags. */
   isRejected = false;
 
-  constructor(stored: Buffer | undefined) {
-    this.stored = stored;
+  constructor(compiled: Compiled) {
+    this.stored = compiled instanceof StoredChunk ? compiled.code : undefined;
   }
 
   run(js: string, filename: string): unknown {
@@ -408,14 +475,15 @@ function storedChunk(source: string, chunkName: string, file: string): ChunkCode
   const found = withCache(base, (cache) => {
     const name = contentName([compiler, `${suspendAll}`, chunkName, source]);
     const parts = cache.read(name);
-    return { name, stored: parts && new StoredChunk(parts, again), code: parts?.at(-1) };
+    return { name, stored: parts && new StoredChunk(parts, again) };
   });
   if (found === undefined) return compileChunk(source, chunkName);
   const { name, stored } = found;
-  const storage = new Storage(found.code);
-  const code = new ChunkCode(stored ?? again(), chunkName, generic(source, chunkName), storage);
+  const compiled = stored ?? again();
+  const storage = new Storage(compiled);
+  const code = new ChunkCode(compiled, chunkName, generic(source, chunkName), storage);
   storeLater(base, (cache) => {
-    if (stored?.isComplete && !storage.isRejected) return;
+    if (stored?.isComplete && !code.isRejected) return;
     const all = code.toParts();
     if (all !== undefined) cache.write(name, all);
   });

@@ -3,6 +3,9 @@
  * Grammar: Lua 5.1 manual §8, with LuaJIT's `goto` and labels.
  */
 
+/** Longer constant strings are never names of fields. */
+export const MAX_FIELD_NAME = 64;
+
 /** What is known of a value: a number, and whether it has no fraction. */
 export type Num = 'integer' | 'number' | undefined;
 
@@ -34,6 +37,10 @@ export interface FunctionNode {
   /** As messages name it: `f`, `t.f`, `t:f`, or '' for an anonymous function. */
   name: string;
   params: LocalVar[];
+  /** Variables of functions around it that it, or a function inside it, names. */
+  upvalues: Set<LocalVar>;
+  /** Characters of its text. */
+  size: number;
   isVararg: boolean;
   body: Block;
   line: number;
@@ -41,7 +48,9 @@ export interface FunctionNode {
   parent: FunctionNode | undefined;
   /** It, or a function inside it, uses a global variable, or its chunk names `setfenv` or `getfenv`. */
   usesEnv: boolean;
-  /** It returns one value always, and makes no tail call. Filled in by infer.ts, as the next two are. */
+  /** Its own variable, where that is only ever called. Filled in by infer.ts, as the next three are. */
+  self: LocalVar | undefined;
+  /** It returns one value always, and makes no tail call. */
   single: boolean;
   result: Num;
   /** Besides, nothing in it can suspend. */
@@ -148,6 +157,8 @@ export interface Chunk {
   /** All functions, the main one first. */
   functions: FunctionNode[];
   main: FunctionNode;
+  /** Constant keys that may name fields, and names of globals. */
+  fields: Set<string>;
   /** It names `collectgarbage`: what locals hold must not be collected before they go out of scope. */
   watchesCollector: boolean;
 }

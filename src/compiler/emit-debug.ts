@@ -424,7 +424,7 @@ export interface EmittedForDebug extends Emitted {
 export function emitChunkForDebug({ main, fields }: ChunkCode, breaks: boolean): EmittedForDebug {
   const printer = new DebugPrinter(breaks);
   printer.func(main, '', '', 0);
-  return { ...printer.finish(fields, true), hidden: printer.hidden };
+  return { ...printer.finish(fields, ['$E']), hidden: printer.hidden };
 }
 
 export function emitContinuationForDebug(
@@ -434,5 +434,5 @@ export function emitContinuationForDebug(
   const { site, func } = sites[id]!;
   const printer = new DebugPrinter(false);
   printer.rest(site, func);
-  return { ...printer.finish(fields, false), hidden: printer.hidden };
+  return { ...printer.finish(fields), hidden: printer.hidden };
 }

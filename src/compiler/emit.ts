@@ -6,11 +6,13 @@ import type { ChunkCode, FunctionCode, Node, OpNames, Seq, Site } from './ir.ts'
 
 export interface Emitted {
   /**
-   * An expression: a function of `$K` (the chunk's sites), evaluated once for all VMs of a thread. It returns, of a chunk, a
-   * function of `$E` (a table of globals) that makes the main function; of a site, its continuation.
+   * An expression: a function of `$K` (the sites) and `$L` (what gives functions that have been left for later), evaluated
+   * once for all VMs of a thread. It returns, of a chunk, a function of `$E` (a table of globals) that makes the main function;
+   * of one that was left for later, a function of `$E`, `F$` (the function that calls it) and the variables outside that it
+   * names; of a site, its continuation.
    */
   js: string;
-  /** Lua line of each line of `js`, from 1. */
+  /** Lua line of each line of `js`, from 1; negative where a function only calls what has been left for later. */
   lines: number[];
   names: Map<number, OpNames>;
 }
@@ -225,12 +227,20 @@ export class Printer {
     });
   }
 
-  /** @param isMain  of a chunk, not of a site */
-  finish(fields: ReadonlyMap<string, number>, isMain: boolean): Emitted {
+  /**
+   * @param params  of what makes the function; undefined: of a site
+   * @param self    what the function is called in itself
+   */
+  finish(fields: ReadonlyMap<string, number>, params?: readonly string[], self?: string): Emitted {
     // One line in front: `lines` starts with two zeros for it.
-    const head = ['(function ($K) { "use strict";', ...this.helpers(fields)].join(' ');
+    const head = ['(function ($K, $L) { "use strict";', ...this.helpers(fields)].join(' ');
     // In brackets: V8 looks at what is inside once, and not again when it is called.
-    const [start, end] = isMain ? ['(function ($E) { return (', '); })'] : ['(', ')'];
+    const [start, end] =
+      params === undefined
+        ? ['(', ')']
+        : self === undefined
+          ? [`(function (${params.join(', ')}) { return (`, '); })']
+          : [`(function (${params.join(', ')}) { const ${self} = (`, `); return ${self}; })`];
     return {
       js: `${head}\nreturn ${start}${this.out.join('\n')}${end}\n})`,
       lines: this.lines,
@@ -241,11 +251,12 @@ export class Printer {
 
 export const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut;
 
-/** A chunk's main function, all others inside it. */
+/** A chunk's main function, or one that was left for later; others inside it. */
 export function emitChunk({ main, fields }: ChunkCode): Emitted {
   const printer = new Printer();
   printer.func(main, '', '', 0);
-  return printer.finish(fields, true);
+  const { outside, self } = main;
+  return printer.finish(fields, outside ? ['$E', 'F$', ...outside] : ['$E'], self);
 }
 
 /** The continuation of one site: a function of the awaited result and the saved frame. */
@@ -253,5 +264,5 @@ export function emitContinuation(id: number, { sites, fields }: ChunkCode): Emit
   const { site, func } = sites[id]!;
   const printer = new Printer();
   printer.rest(site, func);
-  return printer.finish(fields, false);
+  return printer.finish(fields);
 }

@@ -80,6 +80,7 @@ class Inference {
       if (func.body.stats.length === 0 || fallsOff(func.body)) this.odd.add(func);
     }
     for (const func of chunk.functions) {
+      if (this.escaped.has(func)) func.self = undefined;
       if (!this.odd.has(func)) func.single = true;
       else this.flows.delete(func);
     }
@@ -93,7 +94,10 @@ class Inference {
     for (const s of block.stats) {
       switch (s.kind) {
         case 'localFunction':
-          if (!s.v.assigned) s.v.known = s.func.func;
+          if (!s.v.assigned) {
+            s.v.known = s.func.func;
+            s.func.func.self = s.v;
+          }
           break;
         case 'local':
           s.vars.forEach((v, i) => {
@@ -517,7 +521,7 @@ export function blocksOf(s: Stat): Block[] {
 }
 
 /**
- * Fill in `num`, `known`, `guarded` and `library` of the chunk's locals, `single`, `result` and `pure` of its
+ * Fill in `num`, `known`, `guarded` and `library` of the chunk's locals, `self`, `single`, `result` and `pure` of its
  * functions.
  * @param relies  take locals for the functions of the libraries that they are expected to be
  */

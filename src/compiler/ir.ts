@@ -114,18 +114,24 @@ export interface FunctionCode {
   readonly jsName: string;
   /** May be made again and again: nothing of its closures is to be larger than it must. */
   isInner: boolean;
+  /** It is compiled when it is first called: then, what its variables outside are called. */
+  readonly outside: readonly string[] | undefined;
+  /** Of such a one, its own variable, where that is only ever called. */
+  readonly self: string | undefined;
   /** It uses `a$`, for the array that was tested last, or `m$`, for what made the last table of a class. */
   scratch: boolean;
 }
 
+/** A chunk, or one of its functions that is compiled when it is first called, with what is in it. */
 export interface ChunkCode {
-  readonly functions: FunctionCode[];
   readonly main: FunctionCode;
-  /** All sites of the chunk, by id, each with its function. */
+  /** All sites, by id, each with its function. */
   readonly sites: { site: Site; func: FunctionCode }[];
+  /** Indexes of its functions that have been left for later. */
+  readonly later: number[];
   /** Ids of guards, or of the cuts at their places, in order. */
   readonly guards: number[];
   readonly watchesCollector: boolean;
-  /** Names of fields that the chunk uses, numbered. */
+  /** Names of fields that it uses, numbered. */
   readonly fields: Map<string, number>;
 }

@@ -91,6 +91,11 @@ export class Lexer {
     this.kind = this.scan();
   }
 
+  /** Where the current token begins, unless the next one has been looked at. */
+  get position(): number {
+    return this.tokenStart;
+  }
+
   /** The kind of the token after the current one. */
   peek(): number {
     if (this.aheadKind >= 0) return this.aheadKind;

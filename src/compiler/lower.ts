@@ -6,18 +6,19 @@
  * operator runs. Only locals that are both captured and assigned can change under a call: they live in
  * cells, and lists of values copy them when they are evaluated.
  */
-import type {
-  BinaryOp,
-  Block,
-  CallExpr,
-  Chunk,
-  Expr,
-  FunctionExpr,
-  FunctionNode,
-  Label,
-  LocalVar,
-  Stat,
-  TableExpr,
+import {
+  type BinaryOp,
+  type Block,
+  type CallExpr,
+  type Chunk,
+  type Expr,
+  type FunctionExpr,
+  type FunctionNode,
+  type Label,
+  type LocalVar,
+  MAX_FIELD_NAME,
+  type Stat,
+  type TableExpr,
 } from './ast.ts';
 import { blocksOf, calledFunction } from './infer.ts';
 import {
@@ -97,6 +98,8 @@ interface Dst {
 }
 
 const NO_VARS: Var[] = [];
+/** In place of a line: frames there are none of the program's. */
+const NOT_LUA = -1;
 /** What stands for no element 0 in an array part: runtime/value.ts. */
 export const NO_ZERO = '-1939472353';
 /** The function that runs, in functions that use globals: the first thing that their sites save. */
@@ -130,21 +133,40 @@ export interface LowerOptions {
   suspendAll: boolean;
   /** Variables are to be named for people. */
   readable: boolean;
+  /** The least length of functions that are compiled when they are first called. */
+  later: Later;
 }
 
-export function lower(chunk: Chunk, options: LowerOptions): ChunkCode {
+/** Characters. */
+export interface Later {
+  /** Of a chunk's own functions. */
+  readonly own: number;
+  /** Of those in other functions, which may be made again and again, each with a function more. */
+  readonly inner: number;
+}
+
+/** @param node  the main function, or one that has been left for later */
+export function lower(chunk: Chunk, node: FunctionNode, options: LowerOptions): ChunkCode {
   const code: ChunkCode = {
-    functions: [],
     main: undefined as unknown as FunctionCode,
     sites: [],
     fields: new Map(),
+    later: [],
     guards: [],
     watchesCollector: chunk.watchesCollector,
   };
-  const main = new FunctionLowering(chunk.main, undefined, code, options).run();
+  const main = new FunctionLowering(node, undefined, code, options).run();
   (code as { main: FunctionCode }).main = main;
   return code;
 }
+
+/** The variables that a function which is compiled later must be given. */
+const outsideOf = ({ upvalues, self }: FunctionNode): LocalVar[] =>
+  [...upvalues].filter((local) => local !== self);
+
+/** Its name ends in `$f<index>`: error.ts reads it off the stack. */
+const jsNameOf = ({ index, name }: FunctionNode): string =>
+  `${index === 0 ? 'main' : safeName(name) || 'anonymous'}$f${index}`;
 
 const IDENTIFIER = /^[A-Za-z_]\w*$/;
 const safeName = (name: string): string => name.replace(/\W/g, '_');
@@ -161,8 +183,6 @@ function numberText(n: number): string {
   return n < 0 || (n === 0 && 1 / n < 0) ? `(${n === 0 ? '-0' : n})` : String(n);
 }
 
-/** Longer constant strings are never names of fields. */
-const MAX_FIELD_NAME = 64;
 const isFieldKey = (e: Expr): e is Extract<Expr, { kind: 'string' }> =>
   e.kind === 'string' && e.value.length <= MAX_FIELD_NAME;
 
@@ -212,6 +232,8 @@ class FunctionLowering {
   private temps = 0;
   private labels = 0;
   private readonly vars = new Map<LocalVar, Var>();
+  /** The main function of a chunk. */
+  private readonly isMain: boolean;
   private readonly readable: ReadableNames | undefined;
   /** In order of declaration. */
   private readonly declared: Var[] = [];
@@ -235,19 +257,21 @@ class FunctionLowering {
     this.outer = outer;
     this.chunk = chunk;
     this.options = options;
+    this.isMain = node.index === 0;
     this.readable = options.readable ? new ReadableNames(outer?.readable) : undefined;
-    const name = node.index === 0 ? 'main' : safeName(node.name) || 'anonymous';
+    const isLater = outer === undefined && !this.isMain;
     this.seq = { nodes: [], owner: undefined };
     this.code = {
       node,
       params: [],
       body: this.seq,
       sites: [],
-      jsName: `${name}$f${node.index}`,
-      isInner: outer !== undefined && (outer.outer !== undefined || outer.loops.length > 0),
+      jsName: jsNameOf(node),
+      isInner: outer !== undefined && (!outer.isMain || outer.loops.length > 0),
+      outside: isLater ? outsideOf(node).map((local) => this.nameOf(local)) : undefined,
+      self: isLater && node.self !== undefined ? this.nameOf(node.self) : undefined,
       scratch: false,
     };
-    chunk.functions[node.index] = this.code;
   }
 
   run(): FunctionCode {
@@ -255,7 +279,9 @@ class FunctionLowering {
     this.line = node.line;
     if (node.usesEnv) {
       this.env = this.newVar('E$', true);
-      this.emitLine(`const F$ = ${code.jsName}, E$ = F$.E || $E;`);
+      // One that was left for later is given itself: what the program knows by its name.
+      const self = code.outside === undefined ? `F$ = ${code.jsName}, ` : '';
+      this.emitLine(`const ${self}E$ = F$.E || $E;`);
     }
     for (const p of node.params) {
       const v = this.localVar(p);
@@ -1739,6 +1765,7 @@ class FunctionLowering {
   }
 
   private closure(e: FunctionExpr, dst?: { name: string; keyword: string; cell: boolean }): Ex {
+    if (this.isForLater(e.func)) return this.laterClosure(e, dst);
     const func = new FunctionLowering(e.func, this, this.chunk, this.options);
     const code = func.run();
     const vars: Var[] = [];
@@ -1761,6 +1788,45 @@ class FunctionLowering {
       seq: this.seq,
       line: this.line,
     });
+    return v === undefined ? NIL : { ...this.varEx(v), notNil: true };
+  }
+
+  private isForLater({ size }: FunctionNode): boolean {
+    const { own, inner } = this.options.later;
+    return this.loops.length === 0 && size >= (this.isMain ? own : inner);
+  }
+
+  /**
+   * A function that has what it does compiled when it is first called: it stays what the program knows, and
+   * calls that. It is so short that V8 always puts it into what calls it. The variables outside never change, or are in
+   * cells, so they can be read then.
+   */
+  private laterClosure(
+    { func, line }: FunctionExpr,
+    dst?: { name: string; keyword: string; cell: boolean },
+  ): Ex {
+    this.chunk.later.push(func.index);
+    const vars = outsideOf(func).map((local) => this.varOf(local));
+    const name = jsNameOf(func);
+    const given = ['$E', name, ...vars.map((v) => v.name)].join(', ');
+    const params = func.params.map((_, i) => `p${i}`);
+    if (func.isVararg) params.push('...va');
+    const list = params.join(', ');
+    const v = dst === undefined ? this.temp() : undefined;
+    const target = dst?.name ?? v!.name;
+    const does = `$z${func.index}`;
+    const head = dst?.keyword ?? 'const ';
+    let tail = '';
+    if (func.usesEnv) {
+      vars.push(this.env!);
+      tail = ` if (E$ !== $E) ${target}.E = E$;`;
+    }
+    this.line = NOT_LUA;
+    this.emitLine(
+      `var ${does} = (${list}) => (${does} = $L(${func.index})(${given}))(${list}); const ${name} = (${list}) => ${does}(${list}); ${head}${target} = ${name};${tail}`,
+      vars,
+    );
+    this.line = line;
     return v === undefined ? NIL : { ...this.varEx(v), notNil: true };
   }
 

@@ -2,17 +2,18 @@
  * Tokens → syntax tree, by recursive descent. Grammar: Lua 5.1 manual §8. Names are resolved on the
  * way (`resolve.ts`), so that one pass over the text is enough. Messages are worded as LuaJIT's.
  */
-import type {
-  BinaryOp,
-  Block,
-  CallExpr,
-  Chunk,
-  Expr,
-  FunctionExpr,
-  FunctionNode,
-  LocalVar,
-  Stat,
-  TableExpr,
+import {
+  type BinaryOp,
+  type Block,
+  type CallExpr,
+  type Chunk,
+  type Expr,
+  type FunctionExpr,
+  type FunctionNode,
+  type LocalVar,
+  MAX_FIELD_NAME,
+  type Stat,
+  type TableExpr,
 } from './ast.ts';
 import { Lexer } from './lex.ts';
 import { FunctionScope, MAX_LOCALS, type ScopeFault } from './resolve.ts';
@@ -79,6 +80,7 @@ export function parse(
 class Parser {
   private readonly lex: Lexer;
   private readonly functions: FunctionNode[] = [];
+  private readonly fields = new Set<string>();
   private scope!: FunctionScope;
   private nextId = 1;
   private level = 0;
@@ -96,7 +98,7 @@ class Parser {
     if (this.lex.kind !== T.eof) this.lex.errorNear("'<eof>' expected");
     main.endLine = this.lex.line;
     this.closeFunction();
-    return { functions: this.functions, main, watchesCollector: false };
+    return { functions: this.functions, main, fields: this.fields, watchesCollector: false };
   }
 
   // ── functions and names ──────────────────────────────────────────────────────────────────────
@@ -107,12 +109,15 @@ class Parser {
       index: this.functions.length,
       name,
       params: [],
+      upvalues: new Set(),
+      size: 0,
       isVararg: false,
       body: { stats: [], labels: undefined },
       line,
       endLine: line,
       parent: this.scope?.node,
       usesEnv: false,
+      self: undefined,
       single: false,
       result: undefined,
       pure: false,
@@ -185,20 +190,35 @@ class Parser {
       if (v !== undefined) {
         v.captured = true;
         for (let f: FunctionScope | undefined = this.scope; f !== s; f = f!.outer)
-          this.countUpvalue(v, f!.node);
+          this.addUpvalue(v, f!.node);
         return { kind: 'upvalue', v, line };
       }
     }
     this.scope.node.usesEnv = true;
+    this.fields.add(name);
     return { kind: 'global', name, line };
   }
 
-  private readonly upvalues = new Map<FunctionNode, Set<LocalVar>>();
   /** It is one of every function between the one that names it and the one that has it. */
-  private countUpvalue(v: LocalVar, node: FunctionNode): void {
-    let set = this.upvalues.get(node);
-    if (set === undefined) this.upvalues.set(node, (set = new Set()));
-    if (set.add(v).size > MAX_UPVALUES) this.limit(MAX_UPVALUES, 'upvalues', node);
+  private addUpvalue(v: LocalVar, node: FunctionNode): void {
+    if (node.upvalues.add(v).size > MAX_UPVALUES) this.limit(MAX_UPVALUES, 'upvalues', node);
+  }
+
+  /** A key that may name a field. */
+  private fieldKey(value: string, line: number): Expr {
+    this.addField(value);
+    return { kind: 'string', value, line };
+  }
+
+  /** The same in brackets. */
+  private key(): Expr {
+    const key = this.expr();
+    if (key.kind === 'string') this.addField(key.value);
+    return key;
+  }
+
+  private addField(name: string): void {
+    if (name.length <= MAX_FIELD_NAME) this.fields.add(name);
   }
 
   // ── small helpers ────────────────────────────────────────────────────────────────────────────
@@ -415,7 +435,7 @@ class Parser {
       isMethod = this.lex.kind === COLON;
       this.lex.next();
       const key = this.name();
-      target = { kind: 'index', obj: target, key: { kind: 'string', value: key, line }, line };
+      target = { kind: 'index', obj: target, key: this.fieldKey(key, line), line };
       name += (isMethod ? ':' : '.') + key;
       if (isMethod) break;
     }
@@ -585,12 +605,12 @@ class Parser {
         case DOT: {
           lex.next();
           const key = this.name();
-          e = { kind: 'index', obj: e, key: { kind: 'string', value: key, line }, line };
+          e = { kind: 'index', obj: e, key: this.fieldKey(key, line), line };
           break;
         }
         case LBRACKET: {
           lex.next();
-          const key = this.expr();
+          const key = this.key();
           this.expect(RBRACKET);
           e = { kind: 'index', obj: e, key, line };
           break;
@@ -598,6 +618,7 @@ class Parser {
         case COLON: {
           lex.next();
           const name = this.name();
+          this.fields.add(name);
           e = { kind: 'method', obj: e, name, args: this.callArgs(), line };
           break;
         }
@@ -638,17 +659,18 @@ class Parser {
     while (lex.kind !== RBRACE) {
       if (lex.kind === LBRACKET) {
         lex.next();
-        const key = this.expr();
+        const key = this.key();
         this.expect(RBRACKET);
         this.expect(EQUALS);
         items.push({ key, value: this.expr() });
       } else if (lex.kind === T.name && lex.peek() === EQUALS) {
-        const key: Expr = { kind: 'string', value: lex.text, line: lex.line };
+        const key = lex.text;
+        const keyLine = lex.line;
         lex.next();
         lex.next();
         const value = this.expr();
-        if (value.kind === 'functionExpr' && value.func.name === '') value.func.name = key.value;
-        items.push({ key, value });
+        if (value.kind === 'functionExpr' && value.func.name === '') value.func.name = key;
+        items.push({ key: this.fieldKey(key, keyLine), value });
       } else items.push({ key: undefined, value: this.expr() });
       if (!this.accept(COMMA) && !this.accept(SEMICOLON)) break;
     }
@@ -662,6 +684,7 @@ class Parser {
     const { lex } = this;
     this.enter();
     const node = this.openFunction(name, line);
+    const start = lex.position;
     this.scope.openBlock(node.body, false);
     if (isMethod) node.params.push(this.newLocal('self'));
     this.expect(LPAREN);
@@ -678,6 +701,7 @@ class Parser {
     this.expect(RPAREN);
     this.statements(node.body);
     node.endLine = lex.line;
+    node.size = lex.position - start;
     this.close(T.end, T.function, line);
     this.closeFunction();
     this.level--;

@@ -38,7 +38,7 @@ export interface Script {
   chunkName: string;
   /** Where the text is, for debuggers and profilers. */
   url?: string | undefined;
-  /** Lua line of each JavaScript line (from 1); 0 where there is none. */
+  /** Lua line of each JavaScript line (from 1); 0 where there is none, negative where no function of Lua runs. */
   lines: ArrayLike<number>;
   ops: Map<number, OpInfo>;
   /** The chunk's functions: line 0 is the main chunk. */
@@ -134,13 +134,16 @@ function logical(
       const jsLine = site.getLineNumber() ?? 0;
       // Line 1 has helpers of the emitted text, no Lua code.
       if (jsLine === 1) continue;
+      const line = script.lines[jsLine] ?? 0;
+      // A function that only calls what it does, which was left for later.
+      if (line < 0) continue;
       const names = script.ops.get(jsLine)?.names;
       const call = names?.[1];
       mark ??= call !== undefined && isCall(call) ? call : '';
       if (blamed || call === undefined || !call.startsWith('tail ')) {
         const name = site.getFunctionName() ?? '';
         const functionIndex = Number(name.slice(name.lastIndexOf('$f') + 2) || -1);
-        frames.push({ script, line: script.lines[jsLine] ?? 0, functionIndex, names });
+        frames.push({ script, line, functionIndex, names });
         if (frames.length === wanted) break;
       }
       blamed = false;
@@ -258,12 +261,16 @@ export function where(level: number, trace?: Trace): string {
   return positionOf(trace === undefined ? frameAt(level) : trace.at(level));
 }
 
+/** What comes after the last frame may show that the runtime's is none: see `logical`. */
+const isSure = (frames: readonly LogicalFrame[], level: number): boolean =>
+  frames.length > level || (frames.length === level && frames[level - 1] !== NATIVE);
+
 /** The frame of this level, from 1 on. Tail calls may have left many JavaScript frames above it. */
 function frameAt(level: number): LogicalFrame | undefined {
   for (let limit = level + FEW; ; limit *= 8) {
     const sites = captureSites(limit);
-    const frame = withSuspended(sites, level)[level - 1];
-    if (frame !== undefined || sites.length < limit) return frame;
+    const frames = withSuspended(sites, level);
+    if (sites.length < limit || isSure(frames, level)) return frames[level - 1];
   }
 }
 
@@ -283,8 +290,9 @@ export function callInfo(): CallInfo {
   for (let limit = FEW; ; limit *= 8) {
     const sites = captureSites(limit);
     const found = logical(sites, 1);
-    const [frame] = addSuspended(found, 1);
-    if (frame === undefined && sites.length === limit) continue;
+    const frames = addSuspended(found, 1);
+    if (sites.length === limit && !isSure(frames, 1)) continue;
+    const [frame] = frames;
     const { mark } = found;
     const count =
       mark === '' ? state.argCount : mark.endsWith('...') ? undefined : Number(mark.slice(5));

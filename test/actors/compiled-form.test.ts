@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { StoredChunk, toParts } from '../../src/actors/compiled-form.ts';
+import { type Made, StoredChunk, toParts } from '../../src/actors/compiled-form.ts';
 import { type Compiled, compile } from '../../src/compiler/compile.ts';
 import type { Emitted } from '../../src/compiler/emit.ts';
 import { parseUnsigned } from '../../src/runtime/number.ts';
@@ -47,12 +47,12 @@ for (const suspendAll of [false, true]) {
       }
       const ids = chunk.sites.map((_, id) => id).filter((id) => id % 7 === 0);
       const emitted = new Map(ids.map((id) => [id, chunk.continuation(id)]));
-      const parts = toParts(chunk, emitted);
+      const parts = toParts(chunk, { continuations: emitted });
       assert.ok(parts, file);
       const again = new StoredChunk(parts, never);
       assert.deepEqual(everything(again, ids), everything(chunk, ids), file);
       // What is stored of what was stored is the same.
-      const second = new StoredChunk(toParts(again, new Map())!, never);
+      const second = new StoredChunk(toParts(again, { continuations: new Map() })!, never);
       assert.deepEqual(everything(second, ids), everything(chunk, ids), file);
       stored++;
     }
@@ -63,7 +63,7 @@ for (const suspendAll of [false, true]) {
 test('a continuation that is not stored is compiled from the source, once', () => {
   const source = 'local a, b = f(), g() return a + b';
   const chunk = compiled(source);
-  const parts = toParts(chunk, new Map([[0, chunk.continuation(0)]]))!;
+  const parts = toParts(chunk, { continuations: new Map([[0, chunk.continuation(0)]]) })!;
   let times = 0;
   const again = new StoredChunk(parts, () => {
     times++;
@@ -77,10 +77,48 @@ test('a continuation that is not stored is compiled from the source, once', () =
   }
 });
 
+const LATER = { own: 0, inner: 0 };
+
+test('functions that were left for later are stored with what is in them, those that have been called', () => {
+  const source = `
+    local function called(a) local function inner() return a end return inner end
+    local function other() return g() end`;
+  const compiledLater = (): Compiled =>
+    compile(source, {
+      chunkName: 'x.lua',
+      parseNumber: parseUnsigned,
+      suspendAll: false,
+      later: LATER,
+    });
+  const chunk = compiledLater();
+  assert.deepEqual(chunk.left, [1, 3]);
+  const none = new Map<number, Emitted>();
+  const partsOf = (of: Compiled, made: Partial<Made> = {}): Buffer[] =>
+    toParts(of, { continuations: none, ...made })!;
+  const inner = partsOf(chunk.later(1).later(2), { isLater: true, code: Buffer.from('code') });
+  const called = partsOf(chunk.later(1), { isLater: true, later: [[2, inner]] });
+  const stored = new StoredChunk(partsOf(chunk, { later: [[1, called]] }), never);
+  assert.deepEqual(stored.left, [1, 3]);
+  const again = stored.later(1).later(2) as StoredChunk;
+  assert.deepEqual(everything(again, []), everything(chunk.later(1).later(2), []));
+  assert.equal(again.code?.toString(), 'code');
+  assert.equal(stored.isComplete, true);
+  // What is there is kept when more is stored.
+  let times = 0;
+  const more = new StoredChunk(partsOf(stored), () => {
+    times++;
+    return compiledLater();
+  });
+  assert.deepEqual(everything(more.later(1), []), everything(chunk.later(1), []));
+  assert.deepEqual([more.isComplete, times], [true, 0]);
+  assert.deepEqual(everything(more.later(3), [0]), everything(chunk.later(3), [0]));
+  assert.deepEqual([more.isComplete, times], [false, 1]);
+});
+
 test('a text that is not of bytes is not stored, nor one that is very long', () => {
   const chunk = compiled('return 1');
   for (const more of ['/* \u2190 */', ' '.repeat(2 ** 25)]) {
     const other = { ...chunk, main: { ...chunk.main, js: chunk.main.js + more } };
-    assert.equal(toParts(other, new Map()), undefined);
+    assert.equal(toParts(other, { continuations: new Map() }), undefined);
   }
 });

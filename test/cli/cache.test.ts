@@ -139,6 +139,39 @@ test('a continuation that no run before has needed is compiled, and is there the
   }
 });
 
+test('a function that no run before has called is compiled, and is there the next time', (t) => {
+  const place = new Place(t);
+  const long = 'local s = 0 '.padEnd(300);
+  const file = place.write(
+    'program.lua',
+    `${LARGE}
+     local more = require('system').arguments[3]
+     local function always(a) ${long} s = a + 1 return s end
+     local function sometimes(a)
+       ${long}
+       this_fiber.yield()
+       local t = nil
+       return a, pcall(function() return t.x end)
+     end
+     print(always(1))
+     if more then print(sometimes(2)) end`,
+  );
+  const message = "2\tfalse\t$FILE:9: attempt to index upvalue 't' (a nil value)\n".replace(
+    '$FILE',
+    file,
+  );
+  assert.equal(place.run([file]).stdout, '2\n');
+  const first = place.entries();
+  assert.equal(place.run([file, '--', 'more']).stdout, `2\n${message}`);
+  const second = place.entries();
+  assert.notDeepEqual(second, first);
+  for (const args of [[file, '--', 'more'], [file]]) {
+    const { stdout } = place.run(args);
+    assert.equal(stdout, args.length > 1 ? `2\n${message}` : '2\n');
+    assert.deepEqual(place.entries(), second);
+  }
+});
+
 test('modules are stored, too; small files, and texts that a program loads, are not', (t) => {
   const place = new Place(t);
   place.write('large.lua', `${LARGE}value = 1`);

@@ -1,4 +1,7 @@
-/** Every `<topic>/<name>.lua` here prints what its `.out` says, also when every call suspends. */
+/**
+ * Every `<topic>/<name>.lua` here prints what its `.out` says, also when every call suspends, and when functions are
+ * compiled as they are first called.
+ */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,9 +13,14 @@ const folder = import.meta.dirname;
 for (const file of globSync('*/*.lua', { cwd: folder }).sort()) {
   const path = join(folder, file);
   const expected = readFileSync(path.replace(/\.lua$/, '.out'), 'latin1');
-  for (const suspendAll of [false, true]) {
-    test(`${file}${suspendAll ? ' (suspending at every call)' : ''}`, async () => {
-      const { stdout, stderr } = await runFile(path, file.replace(/.*\//, ''), { suspendAll });
+  for (const [mode, options] of [
+    ['', {}],
+    [' (suspending at every call)', { suspendAll: true }],
+    [' (functions later)', { later: true }],
+    [' (functions later, suspending)', { later: true, suspendAll: true }],
+  ] as const) {
+    test(file + mode, async () => {
+      const { stdout, stderr } = await runFile(path, file.replace(/.*\//, ''), options);
       assert.equal(stdout + stderr, expected);
     });
   }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { forgetModules, leaving } from '../../src/actors/load.ts';
 import { ModuleLoader } from '../../src/actors/modules.ts';
 import { settle } from '../../src/actors/settle.ts';
 import { useTestSchedule } from '../../src/actors/test-schedule.ts';
@@ -33,6 +34,8 @@ export interface Outcome {
 export interface RunOptions {
   /** Every call suspends once. */
   suspendAll?: boolean;
+  /** All functions are compiled when they are first called, as in long programs. */
+  later?: boolean;
   /** Other modules: path beside the program → text. */
   files?: Record<string, string>;
   context?: 'main' | 'test' | 'worker';
@@ -84,6 +87,11 @@ export async function runFile(
   const saved = state.suspendAll;
   let endSchedule: (() => void) | undefined;
   state.suspendAll = options.suspendAll ?? false;
+  const usual = { ...leaving };
+  if (options.later === true) {
+    forgetModules();
+    Object.assign(leaving, { from: 0, own: 0, inner: 0 });
+  }
   try {
     await new Promise<void>((done, broken) => {
       const vm = new Vm(library, {
@@ -125,6 +133,8 @@ export async function runFile(
     });
   } finally {
     state.suspendAll = saved;
+    Object.assign(leaving, usual);
+    if (options.later === true) forgetModules();
     endSchedule?.();
   }
   return outcome;
