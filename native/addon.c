@@ -29,6 +29,8 @@
   X(mkdirat) X(mknodat) X(unlinkat) X(linkat) X(renameat2) X(symlinkat) X(fchmodat) X(fchmod) X(umask) \
   X(fchownat) X(utimensat) X(truncate) X(ftruncate) X(flistxattr) X(fgetxattr) X(fsetxattr) \
   X(getxattr) X(setxattr) X(ficlone) X(copy_file_range) \
+  /* datagrams.c */ \
+  X(receive_ahead) \
   /* transfer.c */ \
   X(transfer_open) X(transfer) \
   /* uring.c */ \

@@ -37,6 +37,10 @@ void transfers_stop(void) {
   atomic_store(&stopped, true);
 }
 
+bool transfers_stopped(void) {
+  return atomic_load(&stopped);
+}
+
 static void close_ring(struct ring *r) {
   if (r->sqes && r->sqes != MAP_FAILED) munmap(r->sqes, r->sqes_size);
   if (r->rings && r->rings != MAP_FAILED) munmap(r->rings, r->rings_size);

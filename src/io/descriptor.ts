@@ -45,6 +45,7 @@ import {
 } from '../sys/reactor.ts';
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
 import { putOff, putsOff } from './batch.ts';
+import { DatagramsAhead } from './datagrams.ts';
 import type { Closable, IoGroup } from './group.ts';
 import {
   type Attempt,
@@ -84,6 +85,8 @@ export interface DescriptorOptions {
    * Default: false.
    */
   readonly batches?: boolean;
+  /** Datagrams are received ahead where many come. Only with one that is nobody else's. Default: false. */
+  readonly receivesAhead?: boolean;
   /** Whether `close` closes the number too; false for one that is only borrowed. Default: true. */
   readonly owned?: boolean;
 }
@@ -115,6 +118,8 @@ export class Descriptor implements EventTarget, Target {
   readonly reads = new EventQueue();
   readonly writes = new EventQueue();
   private errors: EventQueue | null = null;
+  /** Datagrams that have been received already, and not yet asked for: what there is to read. */
+  readonly ahead: DatagramsAhead | null;
   private group: IoGroup;
   private readonly owned: boolean;
   private readonly sole: boolean;
@@ -137,6 +142,7 @@ export class Descriptor implements EventTarget, Target {
     this.levelReads = sole && (options.levelReads ?? false);
     this.shortReadDrains = options.shortReadDrains ?? false;
     this.batches = options.batches ?? false;
+    this.ahead = sole && options.receivesAhead ? new DatagramsAhead() : null;
     group.add(this);
   }
 
@@ -238,7 +244,7 @@ export class Descriptor implements EventTarget, Target {
       return -EBADF;
     }
     op.target = this;
-    if (queue.head === null && queue.ready) {
+    if (queue.head === null && this.tries(queue)) {
       let result: number;
       do result = attempt(op);
       while (result === -EINTR);
@@ -262,6 +268,11 @@ export class Descriptor implements EventTarget, Target {
     op.attempt = attempt;
     queue.push(op);
     return PENDING;
+  }
+
+  /** Whether a system call of this direction is worth while, or isn't needed. */
+  private tries(queue: OperationQueue): boolean {
+    return queue.ready || (this.ahead?.any === true && queue === this.reads);
   }
 
   /** A read was tried at once, and there was something: perhaps there is more. */
@@ -312,7 +323,7 @@ export class Descriptor implements EventTarget, Target {
   /** Something happened: try what waits, oldest first, until one has to wait again. */
   private drain(queue: OperationQueue): void {
     queue.ready = true;
-    while (queue.ready && queue.head !== null) {
+    while (queue.head !== null && this.tries(queue)) {
       const op = queue.head;
       const result = op.attempt!(op);
       if (result === -EINTR) continue;
@@ -333,6 +344,12 @@ export class Descriptor implements EventTarget, Target {
   /** For attempts: a read brought fewer bytes than asked for. */
   readShort(): void {
     if (this.shortReadDrains) this.reads.ready = false;
+  }
+
+  /** For attempts: the kernel has said that nothing more is there. */
+  drained(): void {
+    this.reads.ready = false;
+    if (this.levelReads) this.miss();
   }
 
   /** Complete all that is pending with -ECANCELED; stays open. */
@@ -367,6 +384,7 @@ export class Descriptor implements EventTarget, Target {
     if (closing) forget(fd, this);
     else unregister(fd, this);
     this.fd = -1;
+    this.ahead?.drop();
     this.group.delete(this);
     return fd;
   }
@@ -403,7 +421,8 @@ function attemptWait(op: Operation, events: number): number {
   return result < 0 ? result : 0;
 }
 
-const attemptWaitRead: Attempt = (op) => attemptWait(op, POLLIN | POLLRDHUP);
+const attemptWaitRead: Attempt = (op) =>
+  (op.target as Descriptor).ahead?.any ? 0 : attemptWait(op, POLLIN | POLLRDHUP);
 const attemptWaitWrite: Attempt = (op) => attemptWait(op, POLLOUT);
 const attemptWaitError: Attempt = (op) => attemptWait(op, POLLPRI | POLLERR | POLLHUP);
 

@@ -26,22 +26,25 @@ export function packEndpoint(
 }
 
 /** @returns undefined when it is of neither family: a socket that has no address yet, or a local one */
-export function unpackEndpoint(from: Uint8Array): IpEndpoint | undefined {
-  const family = from[6];
+export function unpackEndpoint(from: Uint8Array, at = 0): IpEndpoint | undefined {
+  const family = from[at + 6];
   if (family !== 4 && family !== 6) return undefined;
-  const scope = (from[0]! | (from[1]! << 8) | (from[2]! << 16) | (from[3]! << 24)) >>> 0;
-  const bytes = family === 4 ? addressBytes(from, last4) : addressBytes(from, last6);
+  const scope =
+    (from[at]! | (from[at + 1]! << 8) | (from[at + 2]! << 16) | (from[at + 3]! << 24)) >>> 0;
+  const bytes = addressBytes(from, at + 8, family === 4 ? last4 : last6);
   if (family === 4) last4 = bytes;
   else last6 = bytes;
-  return { address: new IpAddress(bytes, scope), port: from[4]! | (from[5]! << 8) };
+  return { address: new IpAddress(bytes, scope), port: from[at + 4]! | (from[at + 5]! << 8) };
 }
 
 /** Bytes of addresses never change, so the next one from the same peer has those of the last. */
 let last4: Uint8Array = new Uint8Array(4);
 let last6: Uint8Array = new Uint8Array(16);
 
-function addressBytes(from: Uint8Array, last: Uint8Array): Uint8Array {
+function addressBytes(from: Uint8Array, at: number, last: Uint8Array): Uint8Array {
   const { length } = last;
-  for (let i = 0; i < length; i++) if (from[8 + i] !== last[i]) return from.slice(8, 8 + length);
+  for (let i = 0; i < length; i++) {
+    if (from[at + i] !== last[i]) return from.slice(at, at + length);
+  }
   return last;
 }

@@ -3,9 +3,11 @@
  * one like any other, so transfers of length 0 go to the kernel, too.
  */
 import { EBADF, EINTR } from '../sys/errno.ts';
+import { bytesReadable } from '../sys/fd.ts';
 import {
   connect,
   MSG_NOSIGNAL,
+  MSG_PEEK,
   recvfrom,
   SOCK_DGRAM,
   sendto,
@@ -13,14 +15,15 @@ import {
   setMulticastInterface,
 } from '../sys/socket.ts';
 import type { IpAddress } from './address.ts';
-import type { DescriptorOptions } from './descriptor.ts';
+import { UNAVAILABLE } from './datagrams.ts';
+import type { Descriptor, DescriptorOptions } from './descriptor.ts';
 import { packEndpoint, unpackEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
 import { type Operation, PENDING } from './operation.ts';
 import { NativeConnectedSocket, scratch } from './socket.ts';
 import type { UdpSocket } from './transport.ts';
 
-const DATAGRAMS: DescriptorOptions = { levelReads: true };
+const DATAGRAMS: DescriptorOptions = { levelReads: true, receivesAhead: true };
 
 export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket {
   constructor(group: IoGroup) {
@@ -46,12 +49,35 @@ export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket 
   ): number {
     const { descriptor } = this;
     if (descriptor === undefined) return -EBADF;
-    op.owner = this;
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
     op.flags = flags;
+    const { ahead } = descriptor;
+    if (ahead?.any && descriptor.reads.head === null) {
+      const result = ahead.take(op);
+      op.clear();
+      return result;
+    }
+    op.owner = this;
     return descriptor.start(op, descriptor.reads, attemptReceiveFrom);
+  }
+
+  /** The same: who doesn't ask for the sender isn't told. */
+  override receive(
+    op: Operation,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): number {
+    return this.receiveFrom(op, bytes, offset, length, flags);
+  }
+
+  override bytesReadable(): number {
+    const fd = this.fd('ioctl');
+    const { ahead } = this.descriptor!;
+    return ahead?.any ? ahead.size : bytesReadable(fd);
   }
 
   sendTo(
@@ -86,8 +112,17 @@ export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket 
 }
 
 function attemptReceiveFrom(op: Operation): number {
+  const { ahead } = op.target as Descriptor;
+  if (ahead !== null) {
+    if (ahead.any) return ahead.take(op);
+    if (ahead.isWorthwhile && (op.flags & MSG_PEEK) === 0) {
+      const result = ahead.receive(op, op.target as Descriptor);
+      if (result !== UNAVAILABLE) return result;
+    }
+  }
   const result = recvfrom(op.target!.fd, op.bytes!, op.offset, op.length, op.flags, scratch);
   if (result >= 0) op.value = unpackEndpoint(scratch);
+  if ((op.flags & MSG_PEEK) === 0) ahead?.note(result);
   return result;
 }
 

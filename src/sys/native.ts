@@ -49,6 +49,13 @@ export interface Native {
     flags: number,
     endpoint: Uint8Array,
   ): number;
+  receive_ahead(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    ahead: Uint8Array,
+  ): number;
   sendto(
     fd: Fd,
     bytes: Uint8Array,
