@@ -16,6 +16,9 @@ export interface FiberScheduler {
   root: Fiber | undefined;
   /** Other fibers than the one that runs can run. */
   readonly othersAreReady: boolean;
+  /** How many of those that can run does an event of the outside let do so: in no order that a program has made. */
+  readyByEvents: number;
+  readonly onlyByEvents: boolean;
   spawn(body: LuaFunction, isModule?: boolean): Fiber;
   /** The waiter has been settled: its fiber can run. */
   resumeLater(waiter: Waiter): void;

@@ -115,6 +115,13 @@ export class Scheduler implements FiberScheduler {
     return this.count > 0;
   }
 
+  readyByEvents = 0;
+
+  /** All that can run has been let to by events. */
+  get onlyByEvents(): boolean {
+    return this.count <= this.readyByEvents;
+  }
+
   /** Nothing is ready: only timers, descriptors or other VMs can change that. */
   get isQuiet(): boolean {
     return this.count === 0 && this.current === undefined;

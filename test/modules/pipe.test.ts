@@ -40,6 +40,64 @@ seven
 `,
 );
 
+// What waits for an event is in no order that the program has made: who moves much goes on for a while.
+spec(
+  'of readers that events have woken each has its turn after a small read, and after some large ones',
+  `
+  local pipe, time = require 'pipe', require 'time'
+  local function order(size)
+    local log, writers = {}, {}
+    for i, name in ipairs {'a', 'b'} do
+      local r, w = pipe.pair()
+      writers[i] = w
+      spawn(function()
+        local buf = byte_span.new(size)
+        for _ = 1, 65536 / size do r:read_some(buf) log[#log + 1] = name end
+      end):detach()
+    end
+    time.sleep(0.01)
+    for _, w in ipairs(writers) do w:write_some(byte_span.new(65536)) end
+    time.sleep(0.01)
+    local text = table.concat(log)
+    local second = text:sub(1, 1) == 'a' and 'b' or 'a'
+    return (text:gsub('[ab]', function(c) return c == second and '2' or '1' end))
+  end
+  print(order(16384), order(32768))
+  local r, w = pipe.pair()
+  w:write_some(byte_span.new(65536))
+  spawn(function() print 'a fiber that the program has let run' end):detach()
+  r:read_some(byte_span.new(32768))
+  print 'who reads much'
+`,
+  `12121212\t1122
+a fiber that the program has let run
+who reads much
+`,
+);
+
+spec(
+  'two that could read much for ever have their turns',
+  `
+  local file = require 'file'
+  local log = {}
+  local function reader(name)
+    local f = file.stream.new()
+    f:open('/dev/zero', {'read_only'})
+    local buf = byte_span.new(32768)
+    for _ = 1, 200 do f:read_some(buf) log[#log + 1] = name end
+  end
+  local a, b = spawn(function() reader 'a' end), spawn(function() reader 'b' end)
+  a:join()
+  b:join()
+  local both = table.concat(log):gsub('a+$', ''):gsub('b+$', '')
+  local longest = 0
+  for run in both:gmatch '[a]+' do longest = math.max(longest, #run) end
+  for run in both:gmatch '[b]+' do longest = math.max(longest, #run) end
+  print(#log, longest <= 17 or both)
+`,
+  '400\ttrue\n',
+);
+
 spec(
   'bytes go through a pipe, from the second end to the first',
   `${SETUP}
