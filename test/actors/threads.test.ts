@@ -1,5 +1,8 @@
 /** Actors in other threads: pools, what crosses between threads, and the ends of threads. */
 import assert from 'node:assert/strict';
+import { rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { frameLimit } from '../../src/actors/threads/wire.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
@@ -643,6 +646,66 @@ test('memory that runs out in a thread ends its VMs, and nobody else', { skip },
   );
   assert.equal(stdout, 'begins\nout of memory\nChannel closed\n');
   assert.equal(code, 0);
+});
+
+test('what a thread whose memory has run out had of others is nobody’s: addresses, and room for messages on their way', {
+  skip,
+}, async () => {
+  const mark = join(tmpdir(), `perilune-mark-${process.pid}`);
+  const outcome = await runProgram(
+    `
+      local inbox, time, fs = require 'inbox', require 'time', require 'filesystem'
+      local mark = fs.path.new(require('system').arguments[3])
+      if _CONTEXT == 'worker' then
+        local order = inbox:receive()
+        if order.to then
+          for _ = 1, 12 do
+            spawn(function() order.to:send(('x'):rep(60 * 1024)) end):detach()
+          end
+          order.home:send 'sending'
+          local t = {}
+          while true do t[#t + 1] = {#t} end
+        end
+        -- Nothing of its ring is read meanwhile: there is no room for all.
+        inbox.high_water = 11
+        local home = order.home
+        home:send 'busy'
+        while not fs.exists(mark) do end
+        local got, e = 0
+        while true do
+          local ok, m = pcall(inbox.receive, inbox)
+          if not ok then e = m break end
+          got = got + 1
+        end
+        home:send{got = got, e = tostring(e)}
+        return
+      end
+      local keeper = spawn(function() time.sleep(60) end) -- something goes on all the time
+      local reader = spawn_vm{module = '.', inherit_context = false}
+      local sender = spawn_vm{module = '.', inherit_context = false}
+      sender:monitor()
+      reader:send{home = inbox}
+      print(inbox:receive())
+      sender:send{to = reader, home = inbox}
+      reader:close()
+      print(inbox:receive())
+      print(inbox:receive().reason)
+      fs.create_directory(mark)
+      local result = inbox:receive()
+      print(result.got < 12, result.e)
+      keeper:interrupt()
+      keeper:join()
+      `,
+    {
+      args: [mark],
+      env: { NODE_OPTIONS: '--max-old-space-size=60' },
+    },
+  );
+  rmdirSync(mark);
+  assert.equal(
+    outcome.stdout,
+    'busy\nsending\nout of memory\ntrue\tBroadcast the address before attempting to receive on it\n',
+  );
 });
 
 spec(

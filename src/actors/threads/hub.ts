@@ -63,6 +63,8 @@ export interface Outgoing {
   /** Not where the next one is written. (`slice` of a Buffer copies nothing.) */
   readonly frame: Uint8Array;
   readonly progress: { at: number };
+  /** Of a message: where it goes. */
+  readonly claimedBy: RemoteMailbox | undefined;
 }
 
 /** What more a thread can be told. */
@@ -167,11 +169,15 @@ export class RemoteMailbox implements Recipient {
   private death: { readonly reason: string | undefined } | undefined = undefined;
   private watches = false;
 
+  /** Where the shared memory has what of its counts is this thread's. */
+  private holding: number;
+
   /** @param watches  its owner will tell of its end */
   constructor(hub: Hub, address: Address, watches: boolean) {
     this.hub = hub;
     this.address = address;
     this.watches = watches;
+    this.holding = hub.memory.hold(address);
   }
 
   get closed(): boolean {
@@ -185,11 +191,13 @@ export class RemoteMailbox implements Recipient {
     if (this.isForgotten) return;
     this.leases++;
     this.hub.memory.retain(this.address);
+    this.hub.memory.countLeases(this.holding, 1);
   }
 
   release(): void {
     if (this.isForgotten) return;
     this.leases--;
+    this.hub.memory.countLeases(this.holding, -1);
     this.forgetIfUnused();
     this.hub.giveBack(this.address);
   }
@@ -197,14 +205,36 @@ export class RemoteMailbox implements Recipient {
   private forgetIfUnused(): void {
     if (this.leases > 0) return;
     this.isForgotten = this.death !== undefined;
-    if (this.isForgotten || !this.watches) this.hub.forget(this);
+    if (!this.isForgotten && this.watches) return;
+    this.hub.forget(this);
+    this.hub.memory.unhold(this.holding);
+    this.holding = -1;
   }
 
   offer(message: Message): boolean {
     if (this.senders.first !== undefined || this.hub.isFull(slotOf(this.address))) return false;
-    if (!this.hub.memory.claim(this.address)) return false;
-    this.hub.sendMessage(this.address, message);
+    if (!this.claim()) return false;
+    this.hub.sendMessage(this, message);
     return true;
+  }
+
+  /** Written down first: of a thread that ends in between one message may be forgotten, but none is waited for in vain. */
+  private claim(): boolean {
+    const { memory } = this.hub;
+    memory.countClaims(this.holding, 1);
+    if (memory.claim(this.address)) return true;
+    memory.countClaims(this.holding, -1);
+    return false;
+  }
+
+  /** A message is its owner's to count from now on. */
+  pushed(): void {
+    this.hub.memory.countClaims(this.holding, -1);
+  }
+
+  unclaim(): void {
+    this.pushed();
+    this.hub.unclaim(this.address);
   }
 
   awaitRoom(waiter: Waiter, message: Message): () => void {
@@ -217,18 +247,18 @@ export class RemoteMailbox implements Recipient {
   admit(): void {
     const { memory } = this.hub;
     const claim = (): boolean => {
-      if (memory.claim(this.address)) return true;
+      if (this.claim()) return true;
       memory.want(this.address, this.hub.slot);
-      return memory.claim(this.address);
+      return this.claim();
     };
     while (this.senders.first !== undefined) {
       if (this.closed) return this.failSenders();
       if (this.hub.isFull(slotOf(this.address))) return this.hub.whenRead(this);
       if (!claim()) return;
       const sender = this.senders.shift();
-      if (sender === undefined) return this.hub.unclaim(this.address);
+      if (sender === undefined) return this.unclaim();
       try {
-        this.hub.sendMessage(this.address, sender.message);
+        this.hub.sendMessage(this, sender.message);
         sender.wake();
       } catch (thrown) {
         sender.fail(thrown);
@@ -330,8 +360,9 @@ export class Hub implements Directory {
   }
 
   /** There is room for it. @throws LuaError  EAGAIN */
-  sendMessage(address: Address, message: Message): void {
+  sendMessage(to: RemoteMailbox, message: Message): void {
     const { writer } = this;
+    const { address } = to;
     try {
       writer.begin(MESSAGE).integer(address).value(message.value);
       if (tracing.on !== undefined) writer.stamp(message.stamp);
@@ -339,33 +370,37 @@ export class Hub implements Directory {
       writer.abandon();
       tracing.on?.dropped(this.memory.endOf(address), message.stamp, 'it could not be sent');
       discard(message);
-      this.unclaim(address);
+      to.unclaim();
       throw thrown;
     }
     activity.count++;
     this.chores.flush();
-    this.send(slotOf(address), writer.frame);
+    this.send(slotOf(address), writer.frame, to);
   }
 
-  /** @returns false: there is no such thread; what was in the frame is given back */
-  send(slot: number, frame: Uint8Array): boolean {
+  /**
+   * @param claimedBy  it is a message, for which room has been taken
+   * @returns false: there is no such thread; what was in the frame is given back
+   */
+  send(slot: number, frame: Uint8Array, claimedBy?: RemoteMailbox): boolean {
     const { memory } = this;
     memory.enter();
     const waiting = this.outbox.get(slot);
     if (waiting !== undefined) {
-      waiting.push({ frame: this.kept(frame), progress: { at: 0 } });
+      waiting.push({ frame: this.kept(frame), progress: { at: 0 }, claimedBy });
       memory.add(this.slot, UNSENT, 1);
       return true;
     }
     const progress = { at: 0 };
     const pushed = memory.push(slot, this.slot, frame, progress);
+    if (pushed !== 'full') claimedBy?.pushed();
     if (pushed === 'gone') {
       this.drop(Buffer.from(frame));
       return false;
     }
     this.ring(slot);
     if (pushed === 'full') {
-      this.outbox.set(slot, [{ frame: this.kept(frame), progress }]);
+      this.outbox.set(slot, [{ frame: this.kept(frame), progress, claimedBy }]);
       memory.add(this.slot, UNSENT, 1);
       this.flush(slot);
     }
@@ -440,7 +475,7 @@ export class Hub implements Directory {
     const { memory } = this;
     let stalled = false;
     while (waiting.length > 0) {
-      const { frame, progress } = waiting[0]!;
+      const { frame, progress, claimedBy } = waiting[0]!;
       const before = progress.at;
       const pushed = memory.push(slot, this.slot, frame, progress);
       if (progress.at > before) this.ring(slot);
@@ -451,6 +486,7 @@ export class Hub implements Directory {
         continue;
       }
       waiting.shift();
+      claimedBy?.pushed();
       memory.add(this.slot, UNSENT, -1);
       if (pushed === 'gone') this.drop(Buffer.from(frame));
     }
@@ -666,7 +702,11 @@ export class Hub implements Directory {
   }
 
   giveBack(address: Address): void {
-    if (!this.memory.release(address)) return;
+    if (this.memory.release(address)) this.lookAt(address);
+  }
+
+  /** Its owner may let go of it. */
+  private lookAt(address: Address): void {
     activity.count++;
     if (slotOf(address) === this.slot) this.forgotten(address);
     else if (!this.tell(slotOf(address), FORGOTTEN, address)) this.memory.freeClosed(address);
@@ -790,6 +830,11 @@ export class Hub implements Directory {
     memory.set(slot, AWAKE, 0);
     for (let n = memory.get(slot, UNSENT); n > 0; n--) memory.leave();
     memory.set(slot, UNSENT, 0);
+    for (const { address, leases, claims } of memory.takeHoldings(slot)) {
+      for (let n = 0; n < claims; n++) this.unclaim(address);
+      for (let n = 0; n < leases; n++) this.giveBack(address);
+      if (leases === 0) this.lookAt(address);
+    }
     for (const other of memory.among(-1)) {
       if (other !== this.slot) this.send(other, this.frame(GONE).integer(slot).text(reason).frame);
     }

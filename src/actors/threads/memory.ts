@@ -13,6 +13,9 @@
  * - REFERENCES: addresses of it in other threads, and in messages on their way. Who takes the last one away tells
  *   the owner. From 0 only the owner can lead it up again, so that 0 means 0.
  * - COUNT: messages of other threads that have been sent and not been received. Up to LIMIT another may be.
+ *
+ * What a thread has added to these counts by itself is written down in its slot (*holdings*), so that it can be taken
+ * away when the thread ends without having done it.
  */
 
 import { existsSync, readlinkSync } from 'node:fs';
@@ -54,6 +57,8 @@ export const AWAKE = 11;
 export const UNSENT = 12;
 /** Its number in the kernel; 0: not known. */
 const TID = 13;
+/** Holdings that are, or were, in use. */
+const HELD = 14;
 const SLOT_WORDS = 16;
 
 /** States of a slot: nobody's; a thread's that is started with its first VM; a thread's. */
@@ -73,11 +78,19 @@ const E_ACTOR = 5;
 const E_REQUEST = 6;
 const ENTRY_WORDS = 8;
 
+/** Words of a holding: a mailbox of another thread; addresses of it; messages for it that are not in its ring yet. */
+const H_ADDRESS = 0;
+const H_LEASES = 1;
+const H_CLAIMS = 2;
+const HOLDING_WORDS = 4;
+/** Of a thread. What it has of more mailboxes is not written down. */
+const HOLDINGS = 16384;
+
 const E_FREE = 0;
 const E_OPEN = 1;
 const E_CLOSED = 2;
 
-const SLOT_SIZE = SLOT_WORDS * 4 + ENTRIES * ENTRY_WORDS * 4 + RING;
+const SLOT_SIZE = (SLOT_WORDS + ENTRIES * ENTRY_WORDS + HOLDINGS * HOLDING_WORDS) * 4 + RING;
 const HEADER_SIZE = HEADER_WORDS * 4;
 
 /** The kernel gives the pages that are used. */
@@ -120,6 +133,7 @@ export class SharedMemory {
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.set(own, TID, threadNumber());
+    this.set(own, HELD, 0); // a thread that had the slot before may have left some
   }
 
   // ── slots ──
@@ -507,6 +521,61 @@ export class SharedMemory {
   takeWanted(address: Address): number {
     const word = this.entryWord(address, E_WANTED);
     return Atomics.load(this.words, word) === 0 ? 0 : Atomics.exchange(this.words, word, 0);
+  }
+
+  // ── holdings ──
+
+  private held = 0;
+  private readonly unheld: number[] = [];
+
+  private holdingWord(slot: number, holding: number, word: number): number {
+    return this.slotWord(slot, SLOT_WORDS + ENTRIES * ENTRY_WORDS + holding * HOLDING_WORDS + word);
+  }
+
+  /** A new one of this thread. @returns -1: there are no more */
+  hold(address: Address): number {
+    const holding = this.unheld.pop() ?? (this.held < HOLDINGS ? this.held++ : -1);
+    if (holding < 0) return -1;
+    for (const [word, value] of [
+      [H_ADDRESS, address],
+      [H_LEASES, 0],
+      [H_CLAIMS, 0],
+    ] as const)
+      Atomics.store(this.words, this.holdingWord(this.own, holding, word), value);
+    this.set(this.own, HELD, this.held);
+    return holding;
+  }
+
+  /** It is of no use any more. */
+  unhold(holding: number): void {
+    if (holding < 0) return;
+    for (const word of [H_LEASES, H_CLAIMS])
+      Atomics.store(this.words, this.holdingWord(this.own, holding, word), 0);
+    this.unheld.push(holding);
+  }
+
+  countLeases(holding: number, change: number): void {
+    if (holding >= 0)
+      Atomics.add(this.words, this.holdingWord(this.own, holding, H_LEASES), change);
+  }
+
+  countClaims(holding: number, change: number): void {
+    if (holding >= 0)
+      Atomics.add(this.words, this.holdingWord(this.own, holding, H_CLAIMS), change);
+  }
+
+  /** Those of a thread that has ended, which are nobody's then. */
+  takeHoldings(slot: number): { address: Address; leases: number; claims: number }[] {
+    const all: ReturnType<SharedMemory['takeHoldings']> = [];
+    const word = (holding: number, which: number): number =>
+      Atomics.load(this.words, this.holdingWord(slot, holding, which));
+    for (let i = 0; i < this.get(slot, HELD); i++) {
+      const leases = word(i, H_LEASES);
+      const claims = word(i, H_CLAIMS);
+      if (leases > 0 || claims > 0) all.push({ address: word(i, H_ADDRESS), leases, claims });
+    }
+    this.set(slot, HELD, 0);
+    return all;
   }
 
   // ── what goes on ──
