@@ -21,9 +21,9 @@ export class IpcChannel extends Outside implements Owned {
   missingWalls: readonly string[] = [];
 
   /** @param fd  a socket of packets, which belongs to it from now on */
-  constructor(fd: number, group: IoGroup = onTheirWay) {
+  constructor(fd: number, group: IoGroup = onTheirWay, original?: IpcChannel) {
     super();
-    this.sender = new PacketSender(fd, group);
+    this.sender = new PacketSender(fd, group, original?.sender);
     closeWithOwner(this, this.sender);
   }
 
@@ -33,7 +33,7 @@ export class IpcChannel extends Outside implements Owned {
 
   /** The same address, for a message. EMFILE */
   copy(): IpcChannel {
-    const copy = new IpcChannel(duplicate(this.sender.fd));
+    const copy = new IpcChannel(duplicate(this.sender.fd), onTheirWay, this);
     tracing.on?.setEnd(copy, tracing.on.endOf(this));
     copy.isSandbox = this.isSandbox;
     return copy;

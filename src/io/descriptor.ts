@@ -116,7 +116,8 @@ export class Descriptor implements EventTarget, Target {
   fd: Fd;
   generation = 0;
   readonly reads = new EventQueue();
-  readonly writes = new EventQueue();
+  /** Another than its own only for packet.ts. */
+  writes = new EventQueue();
   private errors: EventQueue | null = null;
   /** Datagrams that have been received already, and not yet asked for: what there is to read. */
   readonly ahead: DatagramsAhead | null;

@@ -142,6 +142,13 @@ export class OperationQueue implements Canceller {
     op.finish(result);
   }
 
+  /** Cancel those that work on this target. */
+  cancelOf(target: Target): void {
+    const own: Operation[] = [];
+    for (let op = this.head; op !== null; op = op.next) if (op.target === target) own.push(op);
+    for (const op of own) if (op.waitsIn === this && op.target === target) this.cancelOperation(op);
+  }
+
   /** Cancel those that wait now; not what their `done` may start. */
   cancelAll(): void {
     let count = 0;

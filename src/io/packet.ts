@@ -58,8 +58,21 @@ export function isPacketSocket(fd: Fd): boolean {
   }
 }
 
-/** The sending end. */
+/**
+ * The sending end. Those that are duplicates of each other wait in one queue, whichever of them the kernel tells that
+ * there is room: it tells all, in the same order each time, and the first ones would take it all.
+ */
 export class PacketSender extends Descriptor {
+  /** @param original  of which `fd` is a duplicate */
+  constructor(fd: Fd, group: IoGroup, original?: PacketSender) {
+    super(fd, group);
+    if (original !== undefined) this.writes = original.writes;
+  }
+
+  override cancelAll(): void {
+    this.writes.cancelOf(this);
+  }
+
   /**
    * @param bytes  of others, too, once this has returned
    * @returns  what was sent, -EPIPE, -ECONNRESET …, or PENDING

@@ -13,7 +13,7 @@ if (skip === false) {
 }
 
 /** Those of a process share one socket. */
-const COUNTS = { here: 350, thread: 300, another: 300, process: 50 };
+const COUNTS = { here: 350, thread: 300, another: 300, process: 500 };
 const ALL = Object.values(COUNTS).reduce((sum, n) => sum + n);
 /** Each is to be heard so often, before there have been so many messages. */
 const TURNS = 3;
@@ -67,7 +67,7 @@ const SENDER = `
   repeat n = n + 1 until not pcall(m.to.send, m.to, {from = m.from, n = n})
 `;
 
-test('a thousand senders in four places: each has its turns, in order', {
+test('fifteen hundred senders in four places: each has its turns, in order', {
   skip,
   timeout: 300_000,
 }, async () => {

@@ -640,3 +640,72 @@ test('a hundred in a row leave no process and no descriptor', { skip: missing },
   assert.equal(stdout, 'all\n');
   assert.equal(await settledDescendants(), before);
 });
+
+spec(
+  'several addresses of a process whose socket is full: each can be closed, and its sender interrupted, by itself',
+  `
+  local inbox, pipe, time = require 'inbox', require 'pipe', require 'time'
+  local r, w = pipe.pair()
+  r = r:release()
+  local a = spawn_vm{module = './reader', subprocess = {stdin = r, stderr = 'share'}}
+  r:close()
+  local mirror = spawn_vm './mirror'
+  local function copy()
+    mirror:send{from = inbox, channel = a}
+    return inbox:receive()
+  end
+  local b, c = copy(), copy()
+  local sent, stop = {}, false
+  local function flood(name, channel)
+    sent[name] = 0
+    return spawn(function()
+      while not stop do
+        local ok, e = pcall(channel.send, channel, name)
+        if not ok then return tostring(e) end
+        sent[name] = sent[name] + 1
+      end
+    end)
+  end
+  local of_a, of_b, of_c = flood('a', a), flood('b', b), flood('c', c)
+  local before
+  repeat
+    before = sent.a + sent.b + sent.c
+    for _ = 1, 10 do time.sleep(0.001) end -- turns of the event loop
+  until before > 0 and sent.a + sent.b + sent.c == before
+  c:close()
+  print(of_c:join())
+  of_b:interrupt()
+  print(of_b:join())
+  print(sent.a + sent.b + sent.c == before)
+  w:write_some(byte_span.append 'x') -- it reads now
+  while sent.a < before + 100 do this_fiber.yield() end
+  stop = true
+  print(of_a:join())
+  a:send{home = inbox}
+  local got = inbox:receive()
+  print(got.a == sent.a, got.b == sent.b, got.c == sent.c)
+`,
+  'Channel closed\nFiber interrupted\ntrue\n\ntrue\ttrue\ttrue\n',
+  {
+    files: {
+      'reader.lua': `
+      local inbox, system = require 'inbox', require 'system'
+      system.in_:read_some(byte_span.new(1))
+      local got = {a = 0, b = 0, c = 0}
+      while true do
+        local m = inbox:receive()
+        if type(m) == 'table' then m.home:send(got) break end
+        got[m] = got[m] + 1
+      end
+      `,
+      'mirror.lua': `
+      local inbox = require 'inbox'
+      while true do
+        local ok, m = pcall(inbox.receive, inbox)
+        if not ok then break end
+        m.from:send(m.channel)
+      end
+      `,
+    },
+  },
+);
