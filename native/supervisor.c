@@ -136,15 +136,14 @@ static void free_strings(char **list) {
 
 /* Its locals are static, since the child runs on this stack: one thread at a time.
  * @return pid, or -errno */
-static __attribute__((noinline)) int start_alone(int control, char **argv) {
-  static char *nothing[] = {NULL};
+static __attribute__((noinline)) int start_alone(int control, char **argv, char **envp) {
   static volatile int failed;
   static sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   failed = 0;
   pid_t pid = vfork();
-  if (pid == 0) become_supervisor(control, argv, nothing, &failed);
+  if (pid == 0) become_supervisor(control, argv, envp, &failed);
   int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (pid < 0) return -error;
@@ -154,27 +153,24 @@ static __attribute__((noinline)) int start_alone(int control, char **argv) {
   return -error;
 }
 
-static int start(int control, char **argv) {
+static int start(int control, char **argv, char **envp) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&lock);
-  int result = start_alone(control, argv);
+  int result = start_alone(control, argv, envp);
   pthread_mutex_unlock(&lock);
   return result;
 }
 
-/* start_supervisor(argv: string[], control: fd) -> pid or -errno. The program gets an empty environment,
+/* start_supervisor(argv: string[], environment: string[], control: fd) -> pid or -errno. The program gets
  * /dev/null as 0 to 2, `control` as 3 and nothing else.  vfork(2), execve(2) */
 napi_value sys_start_supervisor(napi_env env, napi_callback_info info) {
-  napi_value args[2];
+  napi_value args[3];
   int32_t control;
-  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &control)) return NULL;
-  char **argv = take_strings(env, args[0]);
-  if (!argv || !argv[0]) {
-    free_strings(argv);
-    return give_int32(env, -ENOMEM);
-  }
-  int result = start(control, argv);
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[2], &control)) return NULL;
+  char **argv = take_strings(env, args[0]), **envp = take_strings(env, args[1]);
+  int result = argv && argv[0] && envp ? start(control, argv, envp) : -ENOMEM;
   free_strings(argv);
+  free_strings(envp);
   return give_int32(env, result);
 }
 

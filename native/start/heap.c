@@ -1,4 +1,5 @@
 /* Memory for V8's heap in huge pages. bin/perilune has the dynamic linker load it before Node: docs/decisions/0028-huge-pages.md
+ * So does a supervisor of processes, docs/decisions/0033-memory-of-supervisors.md: see `is_for_forks`.
  *
  * V8 asks mmap(2) for each of its pages of 256 KB at an address of its own, where no two of them are neighbours, so that the
  * kernel can only give it memory by 4 KB: a page fault for each. Here pages are neighbours: blocks of 2 MB, for which the kernel
@@ -30,6 +31,14 @@ enum {
 #define RESERVED ((size_t)BLOCKS * BLOCK) /* 8 GB of addresses; V8 has at most 4 GB of heap by default */
 
 static char *reserved; /* NULL: all is passed on */
+
+/* This process forks (PERILUNE_HEAP=forks): all that it has is for its children, too. What it has in huge pages until it
+ * says that forks begin, by MADV_DOFORK, stays so: one entry for 2 MB in the tables that a fork copies. A child that
+ * writes to one gets a copy of 4 KB. Nothing new is to be in huge pages from then on: a child would have 2 MB of its
+ * own where it needs 256 KB. */
+static bool is_for_forks;
+static bool asks = true; /* for huge pages */
+
 static size_t slack;   /* what V8 asks for beyond a page */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static size_t blocks;                       /* so many have been used */
@@ -51,8 +60,21 @@ static bool is_ours(const void *at) {
   return reserved != NULL && (const char *)at >= reserved && (const char *)at < reserved + RESERVED;
 }
 
+/* Where there is nothing in the environment but what we were started with: proc(5) is not to show it either. */
+static void wipe_environment(void) {
+  for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+    memset(*variable, 0, strlen(*variable));
+  if (environ != NULL) environ[0] = NULL;
+}
+
 /* Nobody whom this process starts is to have it: LD_PRELOAD is as it was before bin/perilune put us at its front. */
 static void leave_environment(void) {
+  const char *kind = getenv("PERILUNE_HEAP");
+  is_for_forks = kind != NULL && strcmp(kind, "forks") == 0;
+  if (is_for_forks) {
+    wipe_environment();
+    return;
+  }
   const char *list = getenv("LD_PRELOAD");
   if (list == NULL) return;
   const char *rest = strchr(list, ':');
@@ -77,14 +99,18 @@ __attribute__((constructor)) static void begin(void) {
   reserved = (char *)(((uintptr_t)got + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
 }
 
+static void ask_for_huge_pages(char *at, size_t size) {
+  if (asks) system_madvise(at, size, MADV_HUGEPAGE); /* EINVAL: a kernel that has none */
+}
+
 /* Another block. V8 wants none of its pages in a process that is forked, and would say so of each: the block would fall apart
  * into mappings that are too small for huge pages. */
 static bool add_block(void) {
   if (blocks == BLOCKS) return false;
   char *block = reserved + blocks * BLOCK;
   if (mprotect(block, BLOCK, PROT_READ | PROT_WRITE) != 0) return false;
-  system_madvise(block, BLOCK, MADV_DONTFORK);
-  system_madvise(block, BLOCK, MADV_HUGEPAGE); /* EINVAL: a kernel that has none */
+  if (!is_for_forks) system_madvise(block, BLOCK, MADV_DONTFORK);
+  ask_for_huge_pages(block, BLOCK);
   blocks++;
   return true;
 }
@@ -119,7 +145,7 @@ static void give_back(char *from, size_t size) {
   char *begin_of_block = reserved + block * BLOCK;
   if (taken[block] == 0) {
     system_madvise(begin_of_block, BLOCK, MADV_DONTNEED);
-    system_madvise(begin_of_block, BLOCK, MADV_HUGEPAGE);
+    ask_for_huge_pages(begin_of_block, BLOCK);
   } else {
     system_madvise(from, size, MADV_DONTNEED);
     system_madvise(begin_of_block, BLOCK, MADV_NOHUGEPAGE); /* khugepaged would fill the hole */
@@ -142,7 +168,7 @@ void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t off
       return page;
     }
   }
-  if (size < BLOCK + slack) return system_mmap(at, size, protection, flags, fd, offset);
+  if (size < BLOCK + slack || is_for_forks) return system_mmap(at, size, protection, flags, fd, offset);
   /* A large object: it begins where a huge page can. */
   at = (void *)((uintptr_t)at & ~(uintptr_t)(BLOCK - 1));
   void *got = system_mmap(at, size, protection, flags, fd, offset);
@@ -169,6 +195,10 @@ int munmap(void *at, size_t size) {
 }
 
 int madvise(void *at, size_t size, int advice) {
-  if (advice == MADV_DONTFORK && is_ours(at)) return 0; /* it is all so */
+  if (advice == MADV_DONTFORK && is_ours(at)) return 0; /* it is all so, or for forks */
+  if (advice == MADV_DOFORK && is_for_forks && asks) {
+    asks = false;
+    system_madvise(reserved, blocks * BLOCK, MADV_NOHUGEPAGE); /* what is there stays */
+  }
   return system_madvise(at, size, advice);
 }

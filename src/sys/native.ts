@@ -236,7 +236,7 @@ export interface Native {
   init_script_call(call: number, at: number): number;
   init_script_wipe(): number;
   init_script_deadline(milliseconds: number): number;
-  start_supervisor(argv: readonly string[], control: Fd): number;
+  start_supervisor(argv: readonly string[], environment: readonly string[], control: Fd): number;
   waitpid_nohang(pid: number): number;
   memfd_of(bytes: Uint8Array, length: number): number;
   supervise(body: Uint8Array, out: Int32Array): number;
@@ -269,6 +269,7 @@ export type ResolverCallback = (
 ) => void;
 
 let loaded: Native | undefined;
+let folder = '';
 let failure: string | undefined;
 
 /** Relative to this file (src/sys/), and to the bundle that it becomes a part of (dist/). */
@@ -283,8 +284,10 @@ function load(): Native | undefined {
   for (const place of PLACES) {
     const module: { exports: unknown } = { exports: {} };
     try {
-      process.dlopen(module, `${import.meta.dirname}/${place}`);
+      const file = `${import.meta.dirname}/${place}`;
+      process.dlopen(module, file);
       loaded = module.exports as Native;
+      folder = file.slice(0, file.lastIndexOf('/'));
       failure = undefined;
       return loaded;
     } catch (error) {
@@ -299,6 +302,12 @@ function load(): Native | undefined {
 /** Whether the addon is there and loads. */
 export function nativeAvailable(): boolean {
   return load() !== undefined;
+}
+
+/** A library that is built with it, and may be missing. */
+export function builtBeside(name: string): string {
+  native();
+  return `${folder}/${name}.node`;
 }
 
 /** Why the addon can't be loaded; undefined when it can. */

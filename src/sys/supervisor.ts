@@ -3,7 +3,7 @@
  * says what a fork of a Node process needs.
  */
 import { ok } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { builtBeside, type Fd, native } from './native.ts';
 
 /** Bytes of a request beside its header; longer tasks go in a file. */
 export const MAX_BODY = 64 * 1024;
@@ -44,7 +44,17 @@ export const INBOX_FD = 3;
  * @throws SysError  EAGAIN, ENOMEM, ENOENT
  */
 export function startSupervisor(argv: readonly string[], control: Fd): number {
-  return ok('vfork', native().start_supervisor(argv, control));
+  return ok('vfork', native().start_supervisor(argv, environment(), control));
+}
+
+/**
+ * native/start/heap.c, which takes this out again. The dynamic linker goes on without a library that is not there,
+ * and takes no path with what separates paths: ld.so(8).
+ */
+function environment(): string[] {
+  const heap = builtBeside('heap');
+  if (process.env['PERILUNE_HUGE_PAGES'] === '0' || /[ :]/.test(heap)) return [];
+  return [`LD_PRELOAD=${heap}`, 'PERILUNE_HEAP=forks'];
 }
 
 /** Whether the child has ended; it is gone then. */

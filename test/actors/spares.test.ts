@@ -158,6 +158,54 @@ there(
   'none\tfalse\ntrue\n',
 );
 
+const noHeap = existsSync(join(import.meta.dirname, '../../build/Release/heap.node'))
+  ? existsSync('/sys/kernel/mm/transparent_hugepage')
+    ? undefined
+    : 'a kernel without huge pages'
+  : 'the addons are not built';
+if (noHeap === undefined)
+  there(
+    'the heap is in one piece, with nothing new in huge pages, and nobody sees how that was done',
+    `
+  local function look(pid)
+    local largest, asking, size = 0, 0
+    for line in proc(pid, 'smaps'):gmatch('[^\\n]+') do
+      size = tonumber(line:match('^Size: +(%d+) kB')) or size
+      if line:match('^VmFlags:.* hg') then asking = asking + 1 end
+      if line:match('^VmFlags: rd wr.* nh') then largest = math.max(largest, size) end
+    end
+    return largest >= 8192, asking, (proc(pid, 'environ'):gsub('%z', ''))
+  end
+  for i = 1, 2 do
+    local c = worker{environment = {A = 'x'}}
+    print(inbox:receive())
+    c:send 'go'
+    print(inbox:receive())
+    print(look(c.child_pid))
+    if i == 1 then print(look(spare(c))) else print(look(supervisor(c))) end
+  end
+`,
+    'x\nA=x\n\ntrue\t0\t\ntrue\t0\t\n'.repeat(2),
+    {
+      files: {
+        'w.lua': `
+          local inbox, system, pipe = require 'inbox', require 'system', require 'pipe'
+          local home = inbox:receive()
+          home:send(system.environment.A)
+          inbox:receive()
+          local r, w = pipe.pair()
+          w = w:release()
+          system.spawn{program = '/usr/bin/env', stdout = w, environment = system.environment}:wait()
+          w:close()
+          local line = byte_span.new(4096)
+          home:send(tostring(line:slice(1, r:read_some(line))))
+          pcall(inbox.receive, inbox)
+        `,
+      },
+    },
+  );
+else test('the heap of processes', { skip: noHeap });
+
 there(
   'nothing is made ahead of a process that has a supervisor of its own',
   `

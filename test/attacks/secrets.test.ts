@@ -57,7 +57,7 @@ inbox:receive():send 'ready'
 pcall(inbox.receive, inbox)
 `;
 
-test('no secret is where it should not be', { skip: reason(), timeout: 60_000 }, async (t) => {
+test('no secret is where it should not be', { skip: reason(), timeout: 240_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-secrets-'));
   const scanner = buildScanner(folder);
   try {

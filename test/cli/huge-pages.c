@@ -1,5 +1,5 @@
 /* Asks for memory as V8 does, from several threads: huge-pages.test.ts runs it with native/start/heap.c loaded before it.
- *   huge-pages churn|many|plain */
+ *   huge-pages churn|many|plain|forks */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE (256ul * 1024)
@@ -73,6 +74,65 @@ static void *churn(void *number) {
   return NULL;
 }
 
+/* Mappings of this process that ask for huge pages; -1: the kernel has no such flag. */
+static int asking(void) {
+  char line[4096];
+  int found = 0;
+  FILE *file = fopen("/proc/self/smaps", "r");
+  CHECK(file != NULL);
+  while (fgets(line, sizeof line, file) != NULL)
+    if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " hg") != NULL) found++;
+  fclose(file);
+  return found;
+}
+
+/* What a supervisor has, its children have too, each for itself; and nobody sees how that was asked for. */
+static void forks(void) {
+  enum { BEFORE = 24, LATER = 8 };
+  char shown[4096], *pages[BEFORE], *own[LATER];
+  CHECK(environ[0] == NULL && getenv("LD_PRELOAD") == NULL && getenv("PERILUNE_HEAP") == NULL);
+  FILE *file = fopen("/proc/self/environ", "r");
+  CHECK(file != NULL);
+  size_t length = fread(shown, 1, sizeof shown, file);
+  fclose(file);
+  for (size_t i = 0; i < length; i++) CHECK(shown[i] == 0);
+
+  unsigned seed = 5;
+  for (int i = 0; i < BEFORE; i++) memset(pages[i] = allocate(&seed), 'a' + i, PAGE);
+  printf("%d ", asking() > 0);
+  CHECK(madvise(pages[0], PAGE, MADV_DOFORK) == 0);
+  printf("%d\n", asking() > 0);
+  for (int round = 0; round < 2; round++) {
+    fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid > 0) {
+      int status;
+      CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+      continue;
+    }
+    for (int i = 0; i < BEFORE; i++) {
+      for (size_t o = 0; o < PAGE; o += UNIT) CHECK(pages[i][o] == 'a' + i);
+      pages[i][0] = 'x';
+    }
+    CHECK(munmap(pages[3], PAGE) == 0); /* the one that is given next is its own, and empty */
+    for (int i = 0; i < LATER; i++) {
+      own[i] = allocate(&seed);
+      CHECK(own[i][0] == 0 && own[i][PAGE - 1] == 0);
+      memset(own[i], 1, PAGE);
+    }
+    CHECK(own[0] == pages[3] && asking() == 0);
+    /* A child of its own has all of it. */
+    pid_t next = fork();
+    CHECK(next >= 0);
+    if (next == 0) _exit(own[0][0] == 1 && own[LATER - 1][PAGE - 1] == 1 && pages[0][0] == 'x' ? 0 : 1);
+    int status;
+    CHECK(waitpid(next, &status, 0) == next && status == 0);
+    _exit(0);
+  }
+  for (int i = 0; i < BEFORE; i++) CHECK(pages[i][0] == 'a' + i && pages[i][PAGE - 1] == 'a' + i);
+}
+
 int main(int count, char **arguments) {
   CHECK(count == 2);
   if (strcmp(arguments[1], "churn") == 0) {
@@ -80,6 +140,8 @@ int main(int count, char **arguments) {
     for (uintptr_t i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)) == 0);
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(resident() < 16 << 20);
+  } else if (strcmp(arguments[1], "forks") == 0) {
+    forks();
   } else if (strcmp(arguments[1], "many") == 0) {
     /* More than is reserved: the last ones are the system's. */
     static char *pages[33000];

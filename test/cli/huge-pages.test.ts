@@ -74,7 +74,7 @@ test('where addresses are limited a program runs without', { skip }, () => {
   assert.deepEqual([stdout, stderr], ['0\n', '']);
 });
 
-test('memory comes and goes: in threads, shortened, more than is reserved, and all that is asked for in another way', {
+test('memory comes and goes: in threads, shortened, more than is reserved, in forks, and all that is asked for in another way', {
   skip: skip || (spawnSync('cc', ['--version']).error ? 'no C compiler' : false),
 }, () => {
   const program = join(folder, 'huge-pages');
@@ -82,8 +82,8 @@ test('memory comes and goes: in threads, shortened, more than is reserved, and a
   const flags = ['-O1', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', program, source];
   const built = spawnSync('cc', flags, { encoding: 'utf8' });
   assert.equal(built.status, 0, built.stderr);
-  const check = (mode: string, limits = ''): string => {
-    const command = `${limits} LD_PRELOAD=${heap} exec ${program} ${mode}`;
+  const check = (mode: string, before = ''): string => {
+    const command = `${before} LD_PRELOAD=${heap} exec ${program} ${mode}`;
     const done = spawnSync('sh', ['-c', command], { encoding: 'utf8', timeout: 120_000 });
     assert.equal(done.status, 0, done.stderr);
     return done.stdout;
@@ -91,5 +91,7 @@ test('memory comes and goes: in threads, shortened, more than is reserved, and a
   assert.equal(check('churn'), 'done\n');
   assert.equal(check('many'), 'neighbours\ndone\n');
   assert.equal(check('plain'), 'done\n');
+  assert.equal(check('forks', 'PERILUNE_HEAP=forks'), '1 0\ndone\n');
+  assert.equal(check('churn', 'PERILUNE_HEAP=forks'), 'done\n');
   assert.equal(check('churn', 'ulimit -v 1000000;'), 'done\n');
 });
