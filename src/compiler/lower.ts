@@ -1267,7 +1267,7 @@ class FunctionLowering {
     const open =
       last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
     const fields = named + this.laterFields;
-    const maker = `$T${fields === 0 ? 0 : ([2, 4, 8, 16].find((n) => n >= fields) ?? 32)}`;
+    const maker = `$T${fields === 0 ? 0 : ([2, 4, 8, 12, 16, 24].find((n) => n >= fields) ?? 32)}`;
     // Tables inside this one are others.
     this.laterFields = 0;
     const make = (t: Var): void => {

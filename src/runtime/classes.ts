@@ -47,6 +47,18 @@ export type Event = (typeof EVENTS)[number];
 
 type Fields = Record<string, LuaValue>;
 
+/** Fields that V8 has room for in an object beyond those that its constructor assigns. */
+const ROOM = 8;
+
+/** Assignments that are never made: V8 counts them when it decides how large the objects of a constructor begin. */
+export function roomFor(fields: number): string {
+  const names = Array.from({ length: Math.max(0, fields - ROOM) }, (_, i) => `this.$${i} = 0;`);
+  return `if (false) { ${names.join(' ')} }`;
+}
+
+/** Objects of a class begin with room for so many fields, until V8 has seen how many they get. */
+const FIELDS_OF_CLASS = 24;
+
 /**
  * How often a metatable must have been used before it gets its maker, which costs as much as some thousand
  * look-ups: at once for the first ones of a process; a program that makes more and more of them pays
@@ -173,7 +185,7 @@ export function makerOf(meta: LuaValue): TableMaker | false {
     if (uses < needed) return false;
   }
   // Each with a text of its own: of equal ones V8 learns in common.
-  const text = `/* class ${++makers} */ return function LuaTable() {}`;
+  const text = `/* class ${++makers} */ return function LuaTable() { ${roomFor(FIELDS_OF_CLASS)} }`;
   const maker = new Function(text)() as TableMaker;
   maker.prototype = linkOf(meta);
   watch(meta, maker);

@@ -10,7 +10,7 @@
  * Emitted code reads `t.$name` and `t.arr[k]` itself and calls in here when it gets undefined.
  * Traversal: array, then fields, then hash; each in a stable order while nothing is inserted.
  */
-import { isWatched, metatableChanged, ownField, unchain } from './classes.ts';
+import { isWatched, metatableChanged, ownField, roomFor, unchain } from './classes.ts';
 import { EMPTY, type HashPart, LuaTable, type LuaValue, NO_ZERO } from './value.ts';
 
 export { LuaTable } from './value.ts';
@@ -21,37 +21,32 @@ type Fields = Record<string, LuaValue>;
 // ── object sizes ───────────────────────────────────────────────────────────────────────────────────
 
 /**
- * Constructors that differ only in how many fields V8 keeps inside the object. V8 fixes an instance
- * size from what the first few objects of a constructor used, so each is shown that here.
+ * Constructors that differ only in how many fields V8 keeps inside the object. V8 makes the instance size
+ * smaller, never larger, by what the first few objects of a constructor used, so each is shown that here.
  */
 function sized(fields: number): new () => LuaTable {
   const make = new Function(
     'EMPTY',
     `return function LuaTable() {
-      this.arr = EMPTY; this.hash = undefined; this.meta = undefined; this.named = false;
+      this.arr = EMPTY; this.hash = undefined; this.meta = undefined; this.named = false; ${roomFor(fields)}
     }`,
   )(EMPTY) as new () => LuaTable;
   make.prototype = LuaTable.prototype;
-  for (let i = 0; i < 16; i++) {
+  for (let i = 0; i < 8; i++) {
     const t = new make() as unknown as Fields;
     for (let f = 0; f < fields; f++) t[`$ ${f}`] = undefined;
   }
   return make;
 }
 
-const sizes = [2, 4, 8, 16, 32] as const;
-const makers = new Map(sizes.map((n) => [n, sized(n)]));
-
 /** The constructor of `{}`: 96 bytes, with room for some fields that the compiler has not seen. */
 export const emptyTableMaker = sized(5);
 
-/** The constructor for tables that start with `fields` named fields. */
+const makers: (new () => LuaTable)[] = [];
+
+/** The constructor for tables that have `fields` named fields. */
 export function tableMaker(fields: number): new () => LuaTable {
-  return makers.get(sizes.find((n) => n >= fields) ?? 32)!;
-}
-/** Slots of the bucket that `tableMaker` picks: part of the names of emitted code. */
-export function tableBucket(fields: number): number {
-  return sizes.find((n) => n >= fields) ?? 32;
+  return (makers[fields] ??= sized(fields));
 }
 
 // ── hash part ──────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { entries, LuaTable, nextEntry, rawGet, rawSet } from '../../src/runtime/table.ts';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import {
+  entries,
+  LuaTable,
+  nextEntry,
+  rawGet,
+  rawSet,
+  tableMaker,
+} from '../../src/runtime/table.ts';
 import type { LuaValue } from '../../src/runtime/value.ts';
 
 /** A generator of its own: the same run each time. */
@@ -86,4 +95,25 @@ test('a key is equal by value: -0 is 0, and 1 is no "1"', () => {
   assert.equal(rawGet(t, 1), undefined);
   assert.equal(rawGet(t, 1e300), 'huge');
   assert.ok([...entries(t)].every(([key]) => !Object.is(key, -0)));
+});
+
+test('a table with many fields has all of them inside', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const COUNT = 20_000;
+  for (const fields of [2, 8, 9, 16, 24, 32]) {
+    const Table = tableMaker(fields);
+    const assign = Array.from({ length: fields }, (_, f) => `t.$f${f} = true;`).join(' ');
+    const make = new Function('Table', `const t = new Table(); ${assign} return t;`);
+    const kept = new Array<LuaTable | undefined>(COUNT).fill(undefined);
+    collect();
+    const before = getHeapStatistics().used_heap_size;
+    for (let i = 0; i < COUNT; i++) kept[i] = make(Table);
+    collect();
+    const bytes = (getHeapStatistics().used_heap_size - before) / COUNT;
+    assert.equal(kept[COUNT - 1]!.named, false);
+    // Three words of V8's, four of a table's own, and the fields.
+    const least = 8 * (3 + 4 + fields);
+    assert.ok(bytes > least - 8 && bytes < least + 12, `${fields} fields: ${bytes} bytes`);
+  }
 });
