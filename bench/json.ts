@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { installed } from './machine.ts';
-import { type Contender, compare, least, median, type Run, root } from './measure.ts';
+import { type Contender, compare, least, median, type Run, root, run } from './measure.ts';
 import { type Goal, goal, mb, type Options, type Section, table, unmeasured } from './report.ts';
 
 const MEGABYTES = 5;
@@ -94,6 +94,21 @@ function speeds(options: Options, why: string | undefined): Map<string, Speed> {
   );
 }
 
+/** A row for each small document: what one takes here, and LuaJIT with lua-cjson. */
+function smallDocuments(options: Options, why: string | undefined): string[][] {
+  const lines = (command: string[]): string[][] =>
+    run(command)
+      .out.trim()
+      .split('\n')
+      .map((line) => line.split('\t'));
+  const ours = lines(perilune(options, 'small.lua'));
+  const theirs = why === undefined ? lines(['luajit', here('small.lua')]) : [];
+  return ours.map(([name, bytes, decode, encode], i) => {
+    const [, , itsDecode, itsEncode] = theirs[i] ?? [];
+    return [name!, bytes!, decode!, itsDecode ?? why!, encode!, itsEncode ?? why!];
+  });
+}
+
 export function json(options: Options, progress: (line: string) => void): Section {
   const large = options.quick ? 20 : 100;
   const why = missing();
@@ -105,6 +120,8 @@ export function json(options: Options, progress: (line: string) => void): Sectio
     const ours = codecs.get('perilune')!;
     const limit = codecs.get('V8')!;
     const cjson = codecs.get('luajit, lua-cjson');
+    progress('small documents');
+    const small = smallDocuments(options, why);
     progress(`${large} MB in pieces, ${options.runs} runs each`);
     const readers: Contender[] = [
       { name: 'perilune, json.reader', command: perilune(options, 'events.lua') },
@@ -144,7 +161,9 @@ export function json(options: Options, progress: (line: string) => void): Sectio
           ['', 'decode, ms', 'encode, ms'],
           [...codecs.values()].map(({ text }) => text),
         ),
-        `The same in ${large} MB, on standard input: adds up one field.\n`,
+        'Small documents, µs:\n',
+        table(['', 'bytes', 'decode', 'lua-cjson', 'encode', 'lua-cjson'], small),
+        `The records in ${large} MB, on standard input: adds up one field.\n`,
         table(
           ['', 'CPU, s', 'MB/s of CPU time', 'peak memory, MB'],
           readers.map(({ name }) => [

@@ -22,14 +22,18 @@ luaType('json.null', JsonNull, { tostring: () => 'null' });
 function decode(text: LuaValue, options: LuaValue): LuaValue {
   if (typeof text !== 'string' && !(text instanceof ByteSpan)) throw badArgument(1);
   if (options !== undefined && !(options instanceof LuaTable)) throw badArgument(2);
-  const lexer = new JsonLexer(String(text));
+  const document = String(text);
   const maxDepth = limitOf(options, 'max_depth', DEFAULT_DEPTH);
   const maxSize = limitOf(options, 'max_size', Number.POSITIVE_INFINITY);
+  if (document.length <= maxSize) {
+    const v = decodeNatively(document, maxDepth);
+    if (v !== LEFT) return v;
+  }
+  const lexer = new JsonLexer(document);
   const decoder = new JsonDecoder(lexer, { maxDepth });
   try {
-    if (lexer.text.length > maxSize) throw new JsonFault(FAULT.tooLarge, 0);
-    const v = decodeNatively(lexer.text, maxDepth);
-    return v === LEFT ? decodeDocument(decoder, lexer) : v;
+    if (document.length > maxSize) throw new JsonFault(FAULT.tooLarge, 0);
+    return decodeDocument(decoder, lexer);
   } catch (thrown) {
     throw jsonError(
       thrown,

@@ -7,7 +7,7 @@
  * A Lua string has a byte in each code unit, and JSON's syntax is ASCII: bytes of UTF-8 pass through V8's
  * parser as they are. Escapes of characters that UTF-8 writes in several bytes are replaced before.
  */
-import { utf8 } from './json-lex.ts';
+import { decodeBytes, encodeBytes } from './bytes.ts';
 import {
   arrayMeta,
   isPlainKey,
@@ -46,7 +46,8 @@ export function decodeNatively(text: string, levels: number): LuaValue | Left {
   depth = 0;
   maxDepth = Math.min(levels, MAX_DEPTH);
   try {
-    const plain = text.includes('\\u') ? withoutEscapes(text) : text;
+    const escape = text.indexOf('\\u');
+    const plain = escape < 0 ? text : withoutEscapes(text, escape);
     const records = plain.length > 2 * PIECE ? RECORDS.exec(plain) : null;
     if (records !== null) {
       const [whole, begin] = records as unknown as [string, string];
@@ -104,19 +105,79 @@ function parsed(text: string): unknown[] | undefined {
   }
 }
 
-/** An escape of any kind, so that `\\u` is none; pairs of surrogates are one. */
-const ESCAPE = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u[\da-fA-F]{4}|[^u])/g;
+/** Texts up to this size become bytes here. */
+const scratch = new Uint8Array(2 * PIECE);
 
-/** In place of escapes the bytes above 127 that they stand for: nothing becomes valid that wasn't. */
-function withoutEscapes(text: string): string {
-  return text.replace(ESCAPE, (escape) => {
-    if (escape.length < 6) return escape;
-    const unit = Number.parseInt(escape.slice(2, 6), 16);
-    if (unit < 0x80) return escape;
-    if (escape.length === 6) return utf8(unit);
-    const low = Number.parseInt(escape.slice(8), 16);
-    return utf8(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
-  });
+const BACKSLASH = 0x5c;
+const LETTER_U = 0x75;
+/** `\uXXXX` */
+const UNIT = 6;
+
+/**
+ * In place of escapes the bytes above 127 that they stand for: nothing becomes valid that wasn't.
+ * @param at  where the first `\u` is, though its backslash may be an escaped one
+ */
+function withoutEscapes(text: string, at: number): string {
+  while (at > 0 && text.charCodeAt(at - 1) === BACKSLASH) at--;
+  const { length } = text;
+  const bytes = length <= scratch.length ? scratch : new Uint8Array(length);
+  encodeBytes(text, bytes, 0);
+  let to = at;
+  while (at < length) {
+    const c = (bytes[to] = bytes[at]!);
+    if (c !== BACKSLASH) {
+      to++;
+      at++;
+      continue;
+    }
+    const unit = bytes[at + 1] === LETTER_U ? unitAt(bytes, at, length) : -1;
+    if (unit < 0x80) {
+      bytes[to + 1] = bytes[at + 1]!;
+      to += 2;
+      at += 2;
+      continue;
+    }
+    at += UNIT;
+    let point = unit;
+    if (unit >= 0xd800 && unit <= 0xdfff) {
+      const low = unit < 0xdc00 ? unitAt(bytes, at, length) : -1;
+      if (low >= 0xdc00 && low <= 0xdfff) {
+        at += UNIT;
+        point = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+      } else point = 0xfffd;
+    }
+    to = putUtf8(bytes, to, point);
+  }
+  return decodeBytes(bytes, 0, to);
+}
+
+/** The value of an escape `\uXXXX`; -1 if it is none. */
+function unitAt(bytes: Uint8Array, at: number, end: number): number {
+  if (at + UNIT > end || bytes[at] !== BACKSLASH || bytes[at + 1] !== LETTER_U) return -1;
+  let unit = 0;
+  for (let i = at + 2; i < at + UNIT; i++) {
+    const c = bytes[i]!;
+    const letter = c | 0x20;
+    if (c >= 0x30 && c <= 0x39) unit = unit * 16 + (c - 0x30);
+    else if (letter >= 0x61 && letter <= 0x66) unit = unit * 16 + (letter - 0x57);
+    else return -1;
+  }
+  return unit;
+}
+
+/** RFC 3629, of a code point from 128 on. @returns where the bytes end */
+function putUtf8(bytes: Uint8Array, to: number, point: number): number {
+  if (point < 0x800) bytes[to++] = 0xc0 | (point >> 6);
+  else {
+    if (point < 0x10000) bytes[to++] = 0xe0 | (point >> 12);
+    else {
+      bytes[to++] = 0xf0 | (point >> 18);
+      bytes[to++] = 0x80 | ((point >> 12) & 0x3f);
+    }
+    bytes[to++] = 0x80 | ((point >> 6) & 0x3f);
+  }
+  bytes[to++] = 0x80 | (point & 0x3f);
+  return to;
 }
 
 function valueOf(v: unknown): LuaValue {
@@ -174,13 +235,12 @@ const startTriple = (a: LuaValue, b: LuaValue, c: LuaValue): LuaValue[] =>
   typeof a === 'number' ? numbers([NO_ZERO, a, b as number, c as number]) : [NO_ZERO, a, b, c];
 
 function objectTable(o: Parsed): LuaTable {
-  const keys = Object.keys(o);
   let shape: Shape | undefined = rootShape;
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
+  // Object.keys would make a list for each object.
+  for (const key in o) {
     const next: Shape | undefined = shape.next;
     shape = next !== undefined && next.last === key ? next : shape.with(key);
-    if (shape === undefined) return largeTable(o, keys);
+    if (shape === undefined) return largeTable(o, Object.keys(o));
   }
   return shape.convert(o, valueOf);
 }

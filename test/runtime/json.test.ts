@@ -164,6 +164,28 @@ test('V8 reads and writes what the decoder and the encoder would', () => {
   }
 });
 
+test('escapes become the bytes that the decoder would make of them', () => {
+  const parts = [
+    '\\', '\\u', '\\\\u00e9', 'u00e9', '\\u00e9', '\\u20AC', '\\ud83d', '\\uDE39', '\\ud83d\\ude39', '\\u0041', '\\u007f', '\\u0080',
+    '\\u07ff', '\\u0800', '\\uffff', '\\u00g9', '\\u00', '\\n', '\\"', '"', '\xc3\xa9', 'x', 'plain text, ',
+  ]; // biome-ignore format: a list
+  let whole = 0;
+  for (let seed = 1; seed <= 3000; seed++) {
+    const pick = random(seed);
+    let text = '';
+    for (let n = pick(12); n >= 0; n--) text += parts[pick(parts.length)];
+    for (const document of [`"${text}"`, `{"${text}":["${text}"]}`, text]) {
+      checkNative(document);
+      if (decodeNatively(document, 10) !== LEFT) whole++;
+    }
+  }
+  assert.ok(whole > 1000, String(whole));
+  // Longer than what is kept for short ones.
+  const long = `["${'\\u20ac\\\\u20ac, '.repeat(40_000)}"]`;
+  checkNative(long);
+  assert.notEqual(decodeNatively(long, 10), LEFT);
+});
+
 test('V8 leaves to the decoder what it would read otherwise', () => {
   for (const text of [
     '[9223372036854775807]',
