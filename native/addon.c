@@ -34,7 +34,7 @@
   /* transfer.c */ \
   X(transfer_open) X(transfer) \
   /* uring.c */ \
-  X(uring_open) X(uring_read) X(uring_write) X(uring_collect) \
+  X(uring_open) X(uring_read) X(uring_write) X(uring_send) X(uring_collect) \
   /* rlimit.c */ \
   X(getrlimit) X(setrlimit) \
   /* spawn.c */ \

@@ -18,7 +18,7 @@ static const char *const names[FAULT_CALLS] = {
   "fchownat", "fsetxattr", "copy_file_range",
   "clone", "execve", "waitid",
   "pidfd_send_signal", "eventfd", "sigaction",
-  "io_uring_enter", "io_uring",
+  "io_uring_enter", "io_uring_send", "io_uring",
 };
 
 _Thread_local int fault_armed = 0;

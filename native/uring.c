@@ -29,6 +29,7 @@ struct ring {
   napi_ref callback, shared_ref;
   uv_poll_t poll;
   int fd, pending, batch;
+  int unsent; /* of the pending ones: the kernel has not been told yet */
   int32_t *shared;
   uint32_t *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
   struct io_uring_sqe *sqes;
@@ -170,11 +171,34 @@ napi_value sys_uring_open(napi_env env, napi_callback_info info) {
   return give_int32(env, 0);
 }
 
-static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double position, bool apart) {
+/* Tell the kernel of all that is in the queue. @returns how many it does not take; they are the last ones */
+static int send_all(struct ring *r) {
+  while (r->unsent > 0) {
+    size_t count = (size_t)r->unsent;
+    long done = -1;
+    if (!fault(FAULT_URING_SEND, -1, &count))
+      done = syscall(SYS_io_uring_enter, r->fd, count, 0, 0, NULL, 0);
+    if (done > 0) r->unsent -= (int)done;
+    else if (done == 0 || errno != EINTR) break;
+  }
+  return r->unsent;
+}
+
+/* What the kernel has not taken is taken back. */
+static void take_back(struct ring *r) {
+  __atomic_store_n(r->sq_tail, *r->sq_tail - (uint32_t)r->unsent, __ATOMIC_RELEASE);
+  r->pending -= r->unsent;
+  r->unsent = 0;
+  if (r->pending == 0) uv_unref((uv_handle_t *)&r->poll);
+}
+
+/* The slot, or -errno. What is sent at once must not come behind others that are unsent. */
+static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double position, bool apart,
+                  bool at_once) {
   struct ring *r = ring;
   int slot = 0;
   while (slot < SLOTS && r->slots[slot].bytes) slot++;
-  if (slot == SLOTS) return -EBUSY;
+  if (slot == SLOTS || r->unsent >= (at_once ? 1 : r->batch)) return -EBUSY;
   if (fault(FAULT_URING_ENTER, -1, &length)) return -errno;
   uint32_t tail = *r->sq_tail;
   uint32_t index = tail & *r->sq_mask;
@@ -189,21 +213,36 @@ static int submit(int opcode, int fd, uint8_t *bytes, size_t length, double posi
   sqe->user_data = (uint64_t)slot;
   r->sq_array[index] = index;
   __atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
-  long done;
-  do done = syscall(SYS_io_uring_enter, r->fd, 1, 0, 0, NULL, 0);
-  while (done < 0 && errno == EINTR);
-  if (done != 1) {
-    int error = done < 0 ? errno : EAGAIN;
-    __atomic_store_n(r->sq_tail, tail, __ATOMIC_RELEASE); /* not taken: take it back */
+  r->unsent++;
+  if (r->pending++ == 0) uv_ref((uv_handle_t *)&r->poll);
+  if (at_once && send_all(r) > 0) {
+    int error = errno;
+    take_back(r);
     return -error;
   }
   r->slots[slot].bytes = bytes;
-  if (r->pending++ == 0) uv_ref((uv_handle_t *)&r->poll);
   return slot;
 }
 
+/* uring_send() -> how many of the reads the kernel does not take: `shared` has (slot, -EAGAIN) for each of them.
+ * io_uring_enter(2) */
+napi_value sys_uring_send(napi_env env, napi_callback_info info) {
+  (void)info;
+  struct ring *r = ring;
+  if (!r) return give_int32(env, 0);
+  const int refused = send_all(r);
+  if (refused == 0) return give_int32(env, 0);
+  const uint32_t first = *r->sq_tail - (uint32_t)refused;
+  for (int i = 0; i < refused; i++) {
+    r->shared[2 * i] = (int32_t)r->sqes[(first + (uint32_t)i) & *r->sq_mask].user_data;
+    r->shared[2 * i + 1] = -EAGAIN;
+  }
+  take_back(r);
+  return give_int32(env, refused);
+}
+
 /* uring_read(fd, length, position, or -1: the file's own, apart: boolean) -> slot, or -errno (EBUSY: too many
- * at once; others as io_uring_enter(2)). Apart: in a thread of the kernel's, even what is in memory.
+ * at once). It begins with the next uring_send. Apart: in a thread of the kernel's, even what is in memory.
  * IORING_OP_READ, IOSQE_ASYNC */
 napi_value sys_uring_read(napi_env env, napi_callback_info info) {
   napi_value args[4];
@@ -217,13 +256,13 @@ napi_value sys_uring_read(napi_env env, napi_callback_info info) {
   if (!ring) return give_int32(env, -ENOSYS);
   uint8_t *bytes = malloc((size_t)length + 1);
   if (!bytes) return give_int32(env, -ENOMEM);
-  int slot = submit(IORING_OP_READ, fd, bytes, (size_t)length, position, apart);
+  int slot = submit(IORING_OP_READ, fd, bytes, (size_t)length, position, apart, false);
   if (slot < 0) free(bytes);
   return give_int32(env, slot);
 }
 
-/* uring_write(fd, bytes, offset, length, position, or -1, apart) -> slot, or -errno, as uring_read. The bytes are
- * copied before it returns.  IORING_OP_WRITE */
+/* uring_write(fd, bytes, offset, length, position, or -1, apart) -> slot, or -errno (EBUSY; others as io_uring_enter(2)).
+ * It begins at once, with no read before it that is unsent. The bytes are copied before it returns.  IORING_OP_WRITE */
 napi_value sys_uring_write(napi_env env, napi_callback_info info) {
   napi_value args[6];
   int32_t fd, offset, length;
@@ -239,7 +278,7 @@ napi_value sys_uring_write(napi_env env, napi_callback_info info) {
   uint8_t *bytes = malloc((size_t)length + 1);
   if (!bytes) return give_int32(env, -ENOMEM);
   memcpy(bytes, from, (size_t)length);
-  int slot = submit(IORING_OP_WRITE, fd, bytes, (size_t)length, position, apart);
+  int slot = submit(IORING_OP_WRITE, fd, bytes, (size_t)length, position, apart, true);
   if (slot < 0) free(bytes);
   return give_int32(env, slot);
 }

@@ -101,6 +101,8 @@ class OpenFile implements Closable {
    * the server; and when the server takes a part, it writes the rest to the same place. The like goes for blind reads.
    */
   writesInRing = false;
+  /** So many reads, one after the other, have not found their bytes in memory. */
+  misses = 0;
   private jobs = 0;
   private open = true;
 
@@ -283,15 +285,28 @@ class SlowJob implements Canceller {
   }
 }
 
+/** After so many misses only each so manieth read is tried at once, if it is as short: io_uring tries it, too. */
+const FEW_MISSES = 8;
+const TRIED_OF = 16;
+const MOST_UNTRIED = 64 << 10;
+
+/** A file that seems not to be in memory: to ask costs as much as to read, where the answer is no. */
+function isLikelyMiss(file: OpenFile, length: number): boolean {
+  if (file.misses < FEW_MISSES || length > MOST_UNTRIED) return false;
+  return file.misses++ % TRIED_OF !== 0;
+}
+
 /** At once, or -EAGAIN and the like. */
 function attempt(file: OpenFile, op: Operation, transfer: Transfer, position: number): number {
   if (file.blind[transfer]) return -EOPNOTSUPP;
   if (copied >= MOST_PER_TURN) return -EAGAIN;
+  if (transfer === 'read' && isLikelyMiss(file, op.length)) return -EAGAIN;
   const call = transfer === 'read' ? preadNoWait : pwriteNoWait;
   let result: number;
   do result = call(file.fd, op.bytes!, op.offset, Math.min(op.length, MOST), position);
   while (result === -EINTR);
   if (result === -EOPNOTSUPP) file.blind[transfer] = true;
+  if (transfer === 'read') file.misses = result === -EAGAIN ? file.misses + 1 : 0;
   if (result > 0) {
     if (copied === 0) setImmediate(turnIsOver);
     copied += result;

@@ -1,6 +1,6 @@
 /** The thread's ring of io_uring(7), opened when the first file has to wait. */
 import type { Fd } from '../sys/native.ts';
-import { openUring, uringCollect, uringRead, uringWrite } from '../sys/uring.ts';
+import { openUring, uringCollect, uringRead, uringSend, uringWrite } from '../sys/uring.ts';
 
 /**
  * From the event loop. The slot must be collected before the next operation starts.
@@ -25,6 +25,17 @@ function dispatch(count: number): void {
   }
 }
 
+/** Reads that the kernel has yet to hear of, all at once, when the fibers that run now have run. */
+let unsent = 0;
+const MOST_UNSENT = 32;
+
+function send(): void {
+  if (unsent === 0) return;
+  unsent = 0;
+  const refused = uringSend();
+  if (refused > 0) dispatch(refused);
+}
+
 function isThere(): boolean {
   if (state === 'closed') state = openUring(dispatch, shared) === 0 ? 'open' : 'none';
   return state === 'open' && enabled;
@@ -32,6 +43,7 @@ function isThere(): boolean {
 
 /** For tests: without it, all goes to the pool. @returns whether there is one */
 export function useRing(on: boolean): boolean {
+  send();
   enabled = on;
   return isThere() || !on;
 }
@@ -53,7 +65,10 @@ export function readInRing(
   isApart: boolean,
   done: RingDone,
 ): boolean {
-  return isThere() && register(uringRead(fd, length, position, isApart), done);
+  if (!isThere() || !register(uringRead(fd, length, position, isApart), done)) return false;
+  if (++unsent === 1) queueMicrotask(send);
+  else if (unsent === MOST_UNSENT) send();
+  return true;
 }
 
 /** The bytes may change once it has returned. @returns false: there is no ring, or no room in it */
@@ -66,6 +81,7 @@ export function writeInRing(
   isApart: boolean,
   done: RingDone,
 ): boolean {
+  send();
   return isThere() && register(uringWrite(fd, bytes, offset, length, position, isApart), done);
 }
 

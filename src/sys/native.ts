@@ -164,6 +164,7 @@ export interface Native {
     position: number,
     apart: boolean,
   ): number;
+  uring_send(): number;
   uring_collect(slot: number, bytes: Uint8Array, offset: number, length: number): number;
 
   reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;

@@ -10,6 +10,7 @@ export function openUring(done: (count: number) => void, shared: Int32Array): nu
 }
 
 /**
+ * It begins with the next `uringSend`.
  * @param position  -1: the file's own
  * @param isApart   in a thread of the kernel's, even what is in memory
  * @returns the slot, or -errno: EBUSY, too many at once
@@ -18,7 +19,12 @@ export function uringRead(fd: Fd, length: number, position: number, isApart: boo
   return native().uring_read(fd, length, position, isApart);
 }
 
-/** The bytes may change once it has returned. @returns as `uringRead` */
+/** Tell the kernel of the reads. @returns how many it doesn't take: `shared` has (slot, -EAGAIN) for each */
+export function uringSend(): number {
+  return native().uring_send();
+}
+
+/** It begins at once; no read must be unsent. The bytes may change once it has returned. @returns as `uringRead` */
 export function uringWrite(
   fd: Fd,
   bytes: Uint8Array,

@@ -11,7 +11,7 @@ import test, { after } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { useRing } from '../../src/io/uring.ts';
 import { EAGAIN, EINTR } from '../../src/sys/errno.ts';
-import { clearFault, injectFault } from '../../src/sys/fault.ts';
+import { clearFault, type Fault, injectFault } from '../../src/sys/fault.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
 import { outputOf } from '../support/output.ts';
@@ -401,6 +401,10 @@ for (const [what, call, fault] of [
   ['takes nothing', 'io_uring_enter', { errno: EAGAIN, times: 1000 }],
   ['takes nothing now and then', 'io_uring_enter', { errno: EAGAIN, skip: 3, times: 2 }],
   ['takes a little at a time', 'io_uring_enter', { limit: 997, times: 100_000 }],
+  ['is not told', 'io_uring_send', { errno: EAGAIN, times: 1000 }],
+  ['is told of the first only', 'io_uring_send', { errno: EAGAIN, skip: 1, times: 1000 }],
+  ['is told one by one', 'io_uring_send', { limit: 1, times: 1000 }],
+  ['is interrupted when it is told', 'io_uring_send', { errno: EINTR, times: 100 }],
   ['is interrupted', 'io_uring', { errno: EINTR, times: 1000 }],
   ['can not, for this file', 'io_uring', { errno: EAGAIN, times: 1000 }],
 ] as const) {
@@ -427,6 +431,74 @@ for (const [what, call, fault] of [
     });
   }
 }
+
+/** @returns how often the ring was told of something, and how often a read was tried at once */
+async function countCalls(
+  fault: Fault & { times: number },
+  program: string,
+): Promise<[number, number]> {
+  injectFault('preadv2', fault);
+  injectFault('io_uring_send', { times: 1000 });
+  const { stderr } = await runLua(SETUP + program);
+  const told = 1000 - clearFault('io_uring_send');
+  const tried = fault.times - clearFault('preadv2');
+  assert.equal(stderr, '');
+  return [told, tried];
+}
+
+test('the ring is told together of what fibers read that run together', {
+  skip: !hasRing && 'no io_uring',
+  timeout: 30_000,
+}, async () => {
+  const [told] = await countCalls(
+    { errno: EAGAIN, times: 1000 },
+    `
+    local path, data = name(), pattern(2 * 40 * 1000)
+    local f = stream_of(path, 'create', 'read_write')
+    stream.write_all(f, data)
+    local r, b, fibers = random_of(path, 'read_only'), byte_span.new(#data), {}
+    for i = 0, 39 do
+      fibers[i] = spawn(function()
+        for k = 0, 1 do
+          local at = (2 * i + k) * 1000
+          file.read_all_at(r, at, b:sub(at + 1, at + 1000))
+        end
+      end)
+    end
+    for i = 0, 39 do fibers[i]:join() end
+    assert(tostring(b) == data)`,
+  );
+  assert.ok(told >= 2 && told <= 20, String(told));
+});
+
+const ONE_BY_ONE = `
+  local path = name()
+  local f = stream_of(path, 'create', 'read_write')
+  stream.write_all(f, 'some bytes')
+  local r, b = random_of(path, 'read_only'), byte_span.new(10)
+  for i = 1, 400 do
+    assert(r:read_some_at(0, b) == 10 and tostring(b) == 'some bytes')
+    b:fill(0)
+  end
+`;
+
+test('a file that is not in memory is not asked each time', {
+  skip: !hasRing && 'no io_uring',
+  timeout: 30_000,
+}, async () => {
+  const [told, tried] = await countCalls({ errno: EAGAIN, times: 1000 }, ONE_BY_ONE);
+  assert.ok(told >= 400 && told <= 402, String(told)); // and what is written before
+  assert.ok(tried >= 8 && tried < 8 + 400 / 16 + 8, String(tried));
+});
+
+test('a file that has come into memory is read at once again', {
+  skip: !hasRing && 'no io_uring',
+  timeout: 30_000,
+}, async () => {
+  const [told, tried] = await countCalls({ errno: EAGAIN, times: 12 }, ONE_BY_ONE);
+  assert.equal(tried, 12);
+  assert.ok(told > 12 && told < 100, String(told));
+});
 
 // ── ended at every point ───────────────────────────────────────────────────────────────────────────
 
