@@ -165,8 +165,14 @@ let initScriptModule: CompiledInitScript | undefined;
 
 function runInit(arg: number, task: ProcessTask | undefined): void {
   if (task?.init === undefined) return;
+  setVariables(task);
   const script = Buffer.from(task.init, 'latin1');
   runInitScript(initScriptModule!, script, arg < 0 ? undefined : arg, task.initTimeout);
+}
+
+function setVariables({ environment }: ProcessTask): void {
+  const variables = environment.map(([name, value]) => `${name}=${value}\0`).join('');
+  setEnvironment(Buffer.from(variables, 'latin1'));
 }
 
 function readTask({ body, bodyFile }: Task): ProcessTask {
@@ -248,8 +254,7 @@ function startVm(vm: Vm, task: ProcessTask, inbox: number): void {
 }
 
 function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): void {
-  const variables = task.environment.map(([name, value]) => `${name}=${value}\0`).join('');
-  setEnvironment(Buffer.from(variables, 'latin1'));
+  if (task.init === undefined) setVariables(task);
   const trace = beginTrace(task);
   if (trace !== undefined) vm.traceAs(trace.newActor(task.file));
   try {

@@ -98,6 +98,28 @@ ${'false\tInvalid argument\tsubprocess/init/timeout\n'.repeat(5)}`,
 );
 
 actors(
+  'a script, and what it starts, have the environment of the actor and nothing else, as PID 1 too',
+  `
+  local pipe = require 'pipe'
+  for _, pid in ipairs{false, true} do
+    local source, sink = pipe.pair()
+    sink = sink:release()
+    actor([[
+      C.write(1, tostring(os.getenv 'NAME') .. ' ' .. tostring(os.getenv 'HOME') .. '\\n')
+      os.execute 'echo $NAME; env | grep -c ^PERILUNE'
+      os.exit(0)
+    ]], {newns_user = pid, newns_pid = pid, stdout = sink, environment = {NAME = 'some text', PATH = '/bin:/usr/bin'}})
+    sink:close()
+    print(outcome())
+    local lines = require('stream').scanner.new{stream = source}
+    for _ = 1, 3 do print(lines:get_line()) end
+  end
+  `,
+  'ended\nsome text nil\nsome text\n0\n'.repeat(2),
+  noNamespaces,
+);
+
+actors(
   'one that can do nothing about its time is killed from outside, and none that is set up',
   `
   local system, time = require 'system', require 'time'
