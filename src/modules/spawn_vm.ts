@@ -212,7 +212,7 @@ type Send = (value: LuaValue, reply: TxChannel) => Result;
 
 /** `channel:request(value[, seconds])`: sends {request=, reply=}, and waits for what is sent to `reply`. */
 function request(self: Outside, args: LuaValue[], send: Send): Result {
-  if (args.length === 0) throw badArgument(2);
+  if (args[0] === undefined) throw badArgument(2);
   const fiber = currentFiber();
   const answer = new Mailbox(currentVm(), 'channel_closed');
   answer.highWater = 1;

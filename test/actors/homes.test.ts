@@ -461,6 +461,29 @@ everywhere(
   },
 );
 
+everywhere(
+  'a question that is nothing is none',
+  `
+  local w = spawn_vm(actor './w')
+  for _, args in ipairs{{}, {nil, 1}, {print}} do
+    local ok, e = pcall(w.request, w, unpack(args, 1, 2))
+    print(e, e.arg)
+  end
+  local ok, e = pcall(w.request, w)
+  print(e, e.arg)
+  print(w:request(1))
+`,
+  'Invalid argument\t2\nInvalid argument\t2\nInvalid argument\t2\nInvalid argument\t2\nfirst\n',
+  {
+    files: {
+      'w.lua': `
+      local m = require('inbox'):receive()
+      m.reply:send(m.request == 1 and 'first' or 'another')
+      `,
+    },
+  },
+);
+
 spec(
   'what is wrong with the text of an actor is an error of its maker, of the category lua',
   `
