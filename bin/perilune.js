@@ -14,6 +14,7 @@ const flags = [
   '--max-inlined-bytecode-size=1000',
   '--max-inlined-bytecode-size-cumulative=2500',
   '--no-additive-safe-int-feedback',
+  '--no-compilation-cache',
 ];
 if (process.argv.some((arg) => arg.startsWith('--inspect'))) flags.push('--no-node-snapshot');
 

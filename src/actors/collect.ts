@@ -9,7 +9,7 @@ type Gc = (options: { type: 'major'; flavor: 'last-resort' } | { type: 'minor' }
 const ALL = { type: 'major', flavor: 'last-resort' } as const;
 
 let collector: Gc | undefined;
-let collectNow: (() => void) | undefined;
+let endJob: (() => void) | undefined;
 
 function v8Collector(): Gc {
   if (collector === undefined) {
@@ -20,19 +20,24 @@ function v8Collector(): Gc {
   return collector;
 }
 
+/**
+ * V8 holds what a WeakRef was made for, or has given, until the job ends. So it does here, too: where the
+ * microtasks of another context are looked for, of which there are none.
+ */
+export function releaseWeaklyHeld(): void {
+  if (endJob === undefined) {
+    const context = createContext({}, { microtaskMode: 'afterEvaluate' });
+    const nothing = new Script('0');
+    endJob = () => nothing.runInContext(context);
+  }
+  endJob();
+}
+
 /** A complete collection; weak references are cleared when it returns. */
 export function fullCollection(): void {
   forgetTraversals();
-  if (collectNow === undefined) {
-    const gc = v8Collector();
-    const context = createContext({}, { microtaskMode: 'afterEvaluate' });
-    const nothing = new Script('0');
-    collectNow = () => {
-      nothing.runInContext(context);
-      gc(ALL);
-    };
-  }
-  collectNow();
+  releaseWeaklyHeld();
+  v8Collector()(ALL);
 }
 
 /** What is new becomes old, so that the space for new objects is empty: what survives twice is moved. */

@@ -19,6 +19,7 @@ import { installOps } from '../runtime/ops.ts';
 import { type Frame, type FrameSite, state } from '../runtime/state.ts';
 import { type LuaTable, property } from '../runtime/table.ts';
 import type { LuaFunction, LuaValue } from '../runtime/value.ts';
+import { releaseWeaklyHeld } from './collect.ts';
 import { likelyContinuations, StoredChunk, toParts } from './compiled-form.ts';
 import { inspection } from './inspection.ts';
 
@@ -65,6 +66,10 @@ class DebugSite extends Site {
     return this;
   }
 }
+
+/** A program may load for ever without that its job ends: so many scripts are held, at most, that are garbage. */
+const SCRIPTS_HELD = 100;
+let registered = 0;
 
 /** What a text was compiled to: the same for all VMs that load it. */
 class ChunkCode {
@@ -172,6 +177,7 @@ class ChunkCode {
     this.scripts.push(script);
     if (inspection.profiles) kept.push(script);
     const name = registerScript(script);
+    if (++registered % SCRIPTS_HELD === 0) releaseWeaklyHeld();
     if (emitted === this.compiled.main && this.storage !== undefined) {
       return (this.storage.run(emitted.js, name) as Evaluated<F>)(this.sites, this.makerOf);
     }
