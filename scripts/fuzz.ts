@@ -139,6 +139,7 @@ function sameLine(expected: string, actual: string): boolean {
   // The driver is a caller, too; LuaJIT doesn't always tell a missing argument from nil.
   const e = expected.replace(ADDRESS, '$1: address').replace(/"[^" ]*driver\.lua:\d+: /, '"');
   let a = actual.replace(ADDRESS, '$1: address');
+  if (e.includes("to '?' (")) a = a.replace(/(#\d+ to )'[\w.]+' \(/g, "$1'?' (");
   if (e.includes("to '(for generator)'")) a = a.replace(/to '[\w.]+' \(/, "to '(for generator)' (");
   if (e.includes('got nil')) a = a.replace('got no value', 'got nil');
   if (e === a) return true;
@@ -148,8 +149,7 @@ function sameLine(expected: string, actual: string): boolean {
   if (e.replace(/concatenate \w+ '\w+' \((a \w+ value)\)/, 'concatenate $1') === a) return true;
   // Functions made by coroutine.wrap raise errors unchanged.
   for (let s = e; s !== (s = s.replace(/main\.lua:\d+: /, '')); ) if (s === a) return true;
-  if (e.includes('[builtin:')) return e.replace(/".*/, '') === a.replace(/".*/, '');
-  return e.includes("to '?' (") && e === a.replace(/(#\d+ to )'[\w.]+' \(/g, "$1'?' (");
+  return e.includes('[builtin:') && e.replace(/".*/, '') === a.replace(/".*/, '');
 }
 
 function same(expected: string, actual: string): boolean {
