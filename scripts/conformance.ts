@@ -24,9 +24,10 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { limitCpuTime } from './cpu-time.ts';
 
-/** Of one file, in milliseconds. Suspending at every call takes up to ten times as long. */
-const TIME_LIMIT = { ordinary: 60_000, suspending: 240_000 };
+/** Of one file, in seconds of CPU time; five times as long in all. Suspending at every call takes up to ten times as long. */
+const TIME_LIMIT = { ordinary: 60, suspending: 240 };
 const MODES = ['ordinary', 'suspending'] as const;
 type Mode = (typeof MODES)[number];
 
@@ -241,10 +242,13 @@ function run(driver: string, cwd: string, mode: Mode, verbose: boolean): Promise
     execArgv: ['--stack-size=3900', '--max-old-space-size=3000'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const timer = setTimeout(() => {
-    panic += `no end after ${TIME_LIMIT[mode] / 1000} s`;
+  const seconds = TIME_LIMIT[mode];
+  const stop = (): void => {
+    panic += `no end after ${seconds} s`;
     child.kill('SIGKILL');
-  }, TIME_LIMIT[mode]);
+  };
+  const stopLooking = limitCpuTime(child.pid!, seconds, stop);
+  const timer = setTimeout(stop, 5000 * seconds);
   child.on('message', (message: Outcome | { panic: string }) => {
     if ('panic' in message) panic += message.panic;
     else outcomes.push(message);
@@ -252,6 +256,7 @@ function run(driver: string, cwd: string, mode: Mode, verbose: boolean): Promise
   return new Promise((done) => {
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
+      stopLooking();
       if (panic === '' && (code !== 0 || outcomes.length === 0))
         panic = `ended with ${signal ?? code}`;
       if (panic !== '') outcomes.push({ name: 'the program', ok: false, message: panic });

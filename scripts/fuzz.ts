@@ -8,7 +8,7 @@
  * `--save` writes what is found; after `--most` differences (10) it ends. Ends with code 1 if there was a difference.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import { generate } from '../test/compiler/generate.ts';
 import { classProgram } from '../test/fuzz/classes.ts';
 import { expressionProgram } from '../test/fuzz/expressions.ts';
 import { Random } from '../test/fuzz/random.ts';
+import { limitCpuTime } from './cpu-time.ts';
 import type { Job } from './fuzz/worker.ts';
 
 /** Programs that are run together. */
@@ -27,8 +28,6 @@ const BATCH = 50;
 const BATCH_SECONDS = 30;
 const ONE_SECONDS = 2;
 let seconds = BATCH_SECONDS;
-/** Milliseconds between looks at what a process has used. */
-const LOOK_EVERY = 200;
 
 const here = import.meta.dirname;
 const found = join(here, '..', 'test', 'conformance', 'found');
@@ -64,18 +63,6 @@ function runLuajit(programs: readonly string[]): string[] {
 
 let worker: ChildProcess | undefined;
 
-/** Seconds of CPU time that a process has used, of all its threads; proc_pid_stat(5). 0 where it has ended. */
-function cpuSeconds(pid: number): number {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return 0;
-  }
-  const fields = stat.replace(/^.*\) /, '').split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 /** In another process: a program that takes it down, or never ends, is found all the same. */
 function runHere(job: Job): Promise<string[]> {
   worker ??= fork(join(here, 'fuzz', 'worker.ts'), {
@@ -85,7 +72,7 @@ function runHere(job: Job): Promise<string[]> {
   const process = worker;
   return new Promise((done, failed) => {
     const end = (work: () => void): void => {
-      clearInterval(looks);
+      stopLooking();
       process.removeAllListeners();
       work();
     };
@@ -95,10 +82,7 @@ function runHere(job: Job): Promise<string[]> {
         worker = undefined;
         failed(new Error(why));
       });
-    const most = cpuSeconds(process.pid!) + seconds;
-    const looks = setInterval(() => {
-      if (cpuSeconds(process.pid!) > most) broken('takes too long');
-    }, LOOK_EVERY);
+    const stopLooking = limitCpuTime(process.pid!, seconds, () => broken('takes too long'));
     process.on('message', (outputs: string[]) => end(() => done(outputs)));
     process.on('exit', (code, signal) => broken(`the process died: ${signal ?? code}`));
     process.send(job);
