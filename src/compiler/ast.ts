@@ -38,7 +38,7 @@ export interface FunctionNode {
   name: string;
   params: LocalVar[];
   /** Variables of functions around it that it, or a function inside it, names. */
-  upvalues: Set<LocalVar>;
+  upvalues: ReadonlySet<LocalVar>;
   /** Characters of its text. */
   size: number;
   isVararg: boolean;

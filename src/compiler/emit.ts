@@ -205,11 +205,11 @@ export class Printer {
     return last.kind === 'break' || last.kind === 'continue' ? last.label : undefined;
   }
 
-  /** What reads or sets a field, made when it is first called. */
+  /** What reads or sets a field, made when it has been called some times. */
   protected accessorText(accessor: string, key: string): string {
     return accessor.startsWith('$g')
-      ? `let ${accessor} = (t) => (${accessor} = $getter(${key}))(t);`
-      : `let ${accessor} = (t, v) => (${accessor} = $setter(${key}))(t, v);`;
+      ? `let ${accessor} = (t) => $get(${key}, t, (f) => (${accessor} = f));`
+      : `let ${accessor} = (t, v) => $set(${key}, t, v, (f) => (${accessor} = f));`;
   }
 
   /** Declarations of what the text uses, besides `OpName`s. */

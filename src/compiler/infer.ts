@@ -28,6 +28,10 @@ const join = (a: Num, b: Num): Num =>
 interface Flow {
   readonly to: LocalVar | FunctionNode;
   readonly sources: Expr[];
+  /** Flows whose sources read it. */
+  dependents: Flow[] | undefined;
+  isWaiting: boolean;
+  isKnown: boolean;
 }
 
 /** The function that a call is of, where that is known. */
@@ -55,14 +59,12 @@ function arithmetic(op: BinaryOp, l: Num, r: Num): Num {
 
 class Inference {
   private readonly flows = new Map<LocalVar | FunctionNode, Flow>();
-  /** By what their sources read. */
-  private readonly dependents = new Map<LocalVar | FunctionNode, Flow[]>();
   /** Known functions whose value goes elsewhere than into a call. */
   private readonly escaped = new Set<FunctionNode>();
   private readonly calls: { func: FunctionNode; args: Expr[] }[] = [];
   private func: FunctionNode;
-  /** What `typeOf` looked at. */
-  private reads: Set<LocalVar | FunctionNode> | undefined;
+  /** Whose type `typeOf` finds out, the first time. */
+  private reader: Flow | undefined;
   /** What variables of numeric `for` loops hold: numbers in any case, the loop converts. */
   private readonly controls = new Set<Expr>();
   /** Functions with a `return` that is not of one value, or with an end that is reached. */
@@ -112,9 +114,17 @@ class Inference {
   }
 
   private flow(to: LocalVar | FunctionNode, source: Expr | undefined): void {
-    let flow = this.flows.get(to);
-    if (flow === undefined) this.flows.set(to, (flow = { to, sources: [] }));
-    flow.sources.push(source ?? NIL);
+    const flow = this.flows.get(to);
+    if (flow !== undefined) flow.sources.push(source ?? NIL);
+    else {
+      this.flows.set(to, {
+        to,
+        sources: [source ?? NIL],
+        dependents: undefined,
+        isWaiting: true,
+        isKnown: false,
+      });
+    }
   }
 
   private passArguments(chunk: Chunk): void {
@@ -137,29 +147,34 @@ class Inference {
   private solve(): void {
     const queue: Flow[] = [...this.flows.values()];
     for (const { to } of queue) this.set(to, 'integer');
+    // It grows.
     for (const flow of queue) {
-      const reads = new Set<LocalVar | FunctionNode>();
-      this.reads = reads;
-      for (const e of flow.sources) this.typeOf(e);
-      for (const read of reads) {
-        const list = this.dependents.get(read);
-        if (list === undefined) this.dependents.set(read, [flow]);
-        else list.push(flow);
-      }
-    }
-    this.reads = undefined;
-    const waiting = new Set(queue);
-    for (const flow of waiting) {
-      waiting.delete(flow);
+      flow.isWaiting = false;
       let type: Num = 'integer';
+      if (!flow.isKnown) this.reader = flow;
       for (const e of flow.sources) type = join(type, this.typeOf(e));
+      flow.isKnown = true;
+      this.reader = undefined;
       // Never back up: it ends.
       const old = get(flow.to);
       if (old === type || old === undefined) continue;
       if (old === 'number' && type === 'integer') continue;
       this.set(flow.to, type);
-      for (const next of this.dependents.get(flow.to) ?? []) waiting.add(next);
+      for (const next of flow.dependents ?? []) {
+        if (next.isWaiting) continue;
+        next.isWaiting = true;
+        queue.push(next);
+      }
     }
+  }
+
+  /** What flows to something is to be looked at again when this changes. */
+  private read(from: LocalVar | FunctionNode): void {
+    if (this.reader === undefined) return;
+    const flow = this.flows.get(from);
+    if (flow === undefined) return; // of no number, always
+    if (flow.dependents === undefined) flow.dependents = [this.reader];
+    else flow.dependents.push(this.reader);
   }
 
   private set(to: LocalVar | FunctionNode, type: Num): void {
@@ -173,7 +188,7 @@ class Inference {
         return Number.isInteger(e.value) ? 'integer' : 'number';
       case 'local':
       case 'upvalue':
-        this.reads?.add(e.v);
+        this.read(e.v);
         return e.v.num;
       case 'paren':
         return this.typeOf(e.inner);
@@ -184,7 +199,7 @@ class Inference {
         if (library !== undefined) return this.libraryResult(library, e.args);
         const func = calledFunction(e);
         if (func === undefined) return undefined;
-        this.reads?.add(func);
+        this.read(func);
         return func.result;
       }
       case 'binary': {

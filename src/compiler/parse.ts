@@ -40,6 +40,11 @@ const COLON = ch(':');
 const MINUS = ch('-');
 const HASH = ch('#');
 
+const NONE: ReadonlySet<LocalVar> = new Set();
+
+/** Lists live as long as the tree; one that has grown has room for sixteen more. */
+const exact = <X>(list: X[]): X[] => (list.length > 0 ? list.slice() : list);
+
 /** Binding power of binary operators: left and right; right < left makes it right-associative. */
 const binary = new Map<number, { op: BinaryOp | 'and' | 'or'; left: number; right: number }>([
   [T.or, { op: 'or', left: 1, right: 1 }],
@@ -109,7 +114,7 @@ class Parser {
       index: this.functions.length,
       name,
       params: [],
-      upvalues: new Set(),
+      upvalues: NONE,
       size: 0,
       isVararg: false,
       body: { stats: [], labels: undefined },
@@ -201,7 +206,9 @@ class Parser {
 
   /** It is one of every function between the one that names it and the one that has it. */
   private addUpvalue(v: LocalVar, node: FunctionNode): void {
-    if (node.upvalues.add(v).size > MAX_UPVALUES) this.limit(MAX_UPVALUES, 'upvalues', node);
+    if (node.upvalues === NONE) node.upvalues = new Set();
+    if ((node.upvalues as Set<LocalVar>).add(v).size > MAX_UPVALUES)
+      this.limit(MAX_UPVALUES, 'upvalues', node);
   }
 
   /** A key that may name a field. */
@@ -290,6 +297,7 @@ class Parser {
       const stat = this.statement();
       if (stat !== undefined) block.stats.push(stat);
     }
+    block.stats = exact(block.stats);
   }
 
   private returnStat(): Stat {
@@ -451,9 +459,8 @@ class Parser {
   }
 
   private localStat(line: number): Stat {
-    const vars: LocalVar[] = [];
-    do vars.push(this.prepare(this.name()));
-    while (this.accept(COMMA));
+    const vars = [this.prepare(this.name())];
+    while (this.accept(COMMA)) vars.push(this.prepare(this.name()));
     const exprs = this.accept(EQUALS) ? this.exprList() : [];
     const [only] = exprs;
     if (only?.kind === 'functionExpr' && only.func.name === '') only.func.name = vars[0]!.name;
@@ -497,7 +504,7 @@ class Parser {
       list.push(this.expr());
       if (list.length > MAX_VALUES) this.lex.errorNear('function or expression too complex');
     }
-    return list;
+    return list.length > 1 ? exact(list) : list;
   }
 
   private expr(limit = 0): Expr {
@@ -527,7 +534,7 @@ class Parser {
     const parts = [first];
     do parts.push(this.expr(5));
     while (this.accept(T.concat));
-    return { kind: 'concat', parts, line: this.lex.lastLine };
+    return { kind: 'concat', parts: exact(parts), line: this.lex.lastLine };
   }
 
   private unary(): Expr {
@@ -676,7 +683,7 @@ class Parser {
     }
     this.close(RBRACE, LBRACE, line);
     this.level--;
-    return { kind: 'table', items, line };
+    return { kind: 'table', items: exact(items), line };
   }
 
   /** From the parameter list to `end`. */
@@ -698,6 +705,7 @@ class Parser {
         node.params.push(this.newLocal(this.name()));
       } while (this.accept(COMMA));
     }
+    node.params = exact(node.params);
     this.expect(RPAREN);
     this.statements(node.body);
     node.endLine = lex.line;

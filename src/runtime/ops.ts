@@ -232,6 +232,34 @@ export function setter(name: string): Setter {
   )(LuaTable, setNamed) as Setter;
 }
 
+/**
+ * Calls for a name that are made without an accessor: to make one takes 50 µs, and most names are stored once, by what
+ * defines a function.
+ */
+const FEW = 6;
+const calls = new Map<string, number>();
+
+function isOften(name: string): boolean {
+  const n = (calls.get(name) ?? 0) + 1;
+  calls.set(name, n);
+  return n > FEW;
+}
+
+/** A call of what has no accessor yet. @param use  is given one, where it will be called again */
+function get(name: string, o: LuaValue, use: (get: Getter) => void): Result {
+  if (!isOften(name)) return index(o, name);
+  const get = getter(name);
+  use(get);
+  return get(o);
+}
+
+function set(name: string, o: LuaValue, v: LuaValue, use: (set: Setter) => void): Result {
+  if (!isOften(name) && !isWatched(name)) return setNamed(o, name, property(name), v);
+  const set = setter(name);
+  use(set);
+  return set(o, v);
+}
+
 /** Like `setIndex`; a new key becomes a field instead of an entry of the hash. */
 function setNamed(o: LuaValue, name: string, p: string, v: LuaValue): Result {
   if (!(o instanceof LuaTable)) return setIndex(o, name, v);
@@ -630,6 +658,8 @@ const ops = {
   T32: tableMaker(32),
   index,
   elementSetter,
+  get,
+  set,
   getter,
   setter,
   operator,
