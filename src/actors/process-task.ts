@@ -16,6 +16,8 @@ export interface ProcessTask {
   readonly root: string;
   readonly id: string;
   readonly suspendAll: boolean;
+  /** Its pool takes no more threads. */
+  readonly isAlone: boolean;
   readonly init: string | undefined;
   readonly initTimeout: number | undefined;
   /** Where they are no part of the kind. */

@@ -6,6 +6,9 @@ export function setArguments(list: readonly string[]): void {
   programArguments = list;
 }
 
+/** The pool of threads that the process begins with takes no more of them. */
+export const mainPool = { isAlone: false };
+
 export function getArguments(): readonly string[] {
   return programArguments;
 }

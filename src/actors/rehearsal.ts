@@ -46,6 +46,7 @@ export const REHEARSAL: ProcessTask = {
   id: './actor',
   trace: undefined,
   suspendAll: false,
+  isAlone: false,
   init: undefined,
   initTimeout: undefined,
   walls: undefined,

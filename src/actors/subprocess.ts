@@ -28,6 +28,8 @@ import type { Vm } from './vm.ts';
 /** Of `subprocess`, checked. */
 export interface ProcessOptions {
   readonly cloneFlags: number;
+  /** Its pool of threads takes no more of them. */
+  readonly isAlone: boolean;
   readonly environment: readonly (readonly [name: string, value: string])[];
   /** undefined: a pipe whose other end is closed */
   readonly standard: ProcessRequest['standard'];
@@ -76,6 +78,7 @@ export function spawnProcess(
       trace: undefined,
       walls: kind === undefined ? plan : undefined,
       suspendAll,
+      isAlone: options.isAlone,
       init: options.init,
       initTimeout: options.initTimeout,
       environment: options.environment,

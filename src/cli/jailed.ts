@@ -9,7 +9,7 @@ import { inletsOf } from '../actors/inlets.ts';
 import { compiledParts, forgetModules, presetModule } from '../actors/load.ts';
 import { ModuleLoader, presetSource } from '../actors/modules.ts';
 import { decodeKind, decodeTask, encodeTask, type ProcessTask } from '../actors/process-task.ts';
-import { setArguments } from '../actors/program.ts';
+import { mainPool, setArguments } from '../actors/program.ts';
 import { REHEARSAL, RehearsalInbox } from '../actors/rehearsal.ts';
 import { settle } from '../actors/settle.ts';
 import { startProcessTrace, type Tracer } from '../actors/trace.ts';
@@ -242,6 +242,7 @@ const prepareVm = (host: VmHost): Vm => new Vm(library, host);
 /** @throws  what it runs can't be read or compiled */
 function startVm(vm: Vm, task: ProcessTask, inbox: number): void {
   state.suspendAll = task.suspendAll;
+  mainPool.isAlone = task.isAlone;
   vm.modules = new ModuleLoader(vm, 'worker', searchPath());
   for (const [path, text] of task.sources) presetSource(path, text);
   const sources = new Map(task.sources);

@@ -6,7 +6,7 @@ import { describeFibers } from '../actors/fiber-dump.ts';
 import { debugFrom, inspection } from '../actors/inspection.ts';
 import { displayName, loadChunk, showReadable, useCompileCache } from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
-import { setArguments } from '../actors/program.ts';
+import { mainPool, setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
 import { reasonOf, startTrace, tracing } from '../actors/trace.ts';
@@ -105,6 +105,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   if (trace !== undefined) process.on('exit', (code) => trace.end(code));
   const vm = new Vm(library, host);
   vm.modules = new ModuleLoader(vm, invocation.context, searchPath());
+  mainPool.isAlone = invocation.concurrencyHint === '1';
   setArguments([commandName(), invocation.file, ...invocation.args]);
   if (invocation.testSchedule !== undefined) useTestSchedule(vm, invocation.testSchedule);
   installFiberDump(vm, invocation.fiberDump, host);

@@ -33,7 +33,7 @@ import { SIGKILL } from '../sys/signal.ts';
 import { luaType } from './define.ts';
 
 /** `subprocess`, checked. @throws LuaError  EINVAL{arg="subprocess/…"}, EBUSY with the same */
-function processOptions(table: LuaTable): ProcessOptions {
+function processOptions(table: LuaTable, isAlone: boolean): ProcessOptions {
   const wrong = (name: string): never => {
     throw badArgument(`subprocess/${name}`);
   };
@@ -90,6 +90,7 @@ function processOptions(table: LuaTable): ProcessOptions {
   if (sources !== undefined && !(sources instanceof LuaTable)) wrong('source_tree_cache');
   return {
     cloneFlags,
+    isAlone,
     environment: environment instanceof LuaTable ? variables(environment, wrong) : [],
     standard: [standard('stdin', 0), standard('stdout', 1), standard('stderr', 2)],
     init: script,
@@ -166,7 +167,8 @@ function spawnInProcess(vm: Vm, options: LuaTable, file: LuaValue): IpcChannel {
   if (typeof module !== 'string' && !(module instanceof FilePath)) throw badArgument('module');
   if (!nativeAvailable()) throw codeError('ENOTSUP');
   vm.host.flush(); // what is shared is written in order
-  return spawnProcess(vm, module, file, processOptions(subprocess), state.suspendAll);
+  const process = processOptions(subprocess, isAlone(options));
+  return spawnProcess(vm, module, file, process, state.suspendAll);
 }
 
 /** `spawn_vm(module)`, `spawn_vm { module =, inherit_context =, concurrency_hint =, new_master = }` */
@@ -182,9 +184,10 @@ export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel | 
   if (rawGetString(options, 'inherit_context') !== false)
     return spawnInPool(vm, module, file, isMaster);
   if (!nativeAvailable()) throw codeError('ENOTSUP');
-  const isAlone = rawGetString(options, 'concurrency_hint') === 1;
-  return spawnInThread(vm, module, file, { isAlone, isMaster });
+  return spawnInThread(vm, module, file, { isAlone: isAlone(options), isMaster });
 }
+
+const isAlone = (options: LuaTable): boolean => rawGetString(options, 'concurrency_hint') === 1;
 
 /** In that of the caller's threads which has the fewest VMs. */
 function spawnInPool(vm: Vm, module: string, file: LuaValue, isMaster: boolean): TxChannel {

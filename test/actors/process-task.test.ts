@@ -21,6 +21,7 @@ test('a task is what it was, with any bytes in its texts', () => {
     root: '/a',
     id: './b',
     suspendAll: true,
+    isAlone: true,
     init: undefined,
     initTimeout: 1.5,
     walls: { both: [{ do: 'no_new_privs' }], actor: [] },

@@ -709,3 +709,24 @@ spec(
     },
   },
 );
+
+spec(
+  'concurrency_hint = 1: the pool of the process takes no more threads',
+  `
+  local inbox = require 'inbox'
+  for _, hint in ipairs{1, 2, 'safe'} do
+    spawn_vm{module = './w', concurrency_hint = hint, subprocess = {stderr = 'share'}}:send(inbox)
+    print(inbox:receive())
+  end
+`,
+  'Operation not supported\ntrue\ntrue\n',
+  {
+    files: {
+      'w.lua': `
+      local home = require('inbox'):receive()
+      local ok, e = pcall(spawn_context_threads, 1)
+      home:send(ok or tostring(e))
+      `,
+    },
+  },
+);

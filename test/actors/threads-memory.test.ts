@@ -37,7 +37,7 @@ const PUSH = `post(memory.push(0, workerData.slot, new Uint8Array([1, 2, 3]), { 
 test('a thread that ends with a lock does not keep others out', { skip }, async () => {
   const shared = makeSharedMemory();
   const memory = new SharedMemory(shared, 0);
-  memory.beginMain();
+  memory.beginMain(false);
   const first = memory.reserve(1, false)!;
   const holder = thread(shared, first, `memory.lock(0); post('has it'); for (;;) {}`);
   assert.equal(await firstOf(holder, 60), 'has it');
@@ -58,7 +58,7 @@ test('a thread that ends with a lock does not keep others out', { skip }, async 
 test('who is buried gives back all locks, known by a number or not', { skip }, async () => {
   const shared = makeSharedMemory();
   const memory = new SharedMemory(shared, 0);
-  memory.beginMain();
+  memory.beginMain(false);
   const dead = memory.reserve(1, false)!;
   memory.begin(dead);
   const holder = thread(

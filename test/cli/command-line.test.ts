@@ -70,6 +70,17 @@ test('--main-context-concurrency-hint takes its value either way', async () => {
   );
 });
 
+test('the first pool takes more threads unless --main-context-concurrency-hint is 1', async () => {
+  for (const [hint, expected] of [
+    ['1', 'false\tOperation not supported\n'],
+    ['safe', 'true\n'],
+  ] as const) {
+    const flags = [`--main-context-concurrency-hint=${hint}`];
+    const { stdout } = await runProgram('print(pcall(spawn_context_threads, 1))', { flags });
+    assert.equal(stdout, expected);
+  }
+});
+
 test('mistakes end with code 2 and say what is wrong', async () => {
   for (const [args, message] of [
     [[], 'no program given (try --help)'],

@@ -155,7 +155,8 @@ export class SharedMemory {
   }
 
   /** The main thread's slot is 0, and so is its pool. */
-  beginMain(): void {
+  beginMain(isAlone: boolean): void {
+    this.set(0, ALONE, isAlone ? 1 : 0);
     this.set(0, STATE, ALIVE);
   }
 

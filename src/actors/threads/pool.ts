@@ -11,7 +11,7 @@ import { state } from '../../runtime/state.ts';
 import type { LuaValue } from '../../runtime/value.ts';
 import { addressFor, type TxChannel } from '../address.ts';
 import { ModuleLoader, presetSource } from '../modules.ts';
-import { getArguments } from '../program.ts';
+import { getArguments, mainPool } from '../program.ts';
 import { otherThreads } from '../settle.ts';
 import { startThreadTrace, type TraceShare, tracing } from '../trace.ts';
 import { countVmsFrom, type Library, population, Vm, type VmHost } from '../vm.ts';
@@ -59,7 +59,7 @@ export interface Wanted {
 function openHub(vm: Vm): Hub {
   if (hub === undefined) {
     const memory = new SharedMemory(makeSharedMemory(), 0);
-    memory.beginMain();
+    memory.beginMain(mainPool.isAlone);
     hub = new Hub(memory, 0, chores);
     population.left = vmLeft;
     otherThreads.rest = () => {
