@@ -71,7 +71,11 @@ const sub: Template = ([s, from, to, more]) =>
     ? undefined
     : {
         tests: [...string(s), ...atLeast(from, 1), ...(to === undefined ? [] : atLeast(to, 0))],
-        js: `${s.js}.slice(${from.js} - 1${to === undefined ? '' : `, ${to.js}`})`,
+        // Of one character V8 makes no call, and compares it with a constant as a number.
+        js:
+          to?.js === from.js
+            ? `${s.js}.charAt(${from.js} - 1)`
+            : `${s.js}.slice(${from.js} - 1${to === undefined ? '' : `, ${to.js}`})`,
       };
 
 /** By name. In emitted code `$I.name` is the function, `$math.name` JavaScript's. */

@@ -545,23 +545,32 @@ export class WeakHash implements HashPart {
 
 /** Names used as constant keys so far, with their property names: only these can be fields. */
 const properties = new Hash();
-/** Those that were looked for lately, by their length, first and last character. */
-const lately = { names: new Array<string>(256).fill(''), props: new Array<string>(256).fill('') };
+/**
+ * Those that were looked for lately, and their properties: undefined for what is no name of a field. By length,
+ * first and last character.
+ */
+const lately = {
+  names: new Array<string>(256).fill(''),
+  props: new Array<string | undefined>(256).fill(undefined),
+};
+const slotOf = (name: string, length: number): number =>
+  (length + name.charCodeAt(0) * 7 + name.charCodeAt(length - 1) * 37) & 255;
 
 /** The property of a name that may be a field, or undefined. */
 function knownProperty(name: string): string | undefined {
   const { length } = name;
   if (length === 0) return properties.getOther(name) as string | undefined;
-  const first = name.charCodeAt(0);
-  const slot = (length + first * 7 + name.charCodeAt(length - 1) * 37) & 255;
+  const slot = slotOf(name, length);
   if (lately.names[slot] === name) return lately.props[slot];
   const prop = properties.getOther(name) as string | undefined;
-  if (prop !== undefined) {
+  if (prop !== undefined || length < CUT_LENGTH) {
     lately.names[slot] = name;
     lately.props[slot] = prop;
   }
   return prop;
 }
+/** Strings of so many characters may be V8's slices, which keep the whole text alive. */
+const CUT_LENGTH = 13;
 
 /** The property of a named field; the name may become a field from now on. */
 export function property(name: string): string {
@@ -569,6 +578,8 @@ export function property(name: string): string {
   if (p === undefined) {
     p = `$${name}`;
     properties.insertOther(name, p);
+    // It may have been looked for in vain.
+    if (name !== '') lately.names[slotOf(name, name.length)] = '';
   }
   return p;
 }

@@ -133,3 +133,25 @@ else	1	yes
 3	three	fell	many
 `,
 );
+
+spec(
+  'one character of a string, at any place',
+  `
+  local s = 'ab\\200\\0z'
+  local out
+  local function size(c) return #c .. ':' .. (c:byte() or 'none') end
+  for _ = 1, 2000 do
+    out = {}
+    for i = 0, 7 do out[#out + 1] = size(s:sub(i, i)) end
+    for _, i in ipairs { 2.5, -1, 1e10, '3', 2 } do out[#out + 1] = size(s:sub(i, i)) end
+  end
+  print(table.concat(out, ' '))
+  local text, found = 'a.b.\\200', {}
+  for i = 1, #text do
+    if text:sub(i, i) == '.' then found[#found + 1] = i end
+    if '\\200' == text:sub(i, i) then found[#found + 1] = -i end
+  end
+  print(table.concat(found, ' '), s:sub(1, 1), s:sub(5, 5), s:sub(6, 6) == '')
+`,
+  '0:none 1:97 1:98 1:200 1:0 1:122 0:none 0:none 1:98 1:122 0:none 1:200 1:98\n2 4 -5\ta\tz\ttrue\n',
+);

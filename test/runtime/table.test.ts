@@ -8,6 +8,7 @@ import {
   nextEntry,
   rawGet,
   rawSet,
+  setField,
   tableMaker,
 } from '../../src/runtime/table.ts';
 import type { LuaValue } from '../../src/runtime/value.ts';
@@ -116,4 +117,21 @@ test('a table with many fields has all of them inside', () => {
     const least = 8 * (3 + 4 + fields);
     assert.ok(bytes > least - 8 && bytes < least + 12, `${fields} fields: ${bytes} bytes`);
   }
+});
+
+test('what was looked for in vain is found when it has become a field', () => {
+  const t = new LuaTable();
+  setField(t, 'some', 1); // it has fields
+  for (let i = 0; i < 300; i++) {
+    const name = `late${i}`;
+    assert.equal(rawGet(t, name), undefined);
+    assert.equal(rawGet(t, name), undefined);
+    setField(t, name, i);
+    assert.equal(rawGet(t, name), i);
+  }
+  const first = Array.from({ length: 300 }, (_, i) => rawGet(t, `late${i}`));
+  assert.deepEqual(
+    first,
+    Array.from({ length: 300 }, (_, i) => i),
+  );
 });
