@@ -8,10 +8,49 @@ const MESSAGES = 50_000;
 /** Of each kind; more would only take longer: there is a pause after each. */
 const PROCESSES = 60;
 
+/**
+ * All there at the same time, and one after the other. PERILUNE_MANY says how many there are in a row, and a tenth of that at
+ * once: 10,000 take minutes.
+ */
+const IN_A_ROW = 300;
+const AT_ONCE = 100;
+
 /** Least and median, to the first message and to the end, in µs. */
 type Times = [first: number, firstMedian: number, gone: number, goneMedian: number];
 
 const BWRAP = ['bwrap', '--unshare-all', '--ro-bind', '/', '/', 'true'];
+
+/** What bench/actors/at_once.lua and row.lua say, as text. */
+function manyProcesses(lua: (file: string, ...args: string[]) => string[], quick: boolean): string {
+  const many = Number(process.env['PERILUNE_MANY'] ?? 0);
+  const inARow = many || (quick ? IN_A_ROW / 10 : IN_A_ROW);
+  const atOnce = many ? Math.ceil(many / 10) : quick ? AT_ONCE / 10 : AT_ONCE;
+  const limit = { seconds: 120 + inARow }; // on a machine with other things to do
+  const kinds = { plain: 'no namespace', inbox: "sandbox = 'inbox'" };
+  const together: string[][] = [];
+  const left: string[][] = [];
+  for (const [kind, name] of Object.entries(kinds)) {
+    const [us, kb] = run(lua('at_once.lua', kind, `${atOnce}`), limit)
+      .out.split(' ')
+      .map(Number);
+    const [each, ...rows] = run(lua('row.lua', kind, `${inARow}`), limit)
+      .out.trim()
+      .split('\n');
+    const seconds = ((us! * atOnce) / 1e6).toFixed(1);
+    together.push([name, seconds, us!.toFixed(0), kb!.toFixed(0), each!]);
+    for (const row of rows) {
+      const [what, before, after] = row.split('\t');
+      if (before !== after) left.push([name, what!, before!, after!]);
+    }
+  }
+  return [
+    `\n${atOnce} processes that are all there at the same time: seconds until the last one has answered, µs and KB of private memory for each (with PID 1 of`,
+    `its namespace). And ${inARow} one after the other, µs for each, from the call to the news of its end.\n`,
+    table(['', 's', 'µs each', 'KB each', 'in a row, µs each'], together),
+    '\nWhat differs after those in a row from before, of: processes, descriptors, mounts, namespaces, KB of the supervisor.\n',
+    left.length === 0 ? 'Nothing.' : table(['', 'what', 'before', 'after'], left),
+  ].join('\n');
+}
 
 export function actors(options: Options, progress: (line: string) => void): Section {
   const limits = buildTool('actors/limits.c');
@@ -52,6 +91,8 @@ export function actors(options: Options, progress: (line: string) => void): Sect
       times.set(name, [...(times.get(name) ?? []), numbers]);
     }
   }
+  progress('many processes');
+  const many = manyProcesses(lua, options.quick);
   const trip = (name: string): number => least(trips.get(name)!);
   const at = (name: string, i: number): number => least(times.get(name)!.map((t) => t[i]!));
   const us = (n: number): string => n.toFixed(n < 100 ? 1 : 0);
@@ -76,6 +117,7 @@ export function actors(options: Options, progress: (line: string) => void): Sect
         ['', 'first message', 'median', 'gone', 'median'],
         Object.keys(making).map((name) => [name, ...[0, 1, 2, 3].map((i) => us(at(name, i)))]),
       ),
+      many,
     ].join('\n'),
     goals: [
       goal(

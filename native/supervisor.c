@@ -30,6 +30,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <link.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -226,6 +227,7 @@ static bool is_for_forks; /* all of its memory: there won't be more, since it ru
 static bool gives_nobody; /* to children in user namespaces of their own */
 static int maps_fd = -1; /* of this process, for its next fork */
 
+static uint64_t requests; /* so many have come */
 static int32_t last_id; /* of the last request, while its process is there */
 
 static struct child {
@@ -558,7 +560,7 @@ static int become_nobody(void) {
 
 /* ── pages ───────────────────────────────────────────────────────────────────────────────────── */
 
-enum { PAGE = 4096, AROUND = 8 };
+enum { PAGE = 4096, AROUND = 8, LARGEST_HOLE = 64 * 1024, SMALLEST_HOLE = 24 };
 
 /* In a child: the pages that it will write to become its own all at once, where one by one each would be a fault. A
  * spare has the time to look at the others, too. */
@@ -785,6 +787,7 @@ static void report_start(uint32_t id, pid_t pid, int pidfd, int error) {
 static bool serve(struct request *request, uint8_t *body, size_t length, const int *fds, int count,
                   struct given *given) {
   bool keeps_spare = request->has & KEEPS_SPARE;
+  requests++;
   last_id = (int32_t)request->id;
   int result = count < 0 ? count : sort_descriptors(request->has, fds, count, given);
   if (request->kind_length > length || request->kind_length > MAX_KIND) result = -EINVAL;
@@ -831,6 +834,22 @@ static bool take_room(napi_env env, napi_callback_info info, uint8_t **body, int
   return true;
 }
 
+/* What malloc(3) would give to a child lies in holes all over its heap, between what stays: each piece makes a page of the
+ * supervisor's the child's own. So that it comes from the end of the heap, page after page, the holes are taken, and never
+ * given back. Nothing is written to them but what malloc itself writes. */
+static void fill_holes(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+  char *end = sbrk(0);
+  for (size_t size = LARGEST_HOLE; size >= SMALLEST_HOLE; size -= size > 1024 ? size / 2 : 16)
+    for (char *hole; (hole = malloc(size));)
+      if (hole + size > end - PAGE) { /* there is none of this size any more */
+        free(hole);
+        break;
+      }
+#endif
+}
+
 /* supervise(body: Uint8Array(65536), out: Int32Array(8)) -> in a child: the length of the request's body, which
  * begins with its kind. out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags, length of
  * the kind, role. In the supervisor it never returns, but with -errno at the start. */
@@ -841,6 +860,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   if (!take_room(env, info, &body, &out)) return NULL;
   supervisor = getpid();
   gives_nobody = has_nobody();
+  fill_holes();
   if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||
       (result = note_own_descriptors(-1)) < 0)
     return give_int32(env, result);
@@ -859,7 +879,10 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
     struct pollfd polled[2] = {{CONTROL, (short)(POLLIN | (first_pending ? POLLOUT : 0)), 0},
                                {child_ended, POLLIN, 0}};
     bool makes_spare = spare.is_wanted && !spare.child;
-    int ready = poll(polled, 2, !makes_spare ? -1 : last_id != 0 ? SPARE_DELAY : SHORT_DELAY);
+    /* A second request before there was a pause: there may be many, and what the scout finds is good for each. */
+    bool is_urgent = makes_spare && scouting == NOT_SCOUTED && requests > 1;
+    int delay = last_id != 0 ? SPARE_DELAY : SHORT_DELAY;
+    int ready = is_urgent ? 0 : poll(polled, 2, makes_spare ? delay : -1);
     if (ready < 0) continue;
     if (ready == 0) {
       if (!make_spare()) continue;

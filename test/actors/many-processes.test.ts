@@ -16,7 +16,7 @@ const AT_ONCE = Math.max(15, Math.ceil(IN_A_ROW / 10));
 /** Milliseconds that one may take on a machine that has other things to do. */
 const EACH = 5000;
 /** Bytes that one needs, with PID 1 of its namespace; and what is to be left. */
-const NEEDS = 8 * 2 ** 20;
+const NEEDS = 4 * 2 ** 20;
 const RESERVE = 2 ** 30;
 
 const root = join(import.meta.dirname, '../..');
