@@ -362,6 +362,43 @@ files: works, sockets: works, ids: Operation not permitted
 `,
 );
 
+// A filter was written for the calls that the program made before, one datagram each.
+program(
+  'datagrams are not received ahead any more',
+  `
+  local ip = require 'ip'
+  local lo, buf = ip.address.loopback_v4(), byte_span.new(8)
+  local a, b = ip.udp.socket.new(), ip.udp.socket.new()
+  for _, socket in ipairs{a, b} do
+    socket:open('v4')
+    socket:bind(lo, 0)
+  end
+  local function send(from, to)
+    for i = from, to do a:send_to(byte_span.append(tostring(i)), lo, b.local_port) end
+  end
+  local function receive(count)
+    local all = {}
+    for i = 1, count do all[i] = tostring(buf:first(b:receive_from(buf))) end
+    print(table.concat(all, ' '))
+  end
+  send(1, 40)
+  receive(10)
+  system.set_no_new_privs()
+  system.seccomp_set_mode_filter(seccomp.new('allow'):kill('recvmmsg'))
+  receive(30)
+  send(41, 60)
+  receive(20)
+`,
+  [
+    [1, 10],
+    [11, 40],
+    [41, 60],
+  ]
+    .map(([from, to]) => Array.from({ length: to! - from! + 1 }, (_, i) => from! + i).join(' '))
+    .join('\n')
+    .concat('\n'),
+);
+
 program(
   'init.script takes the program as a string',
   `
