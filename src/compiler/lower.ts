@@ -303,7 +303,8 @@ class FunctionLowering {
     this.closeScope(0);
     this.line = node.endLine;
     if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
-    if (code.scratch) for (const body of this.calling) this.dropScratch(body);
+    if (code.scratch && this.readable === undefined)
+      for (const body of this.calling) this.dropScratch(body);
     this.findLive();
     if (node.pure && !this.options.suspendAll && code.sites.some((site) => !site.isCut))
       throw new Error(`${node.name} was thought to compute only`);
@@ -1185,9 +1186,14 @@ class FunctionLowering {
     );
   }
 
+  /** In a loop, and not for people: see `overCallee`. */
+  private get empties(): boolean {
+    return this.loops.length > 0 && this.readable === undefined;
+  }
+
   /** The array part. In a loop it has a name, since V8 may keep what has none up to the next such value: `dropScratch`. */
   private arrayOf(obj: Ex): string {
-    if (this.loops.length === 0) return `${obj.js}.arr`;
+    if (!this.empties) return `${obj.js}.arr`;
     this.code.scratch = true;
     return `(a$ = ${obj.js}.arr)`;
   }
@@ -1710,7 +1716,7 @@ class FunctionLowering {
   /** For the same reason a variable that a loop declares is empty while the call runs that it gets its value from. */
   private resultTarget(dst: Dst | undefined): { v: Var; decl: string } {
     const { v, decl } = this.target(dst);
-    return { v, decl: decl === '' || this.loops.length === 0 ? decl : `let ${v.name}; ` };
+    return { v, decl: decl !== '' && this.empties ? `let ${v.name}; ` : decl };
   }
 
   /** A call of what may be a function of the libraries that runs here. */
