@@ -21,6 +21,9 @@ export type ThreadStatus = 'suspended' | 'running' | 'normal' | 'dead';
 
 /** Frames that a suspended thread may have: 16 M of them would be 1 GB. */
 const MAX_FRAMES = 1_000_000;
+/** Values in them, those of `...` included: 128 MB. Up to so many frames nobody counts. */
+const MAX_VALUES = 2 ** 24;
+const FEW_FRAMES = 4096;
 
 /** The stack of a thread that has never been suspended. Never changed. */
 const NO_FRAMES: Frame[] = [];
@@ -30,6 +33,8 @@ export class LuaThread {
   declare readonly arr: LuaValue[];
   /** Suspended frames, outermost first. */
   stack: Frame[] = NO_FRAMES;
+  /** When it has more frames than this, their values are counted. */
+  countsFrom = FEW_FRAMES;
   status: ThreadStatus = 'suspended';
   /** Until it has started. */
   body: LuaFunction | undefined;
@@ -89,8 +94,8 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
       // Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.)
       else for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
       while (pend.length > 0) pend.pop();
-      if (stack.length > MAX_FRAMES) {
-        stack.length = MAX_FRAMES;
+      if (stack.length > FEW_FRAMES && overflows(thread)) {
+        if (stack.length > MAX_FRAMES) stack.length = MAX_FRAMES;
         v = unwind(stack, luaError('stack overflow'));
         continue;
       }
@@ -107,6 +112,21 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
       v = unwind(stack, error);
     }
   }
+}
+
+/** There are more frames than may be, or more in them: looked at when there are twice as many as the last time. */
+function overflows(thread: LuaThread): boolean {
+  const { length } = thread.stack;
+  if (length > MAX_FRAMES) return true;
+  if (length < thread.countsFrom >> 2) thread.countsFrom >>= 1;
+  if (length <= thread.countsFrom) return false;
+  thread.countsFrom = 2 * length;
+  let values = 0;
+  for (const frame of thread.stack) {
+    values += frame.length;
+    for (const value of frame) if (Array.isArray(value)) values += value.length;
+  }
+  return values > MAX_VALUES;
 }
 
 /** Take frames off until one handles the error: its result. Throws when none does. */

@@ -141,3 +141,25 @@ bad argument #1 to 'wrap' (function expected, got no value)
 bad argument #1 to 'wrap' (function expected, got number)
 ${"bad argument #1 to 'resume' (coroutine expected)\n".repeat(2)}${"bad argument #1 to 'status' (coroutine expected)\n".repeat(2)}`,
 );
+
+spec(
+  'what waiting frames hold has an end: many of them, and many values in `...`',
+  `
+  local depth = 0
+  local function deep(i) coroutine.yield() depth = i deep(i + 1) end
+  local function wide(...) coroutine.yield() depth = depth + 1 wide(1, ...) end
+  local function outcome(f)
+    depth = 0
+    local co, ok, e = coroutine.create(f)
+    repeat ok, e = coroutine.resume(co, 1) until not ok
+    return e, depth
+  end
+  print(outcome(deep))
+  local e, depth = outcome(wide)
+  print(e, depth > 4000 and depth < 20000)
+`,
+  `main.lua:3: stack overflow	1000000
+main.lua:4: stack overflow	true
+`,
+  { once: true },
+);
