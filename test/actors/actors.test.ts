@@ -185,10 +185,10 @@ spec(
   'a module that cannot be compiled: the error is raised where the VM was to be made',
   `
   local ok, e = pcall(spawn_vm, './broken')
-  print(ok, (tostring(e):gsub('^.*/', '')))
+  print(ok, e, (e.message:gsub('^.*/', '')))
   print('goes on')
 `,
-  "false\tbroken.lua:2: unexpected symbol near '='\ngoes on\n",
+  "false\tSyntax error\tbroken.lua:2: unexpected symbol near '='\ngoes on\n",
   { files: { 'broken.lua': 'local x = 1\nlocal y = = 2\n' } },
 );
 
