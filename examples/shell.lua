@@ -191,7 +191,9 @@ local function run_in_foreground(job)
   if is_interactive and last and last.number == 128 + signal.SIGINT then say '\n' end
 end
 
+-- One that runs is left alone: a Ctrl-Z may be on its way to it, and SIGCONT would take that back.
 local function continue(job)
+  if state_of(job) ~= 'Stopped' then return end
   for _, process in ipairs(job.processes) do
     if process.state == 'stopped' then process.state = 'continued' end
   end

@@ -127,6 +127,21 @@ shell: 9: no such job
 );
 
 session(
+  'shell: fg and bg send no SIGCONT to what runs, which would take back a Ctrl-Z on its way',
+  `
+  type_in [[sh -c 'c=never; trap "c=once" CONT; trap "echo it was \\$c; exit" INT; echo ready; while :; do sleep 0.02; done' &]]
+  t.expect 'ready\\r\\n'
+  type_in 'bg'
+  type_in 'fg'
+  time.sleep(0.2) -- a SIGCONT would have arrived
+  t.send '\\3'
+  t.expect 'it was never'
+  t.expect '$ '
+  `,
+  '',
+);
+
+session(
   'shell: a job in the background that reads the terminal is stopped; one that ends is announced',
   `
   type_in 'cat &'
