@@ -15,6 +15,7 @@ const LOADS = [
 ] as const;
 
 const folder = join(root, 'bench/local');
+const LEAST_RUNS = 5;
 
 /** 64 MB, in the page cache. */
 function testFile(): string {
@@ -44,14 +45,15 @@ export function local(options: Options, progress: (line: string) => void): Secti
   };
   const rows: string[][] = [];
   const goals: Goal[] = [];
+  const runs = options.quick ? options.runs : Math.max(options.runs, LEAST_RUNS);
   for (const { what, count, unit } of LOADS) {
     const n = options.quick ? count >> 3 : count;
-    progress(`${what}, ${options.runs} runs each`);
+    progress(`${what}, ${runs} runs each`);
     const taking = contenders(what).map(({ name, command }) => ({
       name,
       command: [...command, what, String(n), ...(what === 'file' ? [testFile()] : [])],
     }));
-    const results = compare(taking, options.runs);
+    const results = compare(taking, runs);
     const costs = (name: string): number[] =>
       (results.get(name) ?? []).map(({ cpu }) => (cpu / n) * 1e6);
     const cost = (name: string): number => least(costs(name));
