@@ -12,6 +12,8 @@
  * reactor is open libuv itself never waits: `no_wait`, an idle handle, makes it look and go on.
  * docs/decisions/0020-one-wait.md
  *
+ * shared[EVENT_COUNT] says how many. (An argument would be one more object of V8's to make.)
+ *
  * shared[PENDING_COUNT] is how many operations wait, kept by JavaScript. The prepare handle keeps the
  * loop alive while it isn't 0: JavaScript calls reactor_ref when the count leaves 0 and
  * shared[REFERENCED] is 0; giving up the reference is left to wait_for_events, since a busy program
@@ -29,7 +31,7 @@
 #include "fault.h"
 #include "reactor.h"
 
-enum { PENDING_COUNT, REFERENCED, HEADER = 4, FIELDS = 3, MAX_BATCH = 256 };
+enum { PENDING_COUNT, REFERENCED, EVENT_COUNT, HEADER = 4, FIELDS = 3, MAX_BATCH = 256 };
 #define ALL_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 #define READ_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI) /* as long as they last, not once */
 #define LEVEL 0x80000000u /* with a generation: READ_EVENTS */
@@ -52,14 +54,12 @@ struct reactor {
 
 static _Thread_local struct reactor *reactor = NULL; /* a thread has one environment */
 
-static void call_javascript(struct reactor *r, int count) {
+static void call_javascript(struct reactor *r) {
   napi_handle_scope scope;
-  napi_value callback, argument, receiver, error;
+  napi_value callback, error;
   if (napi_open_handle_scope(r->env, &scope) != napi_ok) return;
   if (napi_get_reference_value(r->env, r->callback, &callback) == napi_ok &&
-      napi_create_int32(r->env, count, &argument) == napi_ok &&
-      napi_get_global(r->env, &receiver) == napi_ok &&
-      napi_make_callback(r->env, r->context, receiver, callback, 1, &argument, NULL) ==
+      napi_make_callback(r->env, r->context, callback, callback, 0, NULL, NULL) ==
         napi_pending_exception &&
       napi_get_and_clear_last_exception(r->env, &error) == napi_ok)
     napi_fatal_exception(r->env, error); /* the process's uncaughtException */
@@ -83,7 +83,8 @@ static bool deliver(struct reactor *r, int count) {
     out += FIELDS;
     ours++;
   }
-  if (ours > 0) call_javascript(r, ours);
+  r->shared[EVENT_COUNT] = ours;
+  if (ours > 0) call_javascript(r);
   return ours < count;
 }
 
@@ -127,7 +128,7 @@ static void clean_up(napi_async_cleanup_hook_handle hook, void *data) {
   uv_close((uv_handle_t *)&r->no_wait, after_close);
 }
 
-/* reactor_open(callback: (count) => void, shared: Int32Array) -> 0 or -errno.
+/* reactor_open(callback: () => void, shared: Int32Array) -> 0 or -errno.
  * Once a thread (EALREADY). `shared` must have room for 4 + 3 * n numbers; n is the batch size. */
 napi_value sys_reactor_open(napi_env env, napi_callback_info info) {
   napi_value args[2], name;

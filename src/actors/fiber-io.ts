@@ -43,7 +43,7 @@ export type Convert = (result: number, value: unknown) => Result;
 
 export class FiberOperation extends Operation {
   fiber: Fiber | undefined = undefined;
-  waiter: IoWaiter | undefined = undefined;
+  waiter: Waiter | undefined = undefined;
   convert: Convert = nothing;
   result = 0;
   /** An event has completed it, and its fiber hasn't run since. */
@@ -61,22 +61,9 @@ function operationDone(this: Operation, result: number): void {
   complete(this as FiberOperation, result);
 }
 
-class IoWaiter extends Waiter {
-  readonly op: FiberOperation;
-  constructor(fiber: Fiber, op: FiberOperation) {
-    super(fiber, true);
-    this.op = op;
-  }
-
-  /** From `interrupt`, after the undo. One that can't be cancelled any more will complete. */
-  override fail(error: unknown): void {
-    if (!this.op.pending) super.fail(error);
-  }
-}
-
-/** `undo` of every waiter, called as a method of it. */
-function cancelOperation(this: IoWaiter): void {
-  this.op.cancel();
+/** `undo` of every waiter. */
+function cancelOperation(waiter: Waiter): void {
+  (waiter.operation as FiberOperation).cancel();
 }
 
 /** Operations that nobody uses. */
@@ -120,7 +107,8 @@ export function end(op: FiberOperation, result: number, convert: Convert, givesW
   }
   lastFiber = undefined;
   op.convert = convert;
-  const waiter = new IoWaiter(fiber, op);
+  const waiter = new Waiter(fiber, true);
+  waiter.operation = op;
   op.waiter = waiter;
   park(waiter);
   if (result === PENDING) waiter.undo = cancelOperation;

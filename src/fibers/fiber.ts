@@ -181,6 +181,11 @@ export class Waiter {
   deferred = false;
   /** The undo was called because the fiber was interrupted. */
   interrupted = false;
+  /**
+   * What is awaited, if it always completes by itself: while it is pending, nothing else ends the wait. (A field, not
+   * a subclass: V8 makes an object of a subclass with a call.)
+   */
+  operation: { readonly pending: boolean } | undefined = undefined;
   value: Result = undefined;
   error: unknown = undefined;
   failed = false;
@@ -198,9 +203,9 @@ export class Waiter {
     if (this.parked) this.fiber.scheduler.resumeLater(this);
   }
 
-  /** It has failed. */
+  /** It has failed. From `interrupt`, after the undo: what can't be cancelled any more will complete. */
   fail(error: unknown): void {
-    if (this.settled) return;
+    if (this.settled || this.operation?.pending === true) return;
     this.settled = true;
     this.failed = true;
     this.error = error;

@@ -91,6 +91,12 @@ export function beginRounds(): void {
   roundsLeft = manyWrites && isThere() ? ROUNDS : 0;
 }
 
+/** What comes is no more than what one fiber and then another does: not many at once. */
+export function forgetWrites(): void {
+  writes = 0;
+  lastWriter = undefined;
+}
+
 /** Whether a write is to be put off: the fibers of a batch run, of which many write. */
 export function putsOff(writer: Writer): boolean {
   if (writer !== lastWriter) writes++;

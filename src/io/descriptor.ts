@@ -55,6 +55,7 @@ import {
   type Target,
   UNTRIED,
 } from './operation.ts';
+import { handOver } from './pair.ts';
 import {
   addPending,
   type EventTarget,
@@ -129,6 +130,8 @@ export class Descriptor implements EventTarget, Target {
   private readonly batches: boolean;
   /** Reads in a row that found nothing; once that is LEVEL, how many have succeeded since, too. */
   private misses = 0;
+  /** The other end of a pipe or a pair of sockets, while both are this process's: io/pair.ts. */
+  peer: Descriptor | null = null;
 
   /**
    * @param fd    non-blocking; this object closes it from now on
@@ -252,6 +255,7 @@ export class Descriptor implements EventTarget, Target {
       if (result !== -EAGAIN) {
         if (this.misses > 0 && queue === this.reads) this.hit();
         op.clear();
+        if (result > 0 && this.peer !== null) this.tellPeer(queue);
         return result;
       }
       queue.ready = false;
@@ -338,8 +342,22 @@ export class Descriptor implements EventTarget, Target {
         if (++this.misses < PROBE) queue.ready = false;
         else this.misses = LEVEL;
       }
+      if (result > 0 && this.peer !== null) this.tellPeer(queue);
       op.finish(result); // may start, cancel or close anything
     }
+  }
+
+  /** Bytes have gone in or out: what waits at the other end for that need not wait for its event. */
+  private tellPeer(queue: OperationQueue): void {
+    const peer = this.peer!;
+    if (queue === this.reads ? peer.writes.head !== null : peer.reads.head !== null) handOver(peer);
+  }
+
+  /** From io/pair.ts: something has been done at the other end. */
+  goOn(): void {
+    if (this.fd < 0) return;
+    if (this.reads.head !== null) this.drain(this.reads);
+    if (this.writes.head !== null && this.untried === null) this.drain(this.writes);
   }
 
   /** For attempts: a read brought fewer bytes than asked for. */
@@ -385,6 +403,7 @@ export class Descriptor implements EventTarget, Target {
     if (closing) forget(fd, this);
     else unregister(fd, this);
     this.fd = -1;
+    if (this.peer !== null) this.peer = this.peer.peer = null;
     this.ahead?.drop();
     this.group.delete(this);
     return fd;

@@ -50,6 +50,13 @@ export class Handle implements Owner {
     closeWithOwner(this, this.descriptor);
   }
 
+  /** What goes in at one of them comes out at the other. */
+  joinTo(other: Handle): void {
+    const [near, far] = [this.descriptor!, other.descriptor!];
+    near.peer = far;
+    far.peer = near;
+  }
+
   /**
    * Become the owner of a descriptor from elsewhere. It is the caller's still if this throws: EALREADY
    * (asio's already_open), EPERM: this kind of file can't be waited for.

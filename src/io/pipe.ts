@@ -23,5 +23,6 @@ export function pipePair(group: IoGroup): { readonly source: PipeEnd; readonly s
   const { readEnd, writeEnd } = pipe2(O_NONBLOCK);
   source.own(readEnd);
   sink.own(writeEnd);
+  source.joinTo(sink);
   return { source, sink };
 }

@@ -9,6 +9,7 @@ import { ignoreSignal, SIGPIPE } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 import {
   addToReactor,
+  EVENT_COUNT,
   EVENT_FIELDS,
   FIRST_EVENT,
   openReactor,
@@ -26,6 +27,7 @@ import {
   readTogether,
 } from './batch.ts';
 import type { Operation } from './operation.ts';
+import { askedKernel } from './pair.ts';
 import { beginBatch, endBatch } from './soon.ts';
 
 /** What has events. */
@@ -44,9 +46,11 @@ const targets: (EventTarget | undefined)[] = []; // by fd
 let lastGeneration = 0;
 let opened = false;
 
-function dispatch(count: number): void {
+function dispatch(): void {
+  const count = shared[EVENT_COUNT]!;
   beginBatch();
   beginRounds();
+  askedKernel();
   try {
     if (isWorthwhile(count)) readAhead(count);
     let at = FIRST_EVENT;

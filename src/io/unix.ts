@@ -199,6 +199,7 @@ export class UnixSocket extends UnixHandle {
     const [a, b] = socketpair(type);
     near.own(a);
     far.own(b);
+    if (type !== SOCK_DGRAM) near.joinTo(far);
     return [near, far];
   }
 

@@ -167,7 +167,7 @@ export interface Native {
   uring_send(): number;
   uring_collect(slot: number, bytes: Uint8Array, offset: number, length: number): number;
 
-  reactor_open(onEvents: (count: number) => void, shared: Int32Array): number;
+  reactor_open(onEvents: () => void, shared: Int32Array): number;
   reactor_ref(): number;
   reactor_add(fd: Fd, generation: number): number;
   reactor_remove(fd: Fd): number;

@@ -12,20 +12,21 @@ export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
 export const EPOLLRDHUP = 0x2000;
 
-/** Indices into the shared array: how many operations wait; whether that keeps the loop alive. */
+/** Indices into the shared array: how many operations wait; whether that keeps the loop alive; how many events there are. */
 export const PENDING_COUNT = 0;
 export const REFERENCED = 1;
-/** Then `count` times (fd, generation, events). */
+export const EVENT_COUNT = 2;
+/** Then so many times (fd, generation, events). */
 export const FIRST_EVENT = 4;
 export const EVENT_FIELDS = 3;
 
 /**
  * Open it, once a thread.
- * @param onEvents  called from the event loop with how many events `shared` holds
+ * @param onEvents  called from the event loop when `shared` holds events
  * @param shared    at least FIRST_EVENT + EVENT_FIELDS * (events a call) long
  * @throws SysError  EALREADY; EMFILE, ENFILE. epoll_create1(2)
  */
-export function openReactor(onEvents: (count: number) => void, shared: Int32Array): void {
+export function openReactor(onEvents: () => void, shared: Int32Array): void {
   ok('epoll_create1', native().reactor_open(onEvents, shared));
 }
 
