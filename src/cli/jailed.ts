@@ -20,7 +20,7 @@ import { library } from '../modules/all.ts';
 import { describeBug, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
-import { computeFilter, noteInheritedMemory } from '../sandbox/apply.ts';
+import { computeFilter, noteInherited } from '../sandbox/apply.ts';
 import {
   becomeActor,
   exitNow,
@@ -118,9 +118,12 @@ function runRehearsal(task: ProcessTask, then: () => void): void {
   startVm(actor, task, inbox.receiver);
 }
 
-/** Bytes of private memory that can be written: proc_pid_statm(5). */
-function dataSize(): number {
-  return Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[5]) * 4096;
+/** proc_pid_status(5): private memory that can be written, and all addresses that are taken. */
+function noteMemory(): void {
+  const status = readFileSync('/proc/self/status', 'latin1');
+  const bytesOf = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)![1]) * 1024;
+  noteInherited(bytesOf('VmData') + bytesOf('VmStk'), bytesOf('VmSize'));
 }
 
 function fail(thrown: unknown): never {
@@ -271,8 +274,8 @@ function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): v
 warmUp(() => {
   const jitless = process.execArgv.includes('--jitless');
   computeFilter(jitless);
-  noteInheritedMemory(dataSize());
   if (!jitless) initScriptModule = compileInitScript();
+  noteMemory();
   promoteAll();
   main();
 });

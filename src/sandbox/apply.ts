@@ -22,6 +22,7 @@ const RLIMITS: Readonly<Record<Resource, number>> = {
   processes: 6,
   files: 7,
   locked: 8,
+  addresses: 9,
   queues: 12,
 };
 
@@ -29,19 +30,27 @@ const unreachable = (step: never): never => {
   throw new Error(`no step: ${JSON.stringify(step)}`);
 };
 
-/** Bytes that a process has from its supervisor: they are no part of its limit. */
-let inherited = 0;
-export function noteInheritedMemory(bytes: number): void {
-  inherited = bytes;
+/** Bytes that a process has from its supervisor: they are no part of its limits. */
+const inherited: Partial<Record<Resource, number>> = {};
+/** @param memory  that can be written. @param addresses  all that are taken */
+export function noteInherited(memory: number, addresses: number): void {
+  inherited.memory = memory;
+  inherited.addresses = addresses;
 }
+
+/** Since Linux 5.14; from 5.19 on this version of Landlock says that it is new enough. */
+const countsByNamespace = (): boolean => landlockAbi() >= 2;
 
 function apply(step: Step): void {
   switch (step.do) {
     case 'empty_root':
       return emptyRoot();
     case 'limit': {
-      const most = step.resource === 'memory' ? step.most + inherited : step.most;
-      return setLimits(RLIMITS[step.resource], { soft: most, hard: most });
+      const { resource } = step;
+      // Or others of the same user would count, and there might be none left at all.
+      if (resource === 'processes' && !countsByNamespace()) return;
+      const most = step.most + (inherited[resource] ?? 0);
+      return setLimits(RLIMITS[resource], { soft: most, hard: most });
     }
     case 'no_new_privs':
       return setNoNewPrivs();

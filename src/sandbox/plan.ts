@@ -11,7 +11,16 @@ export type Step =
   /** An array of struct sock_filter, a byte a code unit. */
   | { readonly do: 'filter'; readonly program: string };
 
-export type Resource = 'core' | 'files' | 'memory' | 'cpu' | 'locked' | 'queues' | 'processes';
+export type Resource =
+  | 'core'
+  | 'files'
+  | 'memory'
+  | 'addresses'
+  | 'cpu'
+  | 'locked'
+  | 'queues'
+  /** Threads count as processes; in a user namespace of its own only those of the sandbox, PID 1 included. */
+  | 'processes';
 
 /** What the kernel may have to offer, or not. */
 export type Wall = 'namespaces' | 'landlock' | 'seccomp';
@@ -28,6 +37,12 @@ export interface Limits {
 
 /** New objects, code, buffers of byte_span. */
 const BESIDE_THE_HEAP = 2 ** 28;
+
+/** Addresses cost tables of pages, that no limit of memory counts; a memory of WebAssembly takes 10 GB of addresses. */
+const BESIDE_THE_ADDRESSES = 2 ** 34;
+
+/** Each takes memory of the kernel's, and a number of which there are 32,768 for the whole machine. */
+const MOST_THREADS = 128;
 
 export const DEFAULT_LIMITS: Limits = { memory: 2 ** 30, cpu: undefined, files: 256 };
 
@@ -55,10 +70,14 @@ export function planInbox(
   if (walls.has('namespaces')) both.unshift({ do: 'empty_root' });
   both.push({ do: 'no_new_privs' }, { do: 'drop_capabilities' });
   if (walls.has('landlock')) both.push({ do: 'landlock' });
+  const memory = limits.memory + BESIDE_THE_HEAP;
   const actor: Step[] = [
     { do: 'limit', resource: 'files', most: limits.files },
-    { do: 'limit', resource: 'memory', most: limits.memory + BESIDE_THE_HEAP },
+    { do: 'limit', resource: 'memory', most: memory },
+    { do: 'limit', resource: 'addresses', most: memory + BESIDE_THE_ADDRESSES },
   ];
+  if (walls.has('namespaces'))
+    actor.push({ do: 'limit', resource: 'processes', most: MOST_THREADS });
   if (limits.cpu !== undefined) actor.push({ do: 'limit', resource: 'cpu', most: limits.cpu });
   if (walls.has('seccomp'))
     actor.push(

@@ -15,6 +15,9 @@ const IPPROTO_IP = 0;
 const IPPROTO_TCP = 6;
 const IPPROTO_IPV6 = 41;
 const PROT_EXEC = 4;
+const MAP_PRIVATE = 2;
+/** The kind of a mapping; MAP_GROWSDOWN, MAP_LOCKED, MAP_HUGETLB. */
+const MAPPING = 0x4210fn;
 const PR_SET_NAME = 15;
 /** All that makes, or changes: O_ACCMODE, O_CREAT, O_TRUNC, and the bit of O_TMPFILE. */
 const CHANGING = 0o20001103;
@@ -55,12 +58,14 @@ const allow = (calls: readonly string[], ...when: Condition[]): Rule => ({
   action: 'allow',
 });
 
+const protections = (writeAndExecute: boolean): Condition[] =>
+  writeAndExecute ? [] : [within(2, ~PROT_EXEC & 0x7fffffff)];
+
 /** Memory, time, threads and events: what JavaScript needs to compute, and nothing that reaches out. */
 const memory = (writeAndExecute: boolean): Rule[] => [
-  allow(
-    ['mmap', 'mprotect', 'pkey_mprotect'],
-    ...(writeAndExecute ? [] : [within(2, ~PROT_EXEC & 0x7fffffff)]),
-  ),
+  // RLIMIT_DATA counts neither what is shared nor what grows as a stack does; huge pages are the machine's.
+  allow(['mmap'], masked(3, MAPPING, MAP_PRIVATE), ...protections(writeAndExecute)),
+  allow(['mprotect', 'pkey_mprotect'], ...protections(writeAndExecute)),
   allow(['munmap', 'madvise', 'mremap', 'brk', 'futex', 'membarrier', 'rseq', 'set_robust_list']),
   allow(['getpid', 'getppid', 'gettid', 'sched_yield', 'sched_getaffinity', 'getrusage']),
   allow(['getrandom', 'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep']),

@@ -6,15 +6,15 @@
  * descriptor 1 as JSON.
  */
 import { writeSync } from 'node:fs';
-import { computeFilter, noteInheritedMemory } from '../../src/sandbox/apply.ts';
+import { computeFilter, noteInherited } from '../../src/sandbox/apply.ts';
 import { becomeActor, exitNow, supervise } from '../../src/sandbox/child.ts';
 import type { Plan } from '../../src/sandbox/plan.ts';
 
-const addon = { exports: {} as { call: unknown; call32: unknown } };
+const addon = { exports: {} as { call: unknown; call32: unknown; threads: unknown } };
 process.dlopen(addon, process.argv[2]!);
-const { call, call32 } = addon.exports;
+const { call, call32, threads } = addon.exports;
 computeFilter(false);
-noteInheritedMemory(2 ** 32);
+noteInherited(2 ** 32, 2 ** 35);
 
 const start = supervise(); // returns in children only
 try {
@@ -26,7 +26,7 @@ try {
   // biome-ignore lint/security/noGlobalEval: it is what this is for
   // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
   const attack = (0, eval)(code) as (...args: unknown[]) => unknown;
-  writeSync(1, JSON.stringify(await attack(call, call32, process)));
+  writeSync(1, JSON.stringify(await attack(call, call32, process, threads)));
   exitNow(0);
 } catch (error) {
   writeSync(1, JSON.stringify(`failed: ${(error as Error).message}`));

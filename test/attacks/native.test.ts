@@ -286,3 +286,26 @@ test('a directory that it gets is of no use', { skip }, () => {
     for (const fd of [readEnd, sender, receiver]) close(fd);
   }
 });
+
+// What follows is not refused altogether, but is to have an end.
+
+const ENOMEM = -12;
+const [SHARED, PRIVATE, ANONYMOUS, GROWS_DOWN, HUGE] = [1, 2, 0x20, 0x100, 0x40000];
+const map = (size: number, protection: number, flags: number): string =>
+  `call(9, 0, ${size}, ${protection}, ${flags | ANONYMOUS | 0x4000}, -1, 0)`; // MAP_NORESERVE
+
+test('memory that the limit does not count: shared, a stack, huge pages', { skip }, () => {
+  const codes = [SHARED, 3 /* MAP_SHARED_VALIDATE */, PRIVATE | GROWS_DOWN, PRIVATE | HUGE];
+  const code = `(call) => [${codes.map((flags) => map(2 ** 21, 3, flags)).join(', ')}]`;
+  assert.deepEqual(attack(code), [EPERM, EPERM, EPERM, EPERM]);
+});
+
+test('tables of pages for more addresses than there is memory for', { skip }, () => {
+  // Each 512 GB that are only looked at have 1 GB of tables, which are nobody's.
+  assert.equal(attack(`(call) => ${map(2 ** 39, 1, PRIVATE)}`), ENOMEM);
+});
+
+test('more threads than the machine has numbers for', { skip }, () => {
+  const made = attack('(call, call32, process, threads) => threads(3000)') as number;
+  assert.ok(made >= 32 && made < 200, `${made}`);
+});

@@ -224,8 +224,16 @@ test('without a compiler no memory becomes executable', () => {
       assert.equal(askOf(jitless, name, [0, 4096, protection, 0x22]), ALLOW);
     for (const protection of [4, 5, 7])
       assert.equal(askOf(jitless, name, [0, 4096, protection, 0x22]), EPERM);
-    assert.equal(ask(name, 0, 4096, 7), ALLOW);
+    assert.equal(ask(name, 0, 4096, 7, 0x22), ALLOW);
   }
+});
+
+test('memory is private, of the usual kind: all other escapes the limit of memory', () => {
+  for (const more of [0, 0x10, 0x4000, 0x20000, 0x100000]) // FIXED, NORESERVE, STACK, FIXED_NOREPLACE
+    assert.equal(ask('mmap', 0, 4096, 3, 0x22 | more), ALLOW);
+  // SHARED, SHARED_VALIDATE, none; GROWSDOWN, LOCKED, HUGETLB of private ones
+  for (const flags of [0x21, 0x23, 0x20, 0x122, 0x2022, 0x40022])
+    assert.equal(ask('mmap', 0, 4096, 3, flags), EPERM);
 });
 
 test('a client opens files for reading only', () => {
@@ -406,6 +414,8 @@ test('the plan: the root goes first, privileges before Landlock, calls last', ()
   assert.deepEqual(all.actor, [
     { do: 'limit', resource: 'files', most: 256 },
     { do: 'limit', resource: 'memory', most: 2 ** 30 + 2 ** 28 },
+    { do: 'limit', resource: 'addresses', most: 2 ** 34 + 2 ** 30 + 2 ** 28 },
+    { do: 'limit', resource: 'processes', most: 128 },
     { do: 'limit', resource: 'cpu', most: 5 },
     { do: 'seccomp', jitless: false },
   ]);
@@ -416,7 +426,7 @@ test('the plan: the root goes first, privileges before Landlock, calls last', ()
   );
   assert.deepEqual(
     few.actor.map((step) => step.do),
-    ['limit', 'limit'],
+    ['limit', 'limit', 'limit'],
   );
 });
 
