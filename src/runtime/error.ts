@@ -447,6 +447,12 @@ export function raisedWithin(thrown: unknown): unknown {
   return translated === undefined ? thrown : traced(translated, thrown);
 }
 
+/** V8 compiles a regular expression when it is first asked; where there is no room for that, it says that it is none. */
+const isStackOverflow = (thrown: unknown): boolean =>
+  thrown instanceof RangeError
+    ? thrown.message.includes('call stack')
+    : thrown instanceof SyntaxError && thrown.message.endsWith(': Stack overflow');
+
 /**
  * Whatever was thrown, as a Lua error. In emitted code a TypeError means that nil was indexed, a
  * RangeError that the stack is full; anything else is a bug of ours and is thrown on.
@@ -455,7 +461,7 @@ export function raisedWithin(thrown: unknown): unknown {
 export function toLuaError(thrown: unknown, wantsTrace = true): LuaError {
   if (state.pend.length > 0) state.pend.length = 0;
   if (thrown instanceof LuaError) return thrown;
-  if (thrown instanceof RangeError && thrown.message.includes('call stack')) {
+  if (isStackOverflow(thrown)) {
     const { frames } = logical(sitesOf(thrown), Number.POSITIVE_INFINITY);
     return new LuaError(`${positionOf(frames.find((f) => f.script))}stack overflow`, frames);
   }

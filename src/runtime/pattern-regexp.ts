@@ -9,6 +9,9 @@ import type { ByteSet, Item, Repeat } from './pattern-parse.ts';
 const MAX_NESTING = 150;
 const MAX_CAPTURES = 32;
 
+/** Of a longer source V8 may say that it is too large, and only when it is first asked: at 128 KB, or sooner where it nests. */
+export const MAX_SOURCE = 16 * 1024;
+
 /** The source of the equivalent regular expression; undefined when there is none. */
 export function regexpSource(items: readonly Item[]): string | undefined {
   let source = '';
@@ -16,6 +19,7 @@ export function regexpSource(items: readonly Item[]): string | undefined {
   let captures = 0;
   const open: number[] = [];
   for (const item of items) {
+    if (source.length > MAX_SOURCE) return undefined;
     switch (item.kind) {
       case 'single':
         source += bracket(item.set) + REPEATS[item.repeat];

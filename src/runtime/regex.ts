@@ -9,7 +9,7 @@
  */
 import { ByteMatcher, ByteRuns } from './byte-matcher.ts';
 import { encodeBytes } from './bytes.ts';
-import { bracket } from './pattern-regexp.ts';
+import { bracket, MAX_SOURCE } from './pattern-regexp.ts';
 import { compileRegex, type MatchOptions, RegexMachine } from './regex-match.ts';
 import {
   type ByteSet,
@@ -203,7 +203,7 @@ export function pairs<T>(groups: Groups, count: number, use: (from: number, to: 
 function nativeSource({ root }: Parsed, grammar: Grammar): string | undefined {
   if (grammar !== 'ecma' && !firstIsLongest(root)) return undefined;
   const source = sourceOf(root);
-  if (source === undefined) return undefined;
+  if (source === undefined || source.length > MAX_SOURCE) return undefined;
   try {
     // The flag for "linear" refuses what the linear engine can't do. Where V8 doesn't know it, V8 can't
     // change engines either.
