@@ -7,7 +7,7 @@
 import { IoGroup } from '../io/group.ts';
 import { LoopHold } from '../io/loop-hold.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
-import { closeAll, isPacketSocket, PacketReceiver } from '../io/packet.ts';
+import { closeAll, isMarkedSandbox, isPacketSocket, PacketReceiver } from '../io/packet.ts';
 import { LuaTable, rawSet } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { DirectoryHandle } from './directory-handle.ts';
@@ -39,6 +39,8 @@ export class Inlet {
   /** For a trace: the actor that got the sending end, and what that is called there. */
   givenTo = 0;
   via = 0;
+  /** A sandbox has the sending end; undefined: that is not known yet. */
+  isFromSandbox: boolean | undefined = undefined;
   private readonly inlets: Inlets;
 
   constructor(fd: number, inlets: Inlets, mailbox: Mailbox) {
@@ -50,6 +52,15 @@ export class Inlet {
     this.givenTo = givenTo;
     this.via = via;
     tracing.on?.leads(via, this.inlets.mailbox);
+  }
+
+  /** What has come through it. */
+  received(message: Message): void {
+    for (const object of message.owned) {
+      if (!(object instanceof IpcChannel)) continue;
+      this.isFromSandbox ??= isMarkedSandbox(this.receiver.fd);
+      if (this.isFromSandbox) object.markSandbox();
+    }
   }
 
   /** Nobody will send through it any more. */
@@ -155,6 +166,7 @@ export class Inlets implements Source {
         this.remove(inlet);
         continue;
       }
+      inlet.received(message);
       this.ready.push(inlet);
       return tracing.on === undefined ? message : stamped(tracing.on, message, inlet);
     }

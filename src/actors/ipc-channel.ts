@@ -3,7 +3,7 @@ import { Outside } from '../fibers/waitable.ts';
 import { closeWithOwner } from '../io/descriptor.ts';
 import { IoGroup } from '../io/group.ts';
 import { duplicate } from '../io/owned-fd.ts';
-import { PacketSender } from '../io/packet.ts';
+import { isMarkedSandbox, markSandbox, PacketSender } from '../io/packet.ts';
 import type { ActorProcess } from './actor-process.ts';
 import type { Holder, Owned } from './mailbox.ts';
 import { tracing } from './trace.ts';
@@ -15,8 +15,7 @@ export class IpcChannel extends Outside implements Owned {
   readonly sender: PacketSender;
   /** The process behind it, for the VM that has made it. */
   process: ActorProcess | undefined = undefined;
-  /** A process that can't open anything: directories go to it as handles. */
-  isSandbox = false;
+  private marked: boolean | undefined = undefined;
   /** Of its sandbox: what the kernel could not give. */
   missingWalls: readonly string[] = [];
 
@@ -31,11 +30,23 @@ export class IpcChannel extends Outside implements Owned {
     return this.sender.isOpen;
   }
 
+  /** It leads to a process that can't open anything, as far as is known: directories go there as handles. It is open. */
+  get isSandbox(): boolean {
+    this.marked ??= isMarkedSandbox(this.sender.fd);
+    return this.marked;
+  }
+
+  /** It does: for all who have it, in other processes and threads, too. */
+  markSandbox(): void {
+    this.marked = true;
+    markSandbox(this.sender.fd);
+  }
+
   /** The same address, for a message. EMFILE */
   copy(): IpcChannel {
     const copy = new IpcChannel(duplicate(this.sender.fd), onTheirWay, this);
     tracing.on?.setEnd(copy, tracing.on.endOf(this));
-    copy.isSandbox = this.isSandbox;
+    copy.marked = this.marked;
     return copy;
   }
 

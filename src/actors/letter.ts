@@ -1,7 +1,7 @@
 /** Messages to other processes: what may be sent, and the descriptors that go with it. */
 import { isDirectory, shareDirectory } from '../io/directory-server.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
-import { packetPair } from '../io/packet.ts';
+import { markSandbox, packetPair } from '../io/packet.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
 import { entries, LuaTable } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
@@ -37,19 +37,22 @@ export class Letter {
   private readonly ends: OwnedFd[] = [];
   private readonly inlets: Inlet[] = [];
 
+  private readonly channel: IpcChannel;
   private readonly to: number;
 
   /**
-   * @param toSandbox  it can't open anything: a descriptor of a directory goes as a handle, to read what is beneath
-   * @param to         for a trace: the actor that it is sent to
+   * @param channel  through which it will go. A sandbox can't open anything: a descriptor of a directory goes there as
+   *                 a handle, to read what is beneath
+   * @param to       for a trace: the actor that it is sent to
    * @throws LuaError  EINVAL{arg=2}: it can't be sent; EBUSY; EMFILE
    */
-  constructor(value: LuaValue, toSandbox = false, to = 0) {
+  constructor(value: LuaValue, channel: IpcChannel, to = 0) {
+    this.channel = channel;
     this.to = to;
     const isTable = value instanceof LuaTable;
     const members = isTable
-      ? membersOf(value, toSandbox)
-      : [{ key: '', value: partOf(value, toSandbox) }];
+      ? membersOf(value, channel)
+      : [{ key: '', value: partOf(value, channel) }];
     const length = encodeFrame({ isTable, members }, frame);
     if (length === undefined) throw badArgument(2);
     this.length = length;
@@ -71,11 +74,15 @@ export class Letter {
       else {
         const { sender, receiver } = packetPair();
         this.ends.push(new OwnedFd(sender, currentIo()));
+        // What comes out of it is from there: addresses in it lead there.
+        const { isSandbox } = this.channel;
+        if (isSandbox) markSandbox(receiver);
         // Another thread sees the end of it when nobody has the other one.
         const via = tracing.on?.viaOf(sender) ?? 0;
         if (object instanceof RemoteMailbox) object.feed(receiver, this.to, via);
         else {
           const inlet = inletsOf(object).add(receiver);
+          inlet.isFromSandbox = isSandbox;
           inlet.traceAs(this.to, via);
           this.inlets.push(inlet);
         }
@@ -104,16 +111,16 @@ export class Letter {
   }
 }
 
-function membersOf(table: LuaTable, toSandbox: boolean): Member<Carrier>[] {
+function membersOf(table: LuaTable, channel: IpcChannel): Member<Carrier>[] {
   if (table.meta !== undefined) throw badArgument(2);
   const members: Member<Carrier>[] = [];
   for (const [key, value] of entries(table)) {
-    if (typeof key === 'string') members.push({ key, value: partOf(value, toSandbox) });
+    if (typeof key === 'string') members.push({ key, value: partOf(value, channel) });
   }
   return members;
 }
 
-function partOf(value: LuaValue, toSandbox: boolean): Scalar | Carrier {
+function partOf(value: LuaValue, channel: IpcChannel): Scalar | Carrier {
   switch (typeof value) {
     case 'boolean':
     case 'number':
@@ -122,7 +129,7 @@ function partOf(value: LuaValue, toSandbox: boolean): Scalar | Carrier {
   }
   if (value instanceof FileDescriptor) {
     if (!value.isUsable) throw codeError('EBUSY');
-    const isHandle = toSandbox && isDirectory(value.fd);
+    const isHandle = channel.isSandbox && isDirectory(value.fd);
     return { carries: isHandle ? 'directory' : 'descriptor', object: value };
   }
   if (value instanceof Spent) throw codeError('EBUSY');

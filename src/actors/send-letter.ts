@@ -17,7 +17,7 @@ export function sendLetter(channel: IpcChannel, value: LuaValue): Result {
   if (!channel.isOpen) throw coreError('channel_closed');
   const trace = tracing.on;
   const to = trace?.endOf(channel);
-  const letter = new Letter(value, channel.isSandbox, to?.actor);
+  const letter = new Letter(value, channel, to?.actor);
   const { sender } = channel;
   // First: the answer may be there before this goes on.
   const stamp = trace?.sent(

@@ -140,7 +140,7 @@ function startActor(
     const channel = new IpcChannel(sender, vm.io);
     channel.process = actorProcess;
     channel.missingWalls = missingWalls;
-    channel.isSandbox = options.sandbox !== undefined;
+    if (options.sandbox !== undefined) channel.markSandbox();
     if (tracing.on !== undefined) traceProcess(vm, task.file, options, actor, channel);
     reports?.begin();
     return channel;

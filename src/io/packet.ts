@@ -11,9 +11,11 @@ import {
   MSG_DONTWAIT,
   SHUT_RD,
   SO_DOMAIN,
+  SO_PRIORITY,
   SO_TYPE,
   SOCK_SEQPACKET,
   SOL_SOCKET,
+  setSocketOption,
   shutdown,
 } from '../sys/socket.ts';
 import {
@@ -32,6 +34,22 @@ import { type Operation, PENDING } from './operation.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
 
 const NO_FDS = new Int32Array(0);
+
+/** A priority, which sockets of packets have no use for. All duplicates have it, and the filter of a sandbox lets nobody change it. */
+const SANDBOX = 6;
+
+/** Whoever has this socket, or gets it, can see from now on that a sandbox is at the other end. */
+export function markSandbox(fd: Fd): void {
+  try {
+    setSocketOption(fd, SOL_SOCKET, SO_PRIORITY, SANDBOX);
+  } catch {
+    // a filter of this process leaves it out
+  }
+}
+
+export function isMarkedSandbox(fd: Fd): boolean {
+  return getSocketOption(fd, SOL_SOCKET, SO_PRIORITY) === SANDBOX;
+}
 
 /** A new pair: what is sent into one end comes out of the other. EMFILE */
 export function packetPair(): { readonly sender: Fd; readonly receiver: Fd } {

@@ -448,7 +448,7 @@ export function raisedWithin(thrown: unknown): unknown {
 }
 
 /** V8 compiles a regular expression when it is first asked; where there is no room for that, it says that it is none. */
-const isStackOverflow = (thrown: unknown): boolean =>
+const isStackOverflow = (thrown: unknown): thrown is Error =>
   thrown instanceof RangeError
     ? thrown.message.includes('call stack')
     : thrown instanceof SyntaxError && thrown.message.endsWith(': Stack overflow');

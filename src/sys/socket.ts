@@ -28,6 +28,7 @@ export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_OOBINLINE = 10;
+export const SO_PRIORITY = 12;
 export const SO_REUSEPORT = 15;
 export const SO_RCVLOWAT = 18;
 export const SO_SNDLOWAT = 19;

@@ -250,3 +250,54 @@ test('addresses by the thousand use up its own descriptors, and not those of the
   assert.equal(stderr, '');
   assert.equal(stdout, 'Too many open files\ntrue\n');
 });
+
+test('a directory never gets there as a descriptor, whichever way the address has taken', {
+  skip,
+}, async () => {
+  const { stdout, stderr } = await runLua(
+    `
+    local inbox, fs = require 'inbox', require 'filesystem'
+    local function etc() return fs.open(fs.path.new '/etc', {'directory', 'read_only'}) end
+    local child = spawn_vm{module = './sandboxed', subprocess = {sandbox = 'inbox', stderr = 'share'}}
+    child:send{dir = etc(), reply = inbox}
+    local first = inbox:receive()
+    print(first.what)
+    -- What it has sent as its address.
+    first.back:send{dir = etc(), reply = inbox}
+    print(inbox:receive().what)
+    -- From another process, and from another thread; its own channel, and the address.
+    for _, options in ipairs{{subprocess = {stderr = 'share'}}, {inherit_context = false}} do
+      options.module = './between'
+      local between = spawn_vm(options)
+      for _, to in ipairs{child, first.back} do
+        between:send{to = to, reply = inbox}
+        print(inbox:receive().what)
+      end
+      between:close()
+    end
+    child:close()
+  `,
+    {
+      files: {
+        'sandboxed.lua': `
+          local inbox = require 'inbox'
+          while true do
+            local ok, m = pcall(inbox.receive, inbox)
+            if not ok then break end
+            m.reply:send{what = tostring(m.dir):match('^userdata') or 'a descriptor', back = inbox}
+          end
+        `,
+        'between.lua': `
+          local inbox, fs = require 'inbox', require 'filesystem'
+          while true do
+            local ok, m = pcall(inbox.receive, inbox)
+            if not ok then break end
+            m.to:send{dir = fs.open(fs.path.new '/etc', {'directory', 'read_only'}), reply = m.reply}
+          end
+        `,
+      },
+    },
+  );
+  assert.equal(stderr, '');
+  assert.equal(stdout, 'userdata\n'.repeat(6));
+});
