@@ -3,7 +3,7 @@ import { createContext, runInNewContext, Script } from 'node:vm';
 import { forgetTraversals } from '../runtime/table.ts';
 
 /** What `--expose-gc` gives. */
-type Gc = (options: { type: 'major'; flavor: 'last-resort' } | { type: 'minor' }) => void;
+type Gc = (options: { type: 'major'; flavor?: 'last-resort' } | { type: 'minor' }) => void;
 
 /** Complete, and what is free then is given back to the system. */
 const ALL = { type: 'major', flavor: 'last-resort' } as const;
@@ -38,6 +38,12 @@ export function fullCollection(): void {
   forgetTraversals();
   releaseWeaklyHeld();
   v8Collector()(ALL);
+}
+
+/** What nobody has any more is found; weak references may stay as they are. */
+export function collectGarbage(): void {
+  forgetTraversals();
+  v8Collector()({ type: 'major' });
 }
 
 /** What is new becomes old, so that the space for new objects is empty: what survives twice is moved. */

@@ -10,6 +10,7 @@ import { OwnedFd } from '../io/owned-fd.ts';
 import { closeAll, isMarkedSandbox, isPacketSocket, PacketReceiver } from '../io/packet.ts';
 import { LuaTable, rawSet } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
+import { mayReceive, noteDescriptors } from './descriptor-garbage.ts';
 import { DirectoryHandle } from './directory-handle.ts';
 import { FileDescriptor } from './file-descriptor.ts';
 import {
@@ -137,7 +138,12 @@ export class Inlets implements Source {
     if (this.watching) this.mailbox.pump();
   }
 
+  private readonly goOn = (): void => {
+    if (this.watching) this.mailbox.pump();
+  };
+
   next(inTurn = false): Message | undefined {
+    if (!mayReceive(this.goOn)) return undefined;
     if (!inTurn && this.streak >= STREAK) return undefined;
     const message = this.nextPacket();
     if (message !== undefined && !inTurn) this.streak++;
@@ -166,7 +172,10 @@ export class Inlets implements Source {
         this.remove(inlet);
         continue;
       }
-      inlet.received(message);
+      if (packet.kind === 'packet' && packet.fds.length > 0) {
+        inlet.received(message);
+        noteDescriptors(this.mailbox.holder.io);
+      }
       this.ready.push(inlet);
       return tracing.on === undefined ? message : stamped(tracing.on, message, inlet);
     }

@@ -12,6 +12,7 @@ import {
   setStatusFlags,
 } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
+import { getLimits, RLIMIT_NOFILE } from '../sys/rlimit.ts';
 import { getSocketOption, SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOL_SOCKET } from '../sys/socket.ts';
 import type { Closable, IoGroup } from './group.ts';
 
@@ -95,3 +96,15 @@ export function setNonBlocking(fd: Fd): void {
 
 /** Another number for the same open file description, close-on-exec. EMFILE */
 export const duplicate = (fd: Fd): Fd => dup(fd);
+
+/** Where a filter of system calls leaves the question out. */
+const SOME = 256;
+
+/** Open descriptors that the process may have. */
+export function mostDescriptors(): number {
+  try {
+    return getLimits(RLIMIT_NOFILE).soft;
+  } catch {
+    return SOME;
+  }
+}

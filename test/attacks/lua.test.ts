@@ -4,11 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
 import { openReactor } from '../support/faulty.ts';
-import { runLua } from '../support/spec.ts';
+import { MAIN, runLua } from '../support/spec.ts';
 
 function reason(): string | undefined {
   if (nativeFailure() !== undefined) return nativeFailure();
@@ -300,4 +303,55 @@ test('a directory never gets there as a descriptor, whichever way the address ha
   );
   assert.equal(stderr, '');
   assert.equal(stdout, 'userdata\n'.repeat(6));
+});
+
+test('descriptors that nobody wants do not use up those of the host, which closes none itself', {
+  skip,
+}, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-descriptors-'));
+  const host = `
+    local inbox, unix, fs = require 'inbox', require 'unix', require 'filesystem'
+    local child = spawn_vm{module = './flood', subprocess = {sandbox = 'inbox', stderr = 'share'}}
+    child:send(inbox)
+    local kept, most = {}, 0
+    for n = 1, 150 do
+      local m = inbox:receive()
+      if n % 30 == 0 then kept[n] = m.k1 end
+      if n % 10 == 0 then
+        local one, two = unix.seqpacket.socket.pair() -- there is room
+        one:close()
+        two:close()
+        local count = 0
+        for _ in fs.directory_iterator(fs.path.new '/proc/self/fd') do count = count + 1 end
+        most = math.max(most, count)
+      end
+    end
+    for _, channel in pairs(kept) do channel:close() end
+    print(most < 300)
+    child:kill()
+  `;
+  const flood = `
+    local inbox = require 'inbox'
+    local home = inbox:receive()
+    local m = {}
+    for i = 1, 20 do m['k' .. i] = home end
+    while true do
+      pcall(home.send, home, m) -- there may be too many on their way
+      this_fiber.yield()
+    end
+  `;
+  writeFileSync(join(folder, 'main.lua'), host);
+  writeFileSync(join(folder, 'flood.lua'), flood);
+  try {
+    const command = 'ulimit -n 400; exec "$0" "$@"';
+    const program = [process.execPath, '--stack-size=3900', MAIN, join(folder, 'main.lua')];
+    const { stdout, stderr } = spawnSync('sh', ['-c', command, ...program], {
+      encoding: 'latin1',
+      timeout: 60_000,
+    });
+    assert.equal(stderr, '');
+    assert.equal(stdout, 'true\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
