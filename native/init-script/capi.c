@@ -534,6 +534,43 @@ static int c_seccomp_set_mode_filter(lua_State *L) {
   return give(L, HOST(SECCOMP_SET_MODE_FILTER, POINTER(filter), (int64_t)size));
 }
 
+/* ---- of FreeBSD ---- */
+
+/* Where these are there is no process for a script yet: so arguments are checked, and then it is ENOTSUP; with `errexit`,
+ * which is how a script begins, nothing runs without the wall that it asked for. */
+static int not_here(lua_State *L) { return invalid(L, "ENOTSUP"); }
+
+static int c_jail_attach(lua_State *L) {
+  check_int(L, 1);
+  return not_here(L);
+}
+static int c_caph_cache_tzdata(lua_State *L) {
+  opt_text(L, 1);
+  return not_here(L);
+}
+static int c_unmount(lua_State *L) {
+  check_text(L, 1);
+  check_int(L, 2);
+  return not_here(L);
+}
+
+static const struct bit_name jail_flags[] = {
+    {"create", 0}, {"update", 1}, {"attach", 2}, {"dying", 3}, {NULL, 0}};
+
+/* jail_set({name = text or boolean}[, flags]) */
+static int c_jail_set(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    check_member(L, 1, -2);
+    if (lua_type(L, -1) != LUA_TBOOLEAN) check_member(L, 1, -1);
+    lua_pop(L, 1);
+  }
+  name_bits(L, 2, 2, jail_flags);
+  return not_here(L);
+}
+
 /* ---- tables ---- */
 
 /* C's __index: the constants are asked of the native side, which knows this machine's. */
@@ -571,6 +608,12 @@ static const luaL_Reg c_functions[] = {
     {"landlock_add_rule", c_landlock_add_rule},
     {"landlock_restrict_self", c_landlock_restrict_self},
     {"seccomp_set_mode_filter", c_seccomp_set_mode_filter},
+    {"cap_enter", not_here},
+    {"caph_limit_stdio", not_here},
+    {"caph_cache_tzdata", c_caph_cache_tzdata},
+    {"jail_attach", c_jail_attach},
+    {"jail_set", c_jail_set},
+    {"unmount", c_unmount},
     {NULL, NULL}};
 
 static const luaL_Reg global_functions[] = {{"mode", mode},

@@ -101,7 +101,56 @@ works(
   'false\tkey not found\nfalse\tfalse\nfunction\ttrue\n',
 );
 
+works(
+  'what is of FreeBSD checks its arguments, and is not there',
+  `
+  errexit = false
+  local function show(...)
+    local result, errno = ...
+    print(result, errno == C.ENOTSUP or errno)
+  end
+  show(C.cap_enter())
+  show(C.caph_limit_stdio())
+  show(C.caph_cache_tzdata())
+  show(C.caph_cache_tzdata('Europe/Berlin'))
+  show(C.jail_attach(1))
+  show(C.jail_set({name = 'w', persist = true, ['allow.mount'] = false}, {'create', 'update', 'attach', 'dying'}))
+  show(C.jail_set{})
+  show(C.unmount('/', 0))
+  print(select(2, pcall(C.jail_attach, 'w')))
+  print(select(2, pcall(C.jail_set, 'w')))
+  print(select(2, pcall(C.jail_set, {name = 1})))
+  print(select(2, pcall(C.jail_set, {'w'})))
+  print(select(2, pcall(C.jail_set, {name = 'a\\0b'})))
+  print(select(2, pcall(C.jail_set, {}, 'create')))
+  print(select(2, pcall(C.unmount, '/')))
+  print(select(2, pcall(C.caph_cache_tzdata, {})))
+  `,
+  `${'-1\ttrue\n'.repeat(8)}bad argument #1 to '?' (number expected, got string)
+bad argument #1 to '?' (table expected, got string)
+bad argument #1 to '?' (only strings may be in the table)
+bad argument #1 to '?' (only strings may be in the table)
+bad argument #1 to '?' (string contains zeros)
+bad argument #2 to '?' (list of names expected)
+bad argument #2 to '?' (number expected, got no value)
+bad argument #1 to '?' (string expected, got table)
+`,
+);
+
 // ---- failing ----
+
+ends(
+  'a wall of FreeBSD that is not there ends the process while errexit',
+  'C.cap_enter() print("unconfined")',
+  1,
+  '<3>ipc_actor/init: Operation not supported\n',
+);
+ends(
+  'an unknown flag of jails ends it in any case',
+  "errexit = false C.jail_set({}, {'crate'})",
+  1,
+  '<3>ipc_actor/init: Invalid argument: crate\n',
+);
 
 const OPEN_NOTHING = "C.open('/no/such', C.O_RDONLY)";
 ends(
