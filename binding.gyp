@@ -3,14 +3,24 @@
     {
       # One .c file per file in src/sys/, and addon.c: see native/.
       'target_name': 'perilune',
-      'sources': ['<!@(ls native/*.c)'],
       'cflags': ['-O2', '-Wall', '-Wextra', '-Werror'],
       'cflags_c': ['-std=gnu11'],
+      'conditions': [
+        # The others are of epoll, io_uring, pidfd, namespaces, seccomp and the like, or of no use without them.
+        ['OS=="freebsd"', {
+          'sources': ['native/addon.c', 'native/fault.c', 'native/fd.c', 'native/freebsd.c'],
+          'libraries': ['-ljail'],
+        }, {
+          'sources': ['<!@(ls native/*.c)'],
+        }],
+      ],
       # lazy: a Node without OpenSSL's functions runs all but tls.c.
       # Threads of resolver.c may run on when the last environment that loaded it has ended.
       'ldflags': ['-Wl,-z,nodelete', '-Wl,-z,lazy'],
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9'],
     },
+  ],
+  'conditions': [['OS!="freebsd"', {'targets': [
     {
       # What bin/start.cjs loads at every start.
       'target_name': 'start',
@@ -29,5 +39,5 @@
       'ldflags': ['-Wl,-z,now'],
       'defines': ['_GNU_SOURCE'],
     },
-  ],
+  ]}]],
 }

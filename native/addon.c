@@ -2,11 +2,24 @@
  * -errno; nothing here has an opinion. A new file adds its functions to the list. */
 #include "util.h"
 
-#define FUNCTIONS(X) \
+#define EVERYWHERE(X) \
   /* fd.c */ \
-  X(read) X(write) X(preadv2_nowait) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
+  X(read) X(write) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
   X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(unsent) X(ignore_signal) \
-  X(kcmp_file) X(dup2) X(eventfd) \
+  X(dup2) \
+  /* fault.c, for tests */ \
+  X(inject_fault)
+
+#define OF_FREEBSD(X) \
+  /* freebsd.c */ \
+  X(cap_rights_limit) X(cap_rights_get) X(cap_ioctls_limit) X(cap_ioctls_get) X(cap_fcntls_limit) \
+  X(cap_fcntls_get) X(caph_limit_stdio) X(cap_enter) X(cap_getmode) X(procctl_no_new_privs) \
+  X(jail_parameter) X(jail_parameters) X(jail_set) X(jail_get) X(jail_remove) X(jail_attach) \
+  X(pd_spawn) X(pd_wait) X(pd_kill)
+
+#define OF_LINUX(X) \
+  /* fd.c */ \
+  X(preadv2_nowait) X(kcmp_file) X(eventfd) \
   /* socket.c */ \
   X(socket) X(bind) X(connect) X(getsockname) X(getpeername) X(listen) X(accept4) X(shutdown) \
   X(recv) X(send) X(recvfrom) X(sendto) X(set_membership) X(set_multicast_interface) \
@@ -58,10 +71,14 @@
   /* walls.c */ \
   X(set_no_new_privs) X(seccomp_set_mode_filter) X(seccomp_available) X(landlock_abi) \
   X(landlock_restrict_all) X(drop_capabilities) X(empty_root) \
-  /* fault.c, for tests */ \
-  X(inject_fault) \
   /* tls.c: only when it is required */ \
   X(tls_open)
+
+#ifdef __FreeBSD__
+#define FUNCTIONS(X) EVERYWHERE(X) OF_FREEBSD(X)
+#else
+#define FUNCTIONS(X) EVERYWHERE(X) OF_LINUX(X)
+#endif
 
 #define DECLARE(name) napi_value sys_##name(napi_env, napi_callback_info);
 FUNCTIONS(DECLARE)

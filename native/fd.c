@@ -2,14 +2,16 @@
 #include "util.h"
 
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/kcmp.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#endif
 
 #include "fault.h"
 
@@ -46,6 +48,7 @@ napi_value sys_write(napi_env env, napi_callback_info info) {
   return give_result(env, write(fd, bytes, length));
 }
 
+#ifdef __linux__
 /* preadv2_nowait(fd, bytes, offset, length) -> bytes read at the file position and without waiting
  * for a disk, or -errno (EAGAIN: not in memory; EOPNOTSUPP: this file can't tell).  preadv2(2) */
 napi_value sys_preadv2_nowait(napi_env env, napi_callback_info info) {
@@ -57,6 +60,7 @@ napi_value sys_preadv2_nowait(napi_env env, napi_callback_info info) {
   struct iovec part = {bytes, length};
   return give_result(env, preadv2(fd, &part, 1, -1, RWF_NOWAIT));
 }
+#endif
 
 /* close(fd) -> 0 or -errno; the descriptor is gone either way on Linux.  close(2) */
 napi_value sys_close(napi_env env, napi_callback_info info) {
@@ -121,14 +125,6 @@ napi_value sys_pipe2(napi_env env, napi_callback_info info) {
   return give_result(env, pipe2(ends, flags | O_CLOEXEC));
 }
 
-/* eventfd() -> a descriptor that never blocks; edge-triggered, each write to it is an event; or -errno.
- * eventfd(2) */
-napi_value sys_eventfd(napi_env env, napi_callback_info info) {
-  (void)info;
-  if (fault(FAULT_EVENTFD, -1, NULL)) return give_result(env, -1);
-  return give_result(env, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-}
-
 /* isatty(fd) -> 1 or -errno (ENOTTY, EBADF).  isatty(3) */
 napi_value sys_isatty(napi_env env, napi_callback_info info) {
   int32_t fd;
@@ -169,6 +165,15 @@ napi_value sys_ignore_signal(napi_env env, napi_callback_info info) {
   return give_result(env, signal(number, SIG_IGN) == SIG_ERR ? -1 : 0);
 }
 
+#ifdef __linux__
+/* eventfd() -> a descriptor that never blocks; edge-triggered, each write to it is an event; or -errno.
+ * eventfd(2) */
+napi_value sys_eventfd(napi_env env, napi_callback_info info) {
+  (void)info;
+  if (fault(FAULT_EVENTFD, -1, NULL)) return give_result(env, -1);
+  return give_result(env, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
 /* kcmp_file(fd, fd) -> 0 (same open file description), 1, 2 (order), 3, or -errno.  kcmp(2) */
 napi_value sys_kcmp_file(napi_env env, napi_callback_info info) {
   int32_t arg[2];
@@ -176,3 +181,4 @@ napi_value sys_kcmp_file(napi_env env, napi_callback_info info) {
   pid_t self = getpid();
   return give_result(env, syscall(SYS_kcmp, self, self, KCMP_FILE, arg[0], arg[1]));
 }
+#endif

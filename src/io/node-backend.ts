@@ -22,7 +22,8 @@ import {
   EPIPE,
   errnoNumber,
 } from '../sys/errno.ts';
-import type { Fd } from '../sys/native.ts';
+import { dup } from '../sys/fd.ts';
+import { type Fd, freebsdAvailable } from '../sys/native.ts';
 import { type Family, formatAddress, type IpAddress, parseAddress } from './address.ts';
 import type { IpEndpoint } from './endpoint.ts';
 import type { IoGroup } from './group.ts';
@@ -536,8 +537,9 @@ class NodeStandardStream implements StandardStream {
     return process.getBuiltinModule('node:tty').isatty(this.fd);
   }
 
+  /** On FreeBSD, to limit what can be done with it. */
   dup(): Fd {
-    return raise('dup', ENOSYS);
+    return freebsdAvailable() ? dup(this.fd, 3) : raise('dup', ENOSYS);
   }
 }
 

@@ -8,6 +8,7 @@ import { FilePath } from '../actors/modules.ts';
 import { fileType } from '../io/file-type.ts';
 import { OPENAT_FLAGS, openAt, RESOLVE_FLAGS } from '../io/openat.ts';
 import { LinuxCapabilities } from '../runtime/capabilities.ts';
+import { checkTable } from '../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
 import {
   CAPABILITY_ATTRIBUTE,
@@ -15,11 +16,25 @@ import {
   packCapabilities,
   unpackCapabilities,
 } from '../runtime/file-capabilities.ts';
-import { LuaTable, rawGet, rawLength } from '../runtime/table.ts';
+import { namedFlags } from '../runtime/flags.ts';
+import { arrayOf, LuaTable, rawGet, rawLength } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
+import {
+  capFcntlsGet,
+  capFcntlsLimit,
+  capIoctlsGet,
+  capIoctlsLimit,
+  capRightsGet,
+  capRightsLimit,
+  contains,
+  FCNTL_RIGHTS,
+  type Rights,
+  rightsOf,
+  without,
+} from '../sys/capsicum.ts';
 import { EBADF, EINVAL, ok, SysError } from '../sys/errno.ts';
 import { fgetxattr, fsetxattr, fstat } from '../sys/filesystem.ts';
-import { nativeAvailable } from '../sys/native.ts';
+import { freebsdAvailable, nativeAvailable } from '../sys/native.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -121,10 +136,97 @@ function setCapabilities(self: FileDescriptor, set: LuaValue): Result {
   return NONE;
 }
 
-/** Capsicum's, of FreeBSD. */
-function unsupported(self: FileDescriptor): never {
-  void self.owned;
-  throw codeError('ENOSYS');
+// ── Capsicum: FreeBSD's; elsewhere, good arguments get ENOTSUP ──────────────────────────────────────
+
+function needFreeBsd(): void {
+  if (!freebsdAvailable()) throw codeError('ENOTSUP');
+}
+
+/** EINVAL{arg=2}: a name that there isn't, or no name */
+function checkRights(v: LuaValue, fn: string): Rights {
+  const list = checkTable(v, 2, fn);
+  const names: string[] = [];
+  for (let i = 1; i <= rawLength(list); i++) {
+    const name = rawGet(list, i);
+    if (typeof name !== 'string') throw badArgument(2);
+    names.push(name);
+  }
+  const rights = rightsOf(names);
+  if (rights === undefined) throw badArgument(2);
+  return rights;
+}
+
+function limitRights(self: FileDescriptor, list: LuaValue): Result {
+  const { fd } = self;
+  const rights = checkRights(list, 'cap_rights_limit');
+  needFreeBsd();
+  capRightsLimit(fd, rights);
+  return NONE;
+}
+
+function containsRights(self: FileDescriptor, list: LuaValue): boolean {
+  const { fd } = self;
+  const rights = checkRights(list, 'cap_rights_contains');
+  needFreeBsd();
+  return contains(capRightsGet(fd), rights);
+}
+
+function removeRights(self: FileDescriptor, list: LuaValue): Result {
+  const { fd } = self;
+  const rights = checkRights(list, 'cap_rights_remove');
+  needFreeBsd();
+  capRightsLimit(fd, without(capRightsGet(fd), rights));
+  return NONE;
+}
+
+function limitIoctls(self: FileDescriptor, list: LuaValue): Result {
+  const { fd } = self;
+  const commands: number[] = [];
+  const table = checkTable(list, 2, 'cap_ioctls_limit');
+  for (let i = 1; i <= rawLength(table); i++) {
+    const command = rawGet(table, i);
+    if (typeof command !== 'number' || !Number.isSafeInteger(command) || command < 0)
+      throw badArgument(2);
+    commands.push(command);
+  }
+  needFreeBsd();
+  capIoctlsLimit(fd, commands);
+  return NONE;
+}
+
+function getIoctls(self: FileDescriptor): LuaValue {
+  const { fd } = self;
+  needFreeBsd();
+  const commands = capIoctlsGet(fd);
+  return commands === 'all' ? commands : arrayOf(commands);
+}
+
+function limitFcntls(self: FileDescriptor, list: LuaValue): Result {
+  const { fd } = self;
+  const bits = namedFlags(checkTable(list, 2, 'cap_fcntls_limit'), FCNTL_RIGHTS, 2);
+  needFreeBsd();
+  capFcntlsLimit(fd, bits);
+  return NONE;
+}
+
+function getFcntls(self: FileDescriptor): LuaValue {
+  const { fd } = self;
+  needFreeBsd();
+  const bits = capFcntlsGet(fd);
+  const names = Object.entries(FCNTL_RIGHTS).filter(([, bit]) => (bits & bit) !== 0);
+  // Some that this doesn't know.
+  if (names.reduce((rest, [, bit]) => rest & ~bit, bits) !== 0) throw codeError('ENOTSUP');
+  return arrayOf(names.map(([name]) => name));
+}
+
+/** What native/fd.c alone can't do: a method that is ENOSYS where the rest of the addon isn't. */
+function whole<A extends LuaValue[], R>(
+  method: (self: FileDescriptor, ...args: A) => R,
+): (self: FileDescriptor, ...args: A) => R {
+  return (self, ...args) => {
+    if (!nativeAvailable()) throw codeError('ENOSYS');
+    return method(self, ...args);
+  };
 }
 
 luaType('file_descriptor', FileDescriptor, {
@@ -137,18 +239,18 @@ luaType('file_descriptor', FileDescriptor, {
       return NONE;
     },
     dup: (self): Result => newFd(self.owned.dup()),
-    kcmp: (self, other: LuaValue) => self.owned.compare(checkFd(other, 2).owned),
-    is_socket: isSocket,
-    openat: openAtDirectory,
-    cap_get: getCapabilities,
-    cap_set: setCapabilities,
-    cap_rights_limit: unsupported,
-    cap_rights_contains: unsupported,
-    cap_rights_remove: unsupported,
-    cap_ioctls_limit: unsupported,
-    cap_ioctls_get: unsupported,
-    cap_fcntls_limit: unsupported,
-    cap_fcntls_get: unsupported,
+    kcmp: whole((self, other: LuaValue) => self.owned.compare(checkFd(other, 2).owned)),
+    is_socket: whole(isSocket),
+    openat: whole(openAtDirectory),
+    cap_get: whole(getCapabilities),
+    cap_set: whole(setCapabilities),
+    cap_rights_limit: limitRights,
+    cap_rights_contains: containsRights,
+    cap_rights_remove: removeRights,
+    cap_ioctls_limit: limitIoctls,
+    cap_ioctls_get: getIoctls,
+    cap_fcntls_limit: limitFcntls,
+    cap_fcntls_get: getFcntls,
   },
   properties: {
     non_blocking: (self) => self.owned.nonBlocking,

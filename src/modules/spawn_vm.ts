@@ -24,7 +24,15 @@ import { tryThen } from '../runtime/call.ts';
 import { checkDuration, checkInteger } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
-import { arrayOf, entries, LuaTable, rawGetString, tableOf } from '../runtime/table.ts';
+import {
+  arrayOf,
+  entries,
+  LuaTable,
+  rawGet,
+  rawGetString,
+  rawLength,
+  tableOf,
+} from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 import { DEFAULT_LIMITS, type Limits } from '../sandbox/plan.ts';
 import { NAMESPACES } from '../sandbox/policy.ts';
@@ -43,18 +51,28 @@ function processOptions(table: LuaTable, isAlone: boolean): ProcessOptions {
     if (wanted !== undefined && typeof wanted !== 'boolean') wrong(name);
     if (wanted === true) cloneFlags |= flag;
   }
-  // Walls of FreeBSD, which nobody is to believe to be up.
-  for (const name of ['pd_daemon', 'ld_library_directories', 'libc_service']) {
-    const wanted = rawGetString(table, name);
-    if (wanted !== undefined && wanted !== false)
-      throw codeError('ENOTSUP', { arg: `subprocess/${name}` });
-  }
   const descriptor = (v: LuaValue, name: string): number => {
     if (v instanceof Spent) throw codeError('EBUSY', { arg: `subprocess/${name}` });
     if (!(v instanceof FileDescriptor)) return wrong(name);
     if (!v.isUsable) throw codeError('EBUSY', { arg: `subprocess/${name}` });
     return v.fd;
   };
+  // Of FreeBSD, and what nobody is to believe to be there.
+  const refuse = (name: string): never => {
+    throw codeError('ENOTSUP', { arg: `subprocess/${name}` });
+  };
+  const daemon = rawGetString(table, 'pd_daemon') ?? false;
+  if (typeof daemon !== 'boolean') wrong('pd_daemon');
+  if (daemon) refuse('pd_daemon');
+  const libraries = rawGetString(table, 'ld_library_directories');
+  if (libraries !== undefined) {
+    if (!(libraries instanceof LuaTable)) return wrong('ld_library_directories');
+    for (let i = 1; i <= rawLength(libraries); i++)
+      descriptor(rawGet(libraries, i), 'ld_library_directories');
+    refuse('ld_library_directories');
+  }
+  const service = rawGetString(table, 'libc_service');
+  if (service !== undefined && service !== false) refuse('libc_service');
   const standard = (name: string, shared: number): number | undefined => {
     const v = rawGetString(table, name);
     if (v === undefined) return undefined;

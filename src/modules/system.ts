@@ -9,8 +9,9 @@ import { luaType } from './define.ts';
 import { exit } from './system/exit.ts';
 import { identity } from './system/identity.ts';
 import { inheritedFunctions } from './system/inherited.ts';
+import { jails } from './system/jails.ts';
 import { members, toLua } from './system/part.ts';
-import { foreign, rights, SECBITS } from './system/rights.ts';
+import { rights, SECBITS } from './system/rights.ts';
 import { signalTables } from './system/signal.ts';
 import { spawn } from './system/spawn.ts';
 import { standardError, standardInput, standardOutput } from './system/streams.ts';
@@ -39,7 +40,7 @@ luaType('system', System, {
     out: () => standardOutput,
     err: () => standardError,
     signal: (self) => self.signal,
-    ...members({ exit, spawn, ...identity, ...rights, ...foreign, ...inheritedFunctions }),
+    ...members({ exit, spawn, ...identity, ...rights, ...jails, ...inheritedFunctions }),
     ...Object.fromEntries(Object.entries(SECBITS).map(([name, bit]) => [name, () => bit])),
   },
 });

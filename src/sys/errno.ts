@@ -137,7 +137,30 @@ const errors = (): readonly (readonly [number, string, string])[] => [
   [131, 'ENOTRECOVERABLE', 'State not recoverable'],
   [132, 'ERFKILL', 'Operation not possible due to RF-kill'],
   [133, 'EHWPOISON', 'Memory page has hardware error'],
+  // FreeBSD's own, of Capsicum, with numbers that Linux doesn't give.
+  [1093, 'ENOTCAPABLE', 'Capabilities insufficient'],
+  [1094, 'ECAPMODE', 'Not permitted in capability mode'],
 ];
+
+/** FreeBSD's names from 35 on (errno(2)); below, the numbers are Linux's, but for 11. */
+const ofFreeBsd = (): readonly string[] =>
+  `EAGAIN EINPROGRESS EALREADY ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT
+  ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH
+  ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
+  ECONNREFUSED ELOOP ENAMETOOLONG EHOSTDOWN EHOSTUNREACH ENOTEMPTY EPROCLIM EUSERS EDQUOT ESTALE
+  EREMOTE EBADRPC ERPCMISMATCH EPROGUNAVAIL EPROGMISMATCH EPROCUNAVAIL ENOLCK ENOSYS EFTYPE EAUTH
+  ENEEDAUTH EIDRM ENOMSG EOVERFLOW ECANCELED EILSEQ ENOATTR EDOOFUS EBADMSG EMULTIHOP ENOLINK EPROTO
+  ENOTCAPABLE ECAPMODE ENOTRECOVERABLE EOWNERDEAD`.split(/\s+/);
+
+/**
+ * FreeBSD's number of an error as one of ours, which are Linux's.
+ * @returns the number plus 2000 for one that Linux has no name for
+ */
+export function errnoOfFreeBsd(errno: number): number {
+  if (errno === 11) return errnoNumber('EDEADLK')!;
+  if (errno < 35) return errno;
+  return errnoNumber(ofFreeBsd()[errno - 35] ?? '') ?? errno + 2000;
+}
 
 /** Second names of the same number. */
 const ALIASES = { EWOULDBLOCK: 'EAGAIN', EDEADLOCK: 'EDEADLK', ENOTSUP: 'EOPNOTSUPP' } as const;
@@ -220,5 +243,11 @@ export class SysError extends Error {
  */
 export function ok(syscall: string, result: number): number {
   if (result < 0) throw new SysError(syscall, -result);
+  return result;
+}
+
+/** `ok`, of a call of native/freebsd.c. */
+export function okFreeBsd(syscall: string, result: number): number {
+  if (result < 0) throw new SysError(syscall, errnoOfFreeBsd(-result));
   return result;
 }

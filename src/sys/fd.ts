@@ -11,7 +11,7 @@ export const O_RDWR = 2;
 export const O_ACCMODE = 3;
 export const O_NOCTTY = 0o400;
 export const O_APPEND = 0o2000;
-export const O_NONBLOCK = 0o4000;
+export const O_NONBLOCK = process.platform === 'freebsd' ? 4 : 0o4000;
 
 /** Events of `poll`. */
 export const POLLIN = 0x001;

@@ -260,6 +260,35 @@ export interface Native {
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }
 
+/** What the addon has on FreeBSD only: native/freebsd.c. Results are -errno of FreeBSD's: see `okFreeBsd`. */
+export interface FreeBsd {
+  cap_rights_limit(fd: Fd, rights: Uint8Array): number;
+  cap_rights_get(fd: Fd, rights: Uint8Array): number;
+  cap_ioctls_limit(fd: Fd, commands: BigUint64Array): number;
+  cap_ioctls_get(fd: Fd, commands: BigUint64Array): number;
+  cap_fcntls_limit(fd: Fd, rights: number): number;
+  cap_fcntls_get(fd: Fd): number;
+  caph_limit_stdio(): number;
+  cap_enter(): number;
+  cap_getmode(): number;
+  procctl_no_new_privs(): number;
+  jail_parameter(name: string, kind: Int32Array): number;
+  jail_parameters(): string[] | number;
+  jail_set(bytes: Uint8Array, parts: Int32Array, flags: number): number;
+  jail_get(bytes: Uint8Array, parts: Int32Array, flags: number): number;
+  jail_remove(jid: number): number;
+  jail_attach(jid: number): number;
+  pd_spawn(
+    texts: Uint8Array,
+    args: number,
+    streams: Int32Array,
+    daemon: number,
+    out: Int32Array,
+  ): number;
+  pd_wait(descriptor: Fd, status: Int32Array): number;
+  pd_kill(descriptor: Fd, signal: number): number;
+}
+
 /** @param status  0, an EAI_ (negative) or an errno */
 export type ResolverCallback = (
   id: number,
@@ -278,8 +307,8 @@ const PLACES = ['../../build/Release/perilune.node', '../build/Release/perilune.
 
 function load(): Native | undefined {
   if (loaded || failure) return loaded;
-  if (process.platform !== 'linux') {
-    failure = `it is for Linux, this is ${process.platform}`;
+  if (process.platform !== 'linux' && process.platform !== 'freebsd') {
+    failure = `it is for Linux and FreeBSD, this is ${process.platform}`;
     return undefined;
   }
   for (const place of PLACES) {
@@ -300,9 +329,19 @@ function load(): Native | undefined {
   return undefined;
 }
 
-/** Whether the addon is there and loads. */
+/** Whether the addon is there and loads, with all of `Native`: on FreeBSD it has little of that. */
 export function nativeAvailable(): boolean {
-  return load() !== undefined;
+  return load() !== undefined && process.platform !== 'freebsd';
+}
+
+/** Whether there are the calls of `freebsd()`, and of `native()` those of native/fd.c. */
+export function freebsdAvailable(): boolean {
+  return process.platform === 'freebsd' && load() !== undefined;
+}
+
+/** The addon as it is there. @throws Error  when it can't be loaded: ask `freebsdAvailable` first */
+export function freebsd(): FreeBsd {
+  return native() as unknown as FreeBsd;
 }
 
 /** A library that is built with it, and may be missing. */

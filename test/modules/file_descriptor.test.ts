@@ -156,7 +156,6 @@ spec(
   print(fails(function() return r.nonsense end))
   print(fails(r.kcmp, r, 1))
   print(fails(r.dup, 1))
-  print(fails(r.cap_rights_limit, r, {'read'}))
   print(r.type, r:is_socket('unix'), r:is_socket('inet', 'stream', 'tcp'))
 `,
   `false\tInvalid argument\t3
@@ -165,7 +164,6 @@ false\tRequested key wasn't found in the table/userdata\tnil
 false\tRequested key wasn't found in the table/userdata\tnil
 false\tInvalid argument\t2
 false\tInvalid argument\t1
-false\tFunction not implemented\tnil
 fifo\tfalse\tfalse
 `,
 );

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getSystemErrorMap } from 'node:util';
-import { errnoMessage, errnoName, errnoNumber, ok, SysError } from '../../src/sys/errno.ts';
+import {
+  errnoMessage,
+  errnoName,
+  errnoNumber,
+  errnoOfFreeBsd,
+  ok,
+  okFreeBsd,
+  SysError,
+} from '../../src/sys/errno.ts';
 
 test('numbers and names agree with those of libuv', () => {
   let known = 0;
@@ -43,5 +51,31 @@ test('ok passes results on, and throws errors with their call', () => {
       error.errno === 98 &&
       error.syscall === 'bind' &&
       error.message === 'bind: Address already in use (EADDRINUSE)',
+  );
+});
+
+test("FreeBSD's numbers become ours, by their names", () => {
+  const names = (...numbers: number[]) => numbers.map((n) => errnoName(errnoOfFreeBsd(n)));
+  assert.deepEqual(names(1, 2, 11, 22, 34), ['EPERM', 'ENOENT', 'EDEADLK', 'EINVAL', 'ERANGE']);
+  assert.deepEqual(names(35, 45, 62, 63, 66), [
+    'EAGAIN',
+    'EOPNOTSUPP',
+    'ELOOP',
+    'ENAMETOOLONG',
+    'ENOTEMPTY',
+  ]);
+  assert.deepEqual(names(78, 93, 94, 95, 96), [
+    'ENOSYS',
+    'ENOTCAPABLE',
+    'ECAPMODE',
+    'ENOTRECOVERABLE',
+    'EOWNERDEAD',
+  ]);
+  assert.equal(errnoOfFreeBsd(67), 2067); // EPROCLIM
+  assert.equal(errnoOfFreeBsd(97), 2097);
+  assert.equal(okFreeBsd('jail_set', 3), 3);
+  assert.throws(
+    () => okFreeBsd('cap_rights_limit', -93),
+    (e) => e instanceof SysError && e.message.includes('Capabilities insufficient'),
   );
 });

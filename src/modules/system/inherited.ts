@@ -6,8 +6,9 @@ import { arrayOf } from '../../runtime/table.ts';
 import type { LuaFunction, Result } from '../../runtime/value.ts';
 import { SysError } from '../../sys/errno.ts';
 import { AT_FDCWD } from '../../sys/file.ts';
+import { freebsdAvailable } from '../../sys/native.ts';
 import { ldLibraryDirectories } from '../../sys/process.ts';
-import { forMaster, withAddon } from './part.ts';
+import { forMaster, needAddon, withAddon } from './part.ts';
 
 /** Digits of those from 3 to 9 that bin/perilune saw: Node opens some of its own there. */
 const VARIABLE = 'PERILUNE_LOWFDS';
@@ -26,12 +27,11 @@ function openable(path: string): number[] {
 }
 
 export const inheritedFunctions: Record<string, LuaFunction> = {
-  get_lowfd: forMaster(
-    withAddon((v): Result => {
-      const number = checkInteger(v, 1, 'get_lowfd');
-      return inherited.delete(number) ? newFd(number) : undefined;
-    }),
-  ),
+  get_lowfd: forMaster((v): Result => {
+    if (!freebsdAvailable()) needAddon();
+    const number = checkInteger(v, 1, 'get_lowfd');
+    return inherited.delete(number) ? newFd(number) : undefined;
+  }),
   get_ld_library_directories: withAddon(() =>
     arrayOf(ldLibraryDirectories().flatMap(openable).map(newFd)),
   ),

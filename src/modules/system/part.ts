@@ -49,8 +49,3 @@ export const changeRights = (body: (...args: LuaValue[]) => void): LuaFunction =
       return NONE;
     }),
   );
-
-/** Functions of other systems. */
-export function unsupported(): never {
-  throw codeError('ENOSYS');
-}

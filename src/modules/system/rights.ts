@@ -11,6 +11,7 @@ import { badArgument } from '../../runtime/error-code.ts';
 import { namedFlags } from '../../runtime/flags.ts';
 import { LuaTable, rawGetString } from '../../runtime/table.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result } from '../../runtime/value.ts';
+import { procctlNoNewPrivs } from '../../sys/capsicum.ts';
 import {
   capget,
   clearAmbient,
@@ -32,8 +33,9 @@ import {
   setNoNewPrivs,
   setSecurebits,
 } from '../../sys/confine.ts';
+import { freebsdAvailable } from '../../sys/native.ts';
 import { seccompSetModeFilter } from '../../sys/walls.ts';
-import { changeRights, forMaster, unsupported, withAddon } from './part.ts';
+import { changeRights, forMaster, withAddon } from './part.ts';
 
 export function capabilitiesOf(pid: number): LinuxCapabilities {
   return Object.assign(new LinuxCapabilities(), capget(pid));
@@ -115,7 +117,12 @@ export const rights: Record<string, LuaFunction> = {
     if ((number | 0) !== number) throw badArgument(1);
     setSecurebits(number);
   }),
-  set_no_new_privs: changeRights(() => setNoNewPrivs()),
+  set_no_new_privs: freebsdAvailable()
+    ? forMaster(() => {
+        procctlNoNewPrivs();
+        return NONE;
+      })
+    : changeRights(() => setNoNewPrivs()),
   seccomp_set_mode_filter: changeRights((v) => seccompSetModeFilter(filterBytes(v, 1))),
   landlock_create_ruleset: withAddon(createRuleset),
   landlock_add_rule: forMaster(
@@ -139,12 +146,3 @@ export const SECBITS: Readonly<Record<string, number>> = Object.fromEntries(
     [`SECBIT_${name}_LOCKED`, 2 << Number(bit)],
   ]),
 );
-
-/** Of FreeBSD. */
-export const foreign: Record<string, LuaFunction> = {
-  jail_set: unsupported,
-  jail_get: unsupported,
-  jail_remove: unsupported,
-  jailparam_all: unsupported,
-  caph_limit_stdio: unsupported,
-};

@@ -273,6 +273,8 @@ export function spawn(v: LuaValue): Subprocess {
   if (!(v instanceof LuaTable)) throw badArgument(1);
   needAddon();
   const o = new SpawnOptions(v);
+  // FreeBSD's process descriptors.
+  if (o.boolean('pd_daemon')) throw codeError('ENOTSUP', { arg: 'pd_daemon' });
   const lastSignal = o.integer('signal_on_gcreaper', 0, LAST_SIGNAL) ?? SIGTERM;
   const plan = planFrom(o);
   const vm = currentVm();
