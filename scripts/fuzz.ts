@@ -3,9 +3,10 @@
  * LuaJIT; what they print must be the same. A difference is made as small as it can be and written to
  * test/conformance/found/, where it is a test from then on.
  *
- *   npm run fuzz -- --seconds N | --programs N [--seed S] [--save] [--most N]
+ *   npm run fuzz -- --seconds N | --programs N [--seed S] [--save] [--most N] [--only KIND] [--as-is]
  *
- * `--save` writes what is found; after `--most` differences (10) it ends. Ends with code 1 if there was a difference.
+ * `--save` writes what is found; after `--most` differences (10) it ends. `--as-is` shows the tests that differ and makes
+ * nothing smaller. KIND is one of KINDS below. Ends with code 1 if there was a difference.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,9 +15,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generate } from '../test/compiler/generate.ts';
 import { classProgram } from '../test/fuzz/classes.ts';
+import { cornerProgram } from '../test/fuzz/corners.ts';
 import { expressionProgram } from '../test/fuzz/expressions.ts';
 import { Random } from '../test/fuzz/random.ts';
 import { limitCpuTime } from './cpu-time.ts';
+import { same, sameLine } from './fuzz/same.ts';
 import type { Job } from './fuzz/worker.ts';
 
 /** Programs that are run together. */
@@ -32,11 +35,26 @@ let seconds = BATCH_SECONDS;
 const here = import.meta.dirname;
 const found = join(here, '..', 'test', 'conformance', 'found');
 
-/** The program of a seed: classes, expressions with values of all kinds, or statements of all kinds. */
-export function programOf(seed: number): string {
-  if (seed % 5 === 0) return classProgram(new Random(seed));
-  return seed % 2 === 0 ? expressionProgram(new Random(seed)) : generate(seed);
-}
+const KINDS = {
+  classes: (seed: number) => classProgram(new Random(seed)),
+  corners: (seed: number) => cornerProgram(new Random(seed)),
+  expressions: (seed: number) => expressionProgram(new Random(seed)),
+  statements: generate,
+};
+type Kind = keyof typeof KINDS;
+const TURNS: readonly Kind[] = [
+  'classes',
+  'corners',
+  'expressions',
+  'statements',
+  'corners',
+  'expressions',
+  'statements',
+];
+
+/** The program of a seed. */
+export const programOf = (seed: number, kind: Kind = TURNS[seed % TURNS.length]!): string =>
+  KINDS[kind](seed);
 
 // ── the two sides ──────────────────────────────────────────────────────────────────────────────────
 
@@ -112,48 +130,14 @@ interface Difference {
   readonly actual: string;
 }
 
-const ADDRESS = /(table|function|thread|userdata): (?:builtin#\d+|0x[0-9a-f]{0,12}|[0-9a-f]{4,})/g;
-
-/**
- * Equal but for what is meant to differ: addresses; names of functions that LuaJIT has forgotten (after a tail
- * call, or called by `pcall`) and we have not; wording of errors in its libraries that are written in Lua.
- */
-function sameLine(expected: string, actual: string): boolean {
-  if (expected === actual) return true;
-  // The driver is a caller, too; LuaJIT doesn't always tell a missing argument from nil.
-  const e = expected.replace(ADDRESS, '$1: address').replace(/"[^" ]*driver\.lua:\d+: /, '"');
-  let a = actual.replace(ADDRESS, '$1: address');
-  if (e.includes("to '?' (")) a = a.replace(/(#\d+ to )'[\w.]+' \(/g, "$1'?' (");
-  if (e.includes("to '(for generator)'")) a = a.replace(/to '[\w.]+' \(/, "to '(for generator)' (");
-  if (e.includes('got nil')) a = a.replace('got no value', 'got nil');
-  if (e === a) return true;
-  // We let a traversal go on from a number whose element was removed, wherever it was.
-  if (e.includes("invalid key to 'next'")) return true;
-  // In a chain of `..` LuaJIT may name the wrong operand.
-  if (e.replace(/concatenate \w+ '\w+' \((a \w+ value)\)/, 'concatenate $1') === a) return true;
-  // Functions made by coroutine.wrap raise errors unchanged.
-  for (let s = e; s !== (s = s.replace(/main\.lua:\d+: /, '')); ) if (s === a) return true;
-  return e.includes('[builtin:') && e.replace(/".*/, '') === a.replace(/".*/, '');
-}
-
-function same(expected: string, actual: string): boolean {
-  if (expected === actual) return true;
-  // LuaJIT can call C only 200 levels deep, and compares numbers with objects as Lua 5.1 does: not at all.
-  if (/stack overflow|attempt to compare (?:number with table|table with number)/.test(expected))
-    return true;
-  const lines = actual.split('\n');
-  const wanted = expected.split('\n');
-  return lines.length === wanted.length && wanted.every((line, i) => sameLine(line, lines[i]!));
-}
-
 async function compare(programs: string[]): Promise<(Difference | undefined)[]> {
   const expected = runLuajit(programs);
   const plain = await outputsHere(programs, false);
   const suspending = await outputsHere(programs, true);
   return programs.map((program, i) => {
     const e = expected[i]!;
-    if (!same(e, plain[i]!)) return { program, suspendAll: false, expected: e, actual: plain[i]! };
-    if (!same(e, suspending[i]!))
+    if (!same(e, plain[i]!, program)) return { program, suspendAll: false, expected: e, actual: plain[i]! };
+    if (!same(e, suspending[i]!, program))
       return { program, suspendAll: true, expected: e, actual: suspending[i]! };
     return undefined;
   });
@@ -161,7 +145,7 @@ async function compare(programs: string[]): Promise<(Difference | undefined)[]> 
 
 const isSyntaxError = (output: string): boolean => /^error: main\.lua:\d+: .* near /.test(output);
 
-/** Leave out lines, as many as can be, so that there is still a difference, and none of syntax only. */
+/** Leave out tests and lines, as many as can be, so that there is still a difference, and none of syntax only. */
 async function minimise(difference: Difference): Promise<Difference> {
   let best = difference;
   seconds = ONE_SECONDS;
@@ -173,23 +157,37 @@ async function minimise(difference: Difference): Promise<Difference> {
       return undefined;
     return d;
   };
-  const linesOf = ({ program }: Difference): string[] => program.trimEnd().split('\n');
-  for (let size = linesOf(best).length >> 1; size >= 1; size >>= 1) {
-    for (let at = 0; at < linesOf(best).length; ) {
-      const lines = linesOf(best);
-      const d = await differs([...lines.slice(0, at), ...lines.slice(at + size)]);
-      if (d === undefined) at += size;
-      else best = d;
+  // First whole tests, which may be of many lines.
+  for (const separator of [/\n(?=[TU]\()/, '\n']) {
+    const partsOf = ({ program }: Difference): string[] => program.trimEnd().split(separator);
+    for (let size = partsOf(best).length >> 1; size >= 1; size >>= 1) {
+      for (let at = 0; at < partsOf(best).length; ) {
+        const parts = partsOf(best);
+        const d = await differs([...parts.slice(0, at), ...parts.slice(at + size)]);
+        if (d === undefined) at += size;
+        else best = d;
+      }
     }
   }
   seconds = BATCH_SECONDS;
   return best;
 }
 
-function firstDifference({ expected, actual }: Difference): string {
+/** The test whose line is the first that differs; '' in programs that have no tests with numbers. */
+function testOf({ program, expected, actual }: Difference): string {
+  const a = actual.split('\n');
+  const text = program.split('\n');
+  const line = expected.split('\n').find((e, i) => !sameLine(e, a[i] ?? '', text)) ?? '';
+  const number = /^(\d+): /.exec(line)?.[1];
+  const tests = program.split(/\n(?=[TU]\()/);
+  return `${tests.find((t) => /^[TU]\((\d+)/.exec(t)?.[1] === number) ?? ''}\n`;
+}
+
+function firstDifference({ program, expected, actual }: Difference): string {
+  const text = program.split('\n');
   const e = expected.split('\n');
   const a = actual.split('\n');
-  const at = e.findIndex((line, i) => !sameLine(line, a[i] ?? ''));
+  const at = e.findIndex((line, i) => !sameLine(line, a[i] ?? '', text));
   const i = at < 0 ? e.length : at;
   return `  LuaJIT: ${e[i]}\n  here:   ${a[i]}\n`;
 }
@@ -204,20 +202,27 @@ async function main(): Promise<void> {
       seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
       save: { type: 'boolean', default: false },
       most: { type: 'string', default: '10' },
+      only: { type: 'string' },
+      'as-is': { type: 'boolean', default: false },
     },
   });
   const end = values.programs === undefined ? Date.now() + 1000 * Number(values.seconds) : Infinity;
   const count = Number(values.programs ?? Infinity);
   const first = Number(values.seed);
+  const only = values.only as Kind | undefined;
   folder = mkdtempSync(join(tmpdir(), 'perilune-fuzz-'));
   let seed = first;
   let differences = 0;
   console.log(`seed ${first}`);
   while (Date.now() < end && seed - first < count && differences < Number(values.most)) {
     const seeds = Array.from({ length: Math.min(BATCH, count - (seed - first)) }, () => seed++);
-    for (const [i, difference] of (await compare(seeds.map(programOf))).entries()) {
+    for (const [i, difference] of (await compare(seeds.map((s) => programOf(s, only)))).entries()) {
       if (difference === undefined) continue;
       differences++;
+      if (values['as-is']) {
+        console.log(`seed ${seeds[i]}:\n${testOf(difference)}${firstDifference(difference)}`);
+        continue;
+      }
       console.log(`seed ${seeds[i]}: makes it smaller\n${firstDifference(difference)}`);
       const small = await minimise(difference);
       console.log(

@@ -140,6 +140,8 @@ export type Stat =
     }
   | {
       kind: 'fornum';
+      /** That of its `do`, as LuaJIT has it: where it checks its numbers. */
+      checkLine: number;
       v: LocalVar;
       start: Expr;
       limit: Expr;

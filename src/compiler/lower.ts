@@ -2219,17 +2219,17 @@ class FunctionLowering {
   private forNum(s: Extract<Stat, { kind: 'fornum' }>): void {
     // Evaluated first, converted after: the values may be changed by what is evaluated later.
     const exprs = this.list(s.step === undefined ? [s.start, s.limit] : [s.start, s.limit, s.step]);
-    const start = this.forControl(exprs[0]!, 'initial', s.line, true, s.v);
-    const limit = this.forControl(exprs[1]!, 'limit', s.line, false);
+    const start = this.forControl(exprs[0]!, 'initial', s.checkLine, true, s.v);
+    const limit = this.forControl(exprs[1]!, 'limit', s.checkLine, false);
     const step =
-      exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.line, false);
+      exprs[2] === undefined ? undefined : this.forControl(exprs[2], 'step', s.checkLine, false);
     this.line = s.line;
     const h = start.vars[0]!;
     // NaN unless it is a number that is written there: what is computed of constants may have any sign.
     const by = step === undefined ? 1 : Number(step.js.replace(/^\((.*)\)$/, '$1'));
     // -0 counts down, as in LuaJIT.
     const down = by < 0 || Object.is(by, -0);
-    const up = !down && (step === undefined || step.min >= 0);
+    const up = !down && (step === undefined || step.min > 0);
     this.emitLuaLoop(s.body, (loop) => {
       const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
       const cond = up
@@ -2284,7 +2284,8 @@ class FunctionLowering {
    * without calls; anything else is called.
    */
   private forIn(s: Extract<Stat, { kind: 'forin' }>): void {
-    const [f, state, control] = this.adjusted(s.exprs, 3).map((x) => this.hold(x)) as [Ex, Ex, Ex];
+    const [f, held, control] = this.adjusted(s.exprs, 3).map((x) => this.hold(x)) as [Ex, Ex, Ex];
+    const state = held.num ? this.object(held) : held;
     this.line = s.line;
     const it = this.temp();
     const i = this.temp();
@@ -2601,6 +2602,31 @@ function name(e: Expr): string | undefined {
       return e.key.kind === 'string' ? `field '${e.key.value}'` : undefined;
     case 'paren':
       return name(e.inner);
+    // The right operand is the value where a constant decides so. (LuaJIT names it in any case.)
+    case 'and':
+    case 'or':
+      return constantTruth(e.left) === (e.kind === 'and') ? name(e.right) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Of what is not written as a constant, nothing. */
+function constantTruth(e: Expr): boolean | undefined {
+  switch (e.kind) {
+    case 'nil':
+    case 'false':
+      return false;
+    case 'true':
+    case 'number':
+    case 'string':
+      return true;
+    case 'unary': {
+      const operand = e.op === 'not' ? constantTruth(e.operand) : undefined;
+      return operand === undefined ? undefined : !operand;
+    }
+    case 'paren':
+      return constantTruth(e.inner);
     default:
       return undefined;
   }

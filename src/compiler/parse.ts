@@ -400,11 +400,12 @@ class Parser {
       const limit = this.expr();
       const step = this.accept(COMMA) ? this.expr() : undefined;
       this.expect(T.do);
+      const checkLine = this.lex.lastLine;
       const v = this.prepare(first);
       const body = this.block(true, [v]);
       const endLine = this.lex.line;
       this.close(T.end, T.for, line);
-      return { kind: 'fornum', v, start, limit, step, body, line, endLine };
+      return { kind: 'fornum', v, start, limit, step, body, line, checkLine, endLine };
     }
     if (this.lex.kind !== COMMA && this.lex.kind !== T.in)
       this.lex.errorNear("'=' or 'in' expected");

@@ -284,7 +284,8 @@ function parseInBase(text: string, base: number): number | undefined {
 }
 
 function select(n: LuaValue, ...args: LuaValue[]): Result {
-  if (n === '#') return args.length;
+  // Whatever follows it, as in Lua 5.1.
+  if (typeof n === 'string' && n.startsWith('#')) return args.length;
   const at = checkInteger(n, 1, 'select');
   if (at < 0) {
     if (-at > args.length) argError(1, 'select', 'index out of range');

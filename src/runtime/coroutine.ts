@@ -177,7 +177,7 @@ function leave(resumer: LuaThread | undefined): void {
   if (resumer !== undefined) resumer.status = 'running';
 }
 
-/** The values given to `coroutine.resume`: arguments of the function, or results of its `yield`. */
+/** The values given to `coroutine.resume`: arguments of the function, or results of its `yield`. The name is known to error.ts. */
 export function resumeWith(
   thread: LuaThread,
   values: Result,

@@ -113,7 +113,7 @@ function sitesOf(error: Error): Sites {
 }
 
 /**
- * JavaScript frames → Lua's. `runThread` ends the running Lua thread's JavaScript frames. A function that
+ * JavaScript frames → Lua's. `runThread` or `resumeWith` ends the running Lua thread's JavaScript frames. A function that
  * makes a tail call is gone by then, for Lua; except that it is still there to be blamed when what it
  * calls is no function.
  * @returns mark  how the innermost frame of emitted code calls the runtime, unless a function of the
@@ -159,7 +159,7 @@ function logical(
       if (frames.at(-1) === NATIVE) frames.pop();
       frames.push(...framesOf(handling));
       return { frames, complete: false, mark: mark ?? '' };
-    } else if (name === 'runThread') {
+    } else if (name === 'runThread' || name === 'resumeWith') {
       // It calls the thread's function as anything of the runtime would: no frame of the program's.
       if (frames.at(-1) === NATIVE) frames.pop();
       return { frames, complete: true, mark: mark ?? '' };
@@ -417,7 +417,10 @@ function typeMessage(
   operand: number,
   frame: LogicalFrame | undefined,
 ): string {
-  const name = frame?.names?.[operand];
+  const names = frame?.names;
+  // Where no call is written, what can't be called is a metamethod.
+  const isUnnamed = action === 'call' && !isCall(names?.[1] ?? '');
+  const name = isUnnamed ? undefined : names?.[operand];
   const what = name === undefined ? `a ${typeName(v)} value` : `${name} (a ${typeName(v)} value)`;
   return `${positionOf(frame)}attempt to ${action} ${what}`;
 }

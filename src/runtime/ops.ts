@@ -358,14 +358,16 @@ export function operator(name: OperatorName): Operator {
           const r = h(a, b);
           return Array.isArray(r) ? many(r) : ${result};
         }
-        if (m.hash !== undefined) return slow(a, b);
+        if (h !== undefined || m.hash !== undefined) return slow(a, b);
       }`;
+  // The first operand's comes first, and strings and userdata have metatables, too.
+  const tryBoth = `${tryOne('a')} else if (typeof a !== 'number' && !(a instanceof LuaTable)) return slow(a, b);${tryOne('b')}`;
   return new Function(
     'LuaTable',
     'state',
     'slow',
     'many',
-    `/* ${++accessors} */ return function operate(a, b) { let m, h; ${tryOne('a')}${name === 'lt' || name === 'le' ? '' : tryOne('b')}
+    `/* ${++accessors} */ return function operate(a, b) { let m, h; ${name === 'lt' || name === 'le' ? tryOne('a') : tryBoth}
       return slow(a, b);
     }`,
   )(LuaTable, state, slow, name === 'lt' || name === 'le' ? truthOf : one) as Operator;

@@ -67,7 +67,7 @@ waited
 spec(
   'pcall and xpcall keep all results and arguments, also nil',
   `
-  print(select('#', pcall(function() return nil, nil end)), select('#', pcall(function() end)))
+  print(select('#', pcall(function() return nil, nil end)), select('##', pcall(function() end)))
   print(pcall(function(...) this_fiber.yield() return select('#', ...), ... end, 1, nil, nil))
   print(xpcall(function(...) return select('#', ...), ... end, print, nil, 2, nil))
   print(xpcall(function(...) this_fiber.yield() error(select('#', ...), 0) end, function(e) this_fiber.yield() return e + 1, 'lost' end, nil, nil))

@@ -1,0 +1,16 @@
+-- A metamethod that can't be called is not the operand: it has no name. (LuaJIT gives no position either.)
+local a = setmetatable({}, {__add = 1, __concat = 's', __eq = true, __lt = 2, __le = 3, __unm = {}, __call = {}})
+local b = setmetatable({}, getmetatable(a))
+local function try(f) print(select(2, pcall(f))) end
+try(function() return a + 1 end)
+try(function() return 1 + a end)
+try(function() local a = a return a .. 'x' end)
+try(function() return a == b end)
+try(function() return a < b end)
+try(function() return a <= b end)
+try(function() return -a end)
+-- What is called is the operand.
+try(function() return a() end)
+try(function() local r = a(1) return r end)
+try(function() local t = {f = a} return t.f() end)
+try(function() local t = {f = a} local r = t:f(1, 2) return r end)
