@@ -18,6 +18,7 @@ import { classProgram } from '../test/fuzz/classes.ts';
 import { cornerProgram } from '../test/fuzz/corners.ts';
 import { expressionProgram } from '../test/fuzz/expressions.ts';
 import { Random } from '../test/fuzz/random.ts';
+import { syntaxProgram } from '../test/fuzz/syntax.ts';
 import { limitCpuTime } from './cpu-time.ts';
 import { same, sameLine } from './fuzz/same.ts';
 import type { Job } from './fuzz/worker.ts';
@@ -40,6 +41,7 @@ const KINDS = {
   corners: (seed: number) => cornerProgram(new Random(seed)),
   expressions: (seed: number) => expressionProgram(new Random(seed)),
   statements: generate,
+  syntax: (seed: number) => syntaxProgram(new Random(seed)),
 };
 type Kind = keyof typeof KINDS;
 const TURNS: readonly Kind[] = [
@@ -50,6 +52,7 @@ const TURNS: readonly Kind[] = [
   'corners',
   'expressions',
   'statements',
+  'syntax',
 ];
 
 /** The program of a seed. */
@@ -136,7 +139,8 @@ async function compare(programs: string[]): Promise<(Difference | undefined)[]> 
   const suspending = await outputsHere(programs, true);
   return programs.map((program, i) => {
     const e = expected[i]!;
-    if (!same(e, plain[i]!, program)) return { program, suspendAll: false, expected: e, actual: plain[i]! };
+    if (!same(e, plain[i]!, program))
+      return { program, suspendAll: false, expected: e, actual: plain[i]! };
     if (!same(e, suspending[i]!, program))
       return { program, suspendAll: true, expected: e, actual: suspending[i]! };
     return undefined;
