@@ -60,8 +60,10 @@ enum {
   MAX_OWN = 128,
   MAX_RINGS = 32,
   MAX_REQUEST_FDS = 16,
-  MAX_BODY = 64 * 1024,
+  MAX_BODY = 132 * 1024,
   MAX_KIND = 4096,
+  MAX_TASK = MAX_BODY - MAX_KIND,
+  USUAL_TASK = 32 * 1024, /* most are no longer */
   MAX_TOUCHED = 4096,
   MAX_MAPPINGS = 512,
   /* Milliseconds without a request, after which a spare is made: those of a process that was just asked for are not to
@@ -70,9 +72,10 @@ enum {
   SHORT_DELAY = 1,
 };
 
-/* What a request begins with, then come the texts of its kind and of its task. Its descriptors: inbox,
- * [working directory], [standard input, output, error], [init.arg], [body], [one that is open until the
- * process is set up: its other end is the host's]. */
+/* What a request begins with, then comes the text of its kind. Its descriptors: inbox, [working directory],
+ * [standard input, output, error], [init.arg], [a file with the task, which is the first packet of the inbox
+ * otherwise], [one that is open until the process is set up: its other end is the host's]. What processes are to do
+ * the supervisor never reads: it would have to copy each page that it writes to, and to wipe it. */
 struct request {
   uint32_t id, clone_flags, has, kind_length;
 };
@@ -578,6 +581,12 @@ static void touch_pages(void) {
   }
 }
 
+/* Whole pages of a buffer become this process's own. */
+static void populate(uint8_t *bytes, size_t size) {
+  uintptr_t start = ((uintptr_t)bytes + PAGE - 1) & -(uintptr_t)PAGE, stop = (uintptr_t)(bytes + size) & -(uintptr_t)PAGE;
+  madvise((void *)start, stop - start, MADV_POPULATE_WRITE);
+}
+
 static void send_touched(const struct touched *list, int count) {
   if (count > 0) (void)!send(CONTROL, list, (size_t)count * sizeof *list, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -691,6 +700,17 @@ static struct child *note_child(struct child *child, pid_t pid, uint32_t id) {
   return children = child;
 }
 
+/* The first packet of the inbox, or nothing where the task is in a file. @return its length or -errno */
+static ssize_t receive_task(const struct given *given, uint8_t *body) {
+  if (given->body >= 0) return 0;
+  struct iovec part = {body, MAX_TASK};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  ssize_t length;
+  do length = recvmsg(CONTROL, &message, 0);
+  while (length < 0 && errno == EINTR);
+  return length < 0 ? -errno : length == 0 || message.msg_flags & MSG_TRUNC ? -EPROTO : length;
+}
+
 /* A packet of `parts`, with descriptors. @param fds  as many as it had room for */
 static ssize_t receive_packet(struct iovec *parts, size_t part_count, int *fds, int *count, int flags) {
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))];
@@ -708,11 +728,11 @@ static ssize_t receive_packet(struct iovec *parts, size_t part_count, int *fds, 
   return length;
 }
 
-/* A request's task, to the spare. @return whether it has it */
-static bool give_task(struct request *request, uint8_t *body, size_t length, const int *fds, int count) {
+/* A request's descriptors, to the spare. @return whether it has them */
+static bool give_task(struct request *request, const int *fds, int count) {
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))] = {0};
-  struct iovec parts[2] = {{request, sizeof *request}, {body, length}};
-  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control,
+  struct iovec part = {request, sizeof *request};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
                            .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
   struct cmsghdr *c = CMSG_FIRSTHDR(&message);
   c->cmsg_level = SOL_SOCKET;
@@ -790,10 +810,10 @@ static bool serve(struct request *request, uint8_t *body, size_t length, const i
   requests++;
   last_id = (int32_t)request->id;
   int result = count < 0 ? count : sort_descriptors(request->has, fds, count, given);
-  if (request->kind_length > length || request->kind_length > MAX_KIND) result = -EINVAL;
+  if (request->kind_length != length || length > MAX_KIND) result = -EINVAL;
   if (result == 0 && keeps_spare && spare.child && scouting == SCOUTED &&
       spare_is_of_kind(request, body) &&
-      give_task(request, body + request->kind_length, length - request->kind_length, fds, count)) {
+      give_task(request, fds, count)) {
     spare.child->id = (int32_t)request->id;
     report_start(request->id, spare.child->pid, spare.pidfd, -ESRCH);
     lose_spare();
@@ -850,7 +870,7 @@ static void fill_holes(void) {
 #endif
 }
 
-/* supervise(body: Uint8Array(65536), out: Int32Array(8)) -> in a child: the length of the request's body, which
+/* supervise(body: Uint8Array(MAX_BODY), out: Int32Array(8)) -> in a child: the length of the request's body, which
  * begins with its kind. out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags, length of
  * the kind, role. In the supervisor it never returns, but with -errno at the start. */
 napi_value sys_supervise(napi_env env, napi_callback_info info) {
@@ -914,10 +934,12 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
     if (serve(&request, body, body_length, fds, count, &given)) {
       bool is_init = request.clone_flags & CLONE_NEWPID;
       if (begin_child(&given, is_init) < 0) _exit(1);
+      ssize_t task = receive_task(&given, body + body_length);
+      if (task < 0) _exit(1);
       memcpy(out, (int32_t[]){given.arg, given.body, (int32_t)request.clone_flags,
                               (int32_t)request.kind_length, ACTOR}, 5 * sizeof *out);
       if (!is_init) touch_pages();
-      return give_int32(env, (int32_t)body_length);
+      return give_int32(env, (int32_t)(body_length + (size_t)task));
     }
     for (int i = 0; i < count; i++) close(fds[i]);
     memset(body, 0, body_length); /* the next child is to know nothing of it */
@@ -934,7 +956,7 @@ static int move_to(int fd, int number, bool stays_open) {
   return stays_open ? fcntl(number, F_SETFD, 0) : 0;
 }
 
-/* take_task(body: Uint8Array(65536), out: Int32Array(8)) -> in a spare, the length of its task, for which it
+/* take_task(body: Uint8Array(MAX_BODY), out: Int32Array(8)) -> in a spare, the length of its task, for which it
  * waits; out as supervise's. The process ends if there is none. */
 napi_value sys_take_task(napi_env env, napi_callback_info info) {
   uint8_t *body;
@@ -942,10 +964,11 @@ napi_value sys_take_task(napi_env env, napi_callback_info info) {
   uv_loop_t *loop;
   if (!take_room(env, info, &body, &out)) return NULL;
   struct request request;
-  struct iovec parts[2] = {{&request, sizeof request}, {body, MAX_BODY}};
+  struct iovec part = {&request, sizeof request};
   int fds[MAX_REQUEST_FDS], count;
   ssize_t length;
-  do length = receive_packet(parts, 2, fds, &count, 0);
+  populate(body, USUAL_TASK);
+  do length = receive_packet(&part, 1, fds, &count, 0);
   while (length == -EINTR);
   struct given given;
   if (length < (ssize_t)sizeof request || count < 0 ||
@@ -957,11 +980,11 @@ napi_value sys_take_task(napi_env env, napi_callback_info info) {
   }
   for (int i = 0; i < 3; i++)
     if (given.standard[i] >= 0 && move_to(given.standard[i], i, true) < 0) _exit(1);
-  if (move_to(given.inbox, CONTROL, false) < 0) _exit(1);
+  if (move_to(given.inbox, CONTROL, false) < 0 || (length = receive_task(&given, body)) < 0) _exit(1);
   if (napi_get_uv_event_loop(env, &loop) == napi_ok) uv_update_time(loop);
   out[0] = given.arg;
   out[1] = given.body;
-  return give_int32(env, (int32_t)(length - (ssize_t)sizeof request));
+  return give_int32(env, (int32_t)length);
 }
 
 static struct range programs[MAX_MAPPINGS]; /* what of each program and library is in memory */

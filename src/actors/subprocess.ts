@@ -1,8 +1,14 @@
 /** Actors in processes of their own: what their maker says, and what their process is told. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { closeAll, packetPair } from '../io/packet.ts';
-import { type ProcessRequest, SupervisorGone, SysError, startProcess } from '../io/supervisor.ts';
+import { closeAll, packetPair, sendAtOnce } from '../io/packet.ts';
+import {
+  MAX_TASK,
+  type ProcessRequest,
+  SupervisorGone,
+  SysError,
+  startProcess,
+} from '../io/supervisor.ts';
 import { endOfFile } from '../runtime/asio-error.ts';
 import { codeError } from '../runtime/error-code.ts';
 import type { LuaValue } from '../runtime/value.ts';
@@ -124,6 +130,8 @@ function startActor(
     const isFree = options.filter === undefined && options.init === undefined;
     if (tracing.on !== undefined && isFree) reports = openReports(tracing.on, actor, sender);
     if (options.sandbox === undefined) cwd = currentDirectory();
+    const body = encodeTask({ ...task, trace: reports?.task });
+    const isSent = reports === undefined && isFirstPacket(sender, body);
     const process = startProcess(supervisorCommand(options), options.isolated, {
       cloneFlags,
       isNobody: options.sandbox !== undefined,
@@ -133,7 +141,7 @@ function startActor(
       arg: options.arg,
       setUpTime: options.initTimeout === undefined ? undefined : options.initTimeout + GRACE,
       kind: kind && encodeKind(kind),
-      body: encodeTask({ ...task, trace: reports?.task }),
+      body: isSent ? undefined : body,
     });
     // First: it is killed before it can see a closed channel.
     const actorProcess = new ActorProcess(process, vm.io, reports);
@@ -152,6 +160,11 @@ function startActor(
     closeAll([receiver]);
     if (cwd !== undefined) closeSync(cwd);
   }
+}
+
+/** Past the supervisor, which need not copy it then. */
+function isFirstPacket(sender: number, body: Uint8Array): boolean {
+  return body.length <= MAX_TASK && sendAtOnce(sender, body, body.length, []) === body.length;
 }
 
 function traceProcess(

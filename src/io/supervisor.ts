@@ -21,7 +21,6 @@ import {
   hasEnded,
   IS_NOBODY,
   KEEPS_SPARE,
-  MAX_BODY,
   memfdOf,
   SIGNALLED,
   STARTED,
@@ -39,7 +38,7 @@ import { onRightsChange } from './rights.ts';
 import { startTimer } from './timer.ts';
 
 export { SysError } from '../sys/errno.ts';
-export { SIGNALLED } from '../sys/supervisor.ts';
+export { MAX_TASK, SIGNALLED } from '../sys/supervisor.ts';
 
 export interface ProcessRequest {
   readonly cloneFlags: number;
@@ -55,8 +54,8 @@ export interface ProcessRequest {
   readonly setUpTime: number | undefined;
   /** What the child needs to begin with: the next one of this kind may have begun before it is asked for. */
   readonly kind: Uint8Array | undefined;
-  /** What it is to read (then). */
-  readonly body: Uint8Array;
+  /** What it is to read (then); undefined: that is the first packet of its inbox. */
+  readonly body: Uint8Array | undefined;
 }
 
 /** The supervisor has ended, and all processes of it. */
@@ -256,8 +255,7 @@ class Supervisor implements EventTarget {
   }
 
   private send(id: number, request: ProcessRequest, setUp: Fd | undefined): void {
-    const { cloneFlags, inbox, cwd, standard, arg, kind = NO_KIND } = request;
-    let { body } = request;
+    const { cloneFlags, inbox, cwd, standard, arg, body, kind = NO_KIND } = request;
     const fds = [inbox];
     let has = (request.isNobody ? IS_NOBODY : 0) | (kind.length > 0 ? KEEPS_SPARE : 0);
     const add = (fd: Fd | undefined, bit: number): void => {
@@ -270,17 +268,12 @@ class Supervisor implements EventTarget {
     add(standard[1], HAS_STDOUT);
     add(standard[2], HAS_STDERR);
     add(arg, HAS_ARG);
-    let file: Fd | undefined;
-    if (kind.length + body.length > MAX_BODY) {
-      file = memfdOf(body);
-      body = new Uint8Array(0);
-      add(file, HAS_BODY);
-    }
+    const file = body && memfdOf(body);
+    add(file, HAS_BODY);
     add(setUp, HAS_SET_UP);
-    const packet = new Uint8Array(16 + kind.length + body.length);
+    const packet = new Uint8Array(16 + kind.length);
     new Uint32Array(packet.buffer, 0, 4).set([id, cloneFlags, has, kind.length]);
     packet.set(kind, 16);
-    packet.set(body, 16 + kind.length);
     try {
       const list = Int32Array.from(fds);
       let result: number;

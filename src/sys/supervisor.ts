@@ -5,8 +5,10 @@
 import { ok } from './errno.ts';
 import { builtBeside, type Fd, native } from './native.ts';
 
-/** Bytes of a request beside its header; longer tasks go in a file. */
-export const MAX_BODY = 64 * 1024;
+/** Bytes of a kind and its task. */
+const MAX_BODY = 132 * 1024;
+/** Of a task that is the first packet of its inbox; longer ones go in a file. */
+export const MAX_TASK = 128 * 1024;
 
 // What descriptors a request brings, in this order, after that of the inbox.
 export const HAS_STDIN = 1;

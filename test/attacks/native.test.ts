@@ -8,7 +8,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { packetPair } from '../../src/io/packet.ts';
+import { packetPair, sendAtOnce } from '../../src/io/packet.ts';
 import { startProcess } from '../../src/io/supervisor.ts';
 import { availableWalls } from '../../src/sandbox/apply.ts';
 import { DEFAULT_LIMITS, NO_WALLS, type Plan, planInbox } from '../../src/sandbox/plan.ts';
@@ -49,11 +49,18 @@ const command = (): string[] => [
   addon,
 ];
 
+/** First in its inbox. */
+function sendTask(sender: number, walls: Plan, code: string): void {
+  const task = Buffer.from(JSON.stringify({ walls, code }));
+  assert.equal(sendAtOnce(sender, task, task.length, []), task.length);
+}
+
 /** What `code` gives in there; undefined: the process ended without a word. */
 function inside(code: string, walls: Plan, cloneFlags: number): unknown {
   const { sender, receiver } = packetPair();
   const { readEnd, writeEnd } = pipe2(0);
   try {
+    sendTask(sender, walls, code);
     startProcess(command(), false, {
       cloneFlags,
       isNobody: cloneFlags !== 0,
@@ -63,7 +70,7 @@ function inside(code: string, walls: Plan, cloneFlags: number): unknown {
       arg: undefined,
       setUpTime: undefined,
       kind: undefined,
-      body: Buffer.from(JSON.stringify({ walls, code })),
+      body: undefined,
     });
     close(writeEnd);
     let text = '';
@@ -266,6 +273,7 @@ test('a directory that it gets is of no use', { skip }, () => {
     call(269, 0, 'passwd', 0), call(263, 0, 'passwd', 0), call(322, 0, 'passwd', 0, 0, 0),
   ]`;
   try {
+    sendTask(sender, walls, code);
     startProcess(command(), false, {
       cloneFlags: ALL_NAMESPACES,
       isNobody: true,
@@ -275,7 +283,7 @@ test('a directory that it gets is of no use', { skip }, () => {
       arg: undefined,
       setUpTime: undefined,
       kind: undefined,
-      body: Buffer.from(JSON.stringify({ walls, code })),
+      body: undefined,
     });
     close(writeEnd);
     const bytes = Buffer.alloc(4096);
