@@ -158,17 +158,24 @@ static bool wants_heap(const void *at, int protection, int flags, int fd) {
          protection == (PROT_READ | PROT_WRITE) && flags == (MAP_PRIVATE | MAP_ANONYMOUS);
 }
 
+/* Each place that V8 has drawn by lot has three tables of pages of its own, which each fork copies and each end takes down:
+ * where the kernel puts what it may put anywhere, which it draws once for a process, that has neighbours. */
+static void *place_for_forks(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
+  bool is_free = fd == -1 && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0;
+  return system_mmap(is_free ? NULL : at, size, protection, flags, fd, offset);
+}
+
 void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
-  if (!wants_heap(at, protection, flags, fd))
-    return system_mmap(at, size, protection, flags, fd, offset);
-  if (size == PAGE + slack) {
+  bool is_heap = wants_heap(at, protection, flags, fd);
+  if (is_heap && size == PAGE + slack) {
     char *page = take_page();
     if (page != NULL) {
       behind = page + PAGE;
       return page;
     }
   }
-  if (size < BLOCK + slack || is_for_forks) return system_mmap(at, size, protection, flags, fd, offset);
+  if (is_for_forks) return place_for_forks(at, size, protection, flags, fd, offset);
+  if (!is_heap || size < BLOCK + slack) return system_mmap(at, size, protection, flags, fd, offset);
   /* A large object: it begins where a huge page can. */
   at = (void *)((uintptr_t)at & ~(uintptr_t)(BLOCK - 1));
   void *got = system_mmap(at, size, protection, flags, fd, offset);
