@@ -54,7 +54,7 @@ export interface Made {
   /** Parts of functions that were left for later, by index. */
   readonly later?: readonly (readonly [number, readonly Buffer[] | undefined])[];
   /** What V8 has made of the main function. */
-  readonly code?: Buffer;
+  readonly code?: Buffer | undefined;
   /** It is one that was left for later itself: the names of functions are in the chunk's parts. */
   readonly isLater?: boolean;
 }

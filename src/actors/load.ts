@@ -220,6 +220,7 @@ class ChunkCode {
     return toParts(compiled, {
       continuations: likelyContinuations(compiled),
       later: Array.from(later, ([index, code]) => [index, code.allParts(isWhole)] as const),
+      code: this.isLater || !hasUsualFlags() ? undefined : v8Code(compiled.main.js),
       isLater: this.isLater,
     });
   }
@@ -335,12 +336,36 @@ export function compiledParts(
   }
 }
 
+// V8's own form of a text. In its head there is a number for the flags that it was made under, and V8 takes none of others.
+// Those of a supervisor are other ones, but none that what it makes of a text depends on. The rest of the head, which
+// says by which V8 it was made, and of how long a text, stays as it is. V8: SerializedCodeData.
+const FLAGS_AT = 12;
+
+const v8Code = (js: string): Buffer => new V8Script(js).createCachedData();
+
+/** Of this process; undefined: it has none made by others. */
+let ownFlags: number | undefined;
+
+/** From now on modules come with what V8 has made of them elsewhere, until the flags change. */
+export function acceptCode(): void {
+  ownFlags = v8Code('0').readUInt32LE(FLAGS_AT);
+}
+
+/** Flags of bin/perilune, and of supervisors. Under others V8 may make something else of a text. */
+const USUAL =
+  /^--(disable-|(min-semi-space|stack|max-old-space|v8-pool)-size=|max-(valid|inlined)|no-(additive|compilation)|single-threaded$)/;
+
+const hasUsualFlags = (): boolean => process.execArgv.every((flag) => USUAL.test(flag));
+
 /** A module in its compiled form, from a process that has compiled it. */
 export function presetModule(file: string, source: string, parts: readonly Buffer[]): void {
   const { suspendAll } = state;
   const chunkName = displayName(`@${file}`);
   const again = (): Compiled => compileText(source, chunkName, suspendAll);
-  const code = new ChunkCode(new StoredChunk(parts, again), chunkName, generic(source, chunkName));
+  const stored = new StoredChunk(parts, again);
+  const storage = stored.code && ownFlags !== undefined ? new Storage(stored) : undefined;
+  if (storage !== undefined) stored.code!.writeUInt32LE(ownFlags!, FLAGS_AT);
+  const code = new ChunkCode(stored, chunkName, generic(source, chunkName), storage);
   modules.set(file, { source, chunkName, suspendAll, code });
 }
 

@@ -6,7 +6,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { promoteAll } from '../actors/collect.ts';
 import { inletsOf } from '../actors/inlets.ts';
-import { compiledParts, forgetModules, presetModule } from '../actors/load.ts';
+import { acceptCode, compiledParts, forgetModules, presetModule } from '../actors/load.ts';
 import { ModuleLoader, presetSource } from '../actors/modules.ts';
 import { decodeKind, decodeTask, encodeTask, type ProcessTask } from '../actors/process-task.ts';
 import { mainPool, setArguments } from '../actors/program.ts';
@@ -83,6 +83,9 @@ const silentHost = (ended: () => void): VmHost => ({
   flush() {},
 });
 
+/** Beside the first, whose text is compiled here: after so many, code knows what it is called with. */
+const REHEARSALS = 3;
+
 /** Run programs of ours to their ends, without ever turning the event loop. */
 function warmUp(then: () => void): void {
   const vm = new Vm(library, silentHost(rehearse));
@@ -97,9 +100,25 @@ function warmUp(then: () => void): void {
       const parts = compiledParts(file, text, false, true)!;
       rehearsal = encodeTask({ ...REHEARSAL, compiled: [[file, parts]] });
       forgetModules();
-      runRehearsal(decodeTask(rehearsal), then);
+      rehearseAgain(REHEARSALS);
     });
   }
+
+  function rehearseAgain(times: number): void {
+    runRehearsal(decodeTask(rehearsal), times > 1 ? () => rehearseAgain(times - 1) : then);
+  }
+}
+
+/**
+ * While it is on, all code is compiled when it first runs, and none is made for what it was called with until now: what
+ * programs of ours do is not what others will, and their processes would take it down again.
+ */
+function simpleCode(isOn: boolean): void {
+  const flags = isOn
+    ? ['--always-sparkplug', '--no-maglev', '--no-opt']
+    : ['--no-always-sparkplug', '--maglev', '--opt'];
+  const { setFlagsFromString } = process.getBuiltinModule('node:v8');
+  for (const flag of flags) setFlagsFromString(flag);
 }
 
 /** As it comes from a program that has compiled it. */
@@ -271,11 +290,17 @@ function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): v
   }
 }
 
+const jitless = process.execArgv.includes('--jitless');
+if (!jitless) {
+  simpleCode(true);
+  acceptCode();
+}
 warmUp(() => {
-  const jitless = process.execArgv.includes('--jitless');
   computeFilter(jitless);
   if (!jitless) initScriptModule = compileInitScript();
   noteMemory();
+  if (!jitless) simpleCode(false);
   promoteAll();
+  if (!jitless) acceptCode();
   main();
 });

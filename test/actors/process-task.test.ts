@@ -1,5 +1,7 @@
 /** What the process of an actor is told: nothing is lost, and who compiles what. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { likelyContinuations, StoredChunk } from '../../src/actors/compiled-form.ts';
 import { compiledParts, forgetModules, loadModule } from '../../src/actors/load.ts';
@@ -40,6 +42,23 @@ test('a task is what it was, with any bytes in its texts', () => {
   const whole = Buffer.concat([Buffer.from('before'), encodeTask(task)]);
   const { init: _, trace: __, ...rest } = task;
   assert.deepEqual(decodeTask(whole.subarray(6)), rest);
+});
+
+test("what V8 makes of a module is taken under a supervisor's flags", () => {
+  const program = join(import.meta.dirname, '../support/code-of-others.ts');
+  const run = (flags: string[], what: string, input = ''): string => {
+    const done = spawnSync(process.execPath, [...flags, program, what], {
+      input,
+      encoding: 'utf8',
+    });
+    assert.equal(done.stderr, '');
+    return done.stdout;
+  };
+  const parts = run(['--no-compilation-cache'], 'make');
+  const flags = ['--single-threaded', '--max-old-space-size=64'];
+  assert.deepEqual(JSON.parse(run(flags, 'take', parts)), [false, true, 42]);
+  const unusual = run(['--no-lazy-feedback-allocation'], 'make');
+  assert.deepEqual(JSON.parse(unusual).at(-2), '', 'under other flags there is none');
 });
 
 test('a module of the program is compiled for its process, a text of anybody only if it runs here', () => {
