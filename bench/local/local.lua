@@ -42,10 +42,11 @@ elseif what == 'file' then
   local f = file.stream.new()
   f:open(system.arguments[5], {'read_only'})
   local buf = byte_span.new(65536)
-  local left = count * 1048576
+  local left, at, size = count * 1048576, 0, f.size
   while left > 0 do
-    if f:seek(0, 'cur') == f.size then f:seek(0, 'set') end
-    for _ = 1, f.size / 65536 do left = left - f:read_some(buf) end
+    local n = f:read_some(buf) -- fewer than 65536 where the kernel has taken pages away meanwhile
+    left, at = left - n, at + n
+    if at == size then at = f:seek(0, 'set') end
   end
 elseif what == 'fds' then
   local a, b = unix.seqpacket.socket.pair()
