@@ -16,10 +16,11 @@ import { type Fiber, Waiter } from '../fibers/fiber.ts';
 import { park, suspensionPoint } from '../fibers/suspend.ts';
 import { Operation, PENDING } from '../io/operation.ts';
 import type { ByteSink, ByteSource } from '../io/transport.ts';
-import { endOfFile } from '../runtime/asio-error.ts';
+import { endOfFile, endOfFileThere } from '../runtime/asio-error.ts';
 import { ByteSpan } from '../runtime/byte-span.ts';
 import { suspendIn } from '../runtime/call.ts';
-import { badArgument, coreError, systemError } from '../runtime/error-code.ts';
+import type { LuaError } from '../runtime/error.ts';
+import { badArgument, coreError, systemError, systemErrorThere } from '../runtime/error-code.ts';
 import { NONE, type Result } from '../runtime/value.ts';
 
 const ECANCELED = 125;
@@ -146,17 +147,38 @@ function goOn(): void {
 function complete(op: FiberOperation, result: number): void {
   const waiter = op.waiter!;
   op.waiter = undefined;
+  const error = result > 0 ? undefined : errorThere(op.convert, result);
+  if (error !== undefined) {
+    notByEvent(op);
+    release(op);
+    waiter.fail(error);
+    return;
+  }
   op.result = result === -ECANCELED && waiter.interrupted ? INTERRUPTED : result;
   waiter.wake(op);
+}
+
+/**
+ * What it would throw, if that is all it does: then there need be no throwing, for which V8 looks through all frames of
+ * the stack. A connection that ends took 2 µs more.
+ */
+function errorThere(convert: Convert, result: number): LuaError | undefined {
+  if (result === 0) return convert === readCount ? endOfFileThere() : undefined;
+  if (result === -ECANCELED) return undefined; // perhaps it is interrupted
+  const throws = convert === readCount || convert === writeCount || convert === nothing;
+  return throws ? systemErrorThere(-result) : undefined;
+}
+
+function notByEvent(op: FiberOperation): void {
+  if (!op.byEvent) return;
+  op.byEvent = false;
+  op.fiber!.scheduler.readyByEvents--;
 }
 
 /** In the fiber, once it runs again. */
 function finish(op: FiberOperation): Result {
   const { result, value, convert } = op;
-  if (op.byEvent) {
-    op.byEvent = false;
-    op.fiber!.scheduler.readyByEvents--;
-  }
+  notByEvent(op);
   release(op);
   return convert(result, value);
 }

@@ -81,8 +81,10 @@ function turnIsOver(): void {
   copied = 0;
 }
 
-/** Results after which it is done the slow way. */
-const NOT_WITHOUT_WAITING: ReadonlySet<number> = new Set([-EAGAIN, -EOPNOTSUPP, -EINVAL, -ENOSYS]);
+/** Whether it is to be done the slow way. */
+const wouldWait = (result: number): boolean =>
+  result < 0 &&
+  (result === -EAGAIN || result === -EOPNOTSUPP || result === -EINVAL || result === -ENOSYS);
 
 type Transfer = 'read' | 'write';
 
@@ -488,7 +490,7 @@ export class RandomAccessFile extends AnyFile {
     op.offset = offset;
     op.length = length;
     const result = attempt(this.file!, op, what, at);
-    if (!NOT_WITHOUT_WAITING.has(result)) {
+    if (!wouldWait(result)) {
       op.clear();
       return result;
     }
@@ -589,7 +591,7 @@ export class StreamFile extends AnyFile implements Canceller {
     op.length = length;
     if (!this.busy && this.waiting.length === 0) {
       const result = attempt(this.file!, op, what, AT_POSITION);
-      if (!NOT_WITHOUT_WAITING.has(result)) {
+      if (!wouldWait(result)) {
         op.clear();
         return result;
       }
@@ -624,7 +626,7 @@ export class StreamFile extends AnyFile implements Canceller {
       const { op, what } = this.waiting.shift()!;
       this.file!.pending.delete(op);
       const result = attempt(this.file!, op, what, AT_POSITION);
-      if (NOT_WITHOUT_WAITING.has(result)) this.toPool(op, what);
+      if (wouldWait(result)) this.toPool(op, what);
       else op.finish(result);
     }
   }

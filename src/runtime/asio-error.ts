@@ -1,6 +1,6 @@
 /** The error categories of sockets and of name resolution, in the numbers of asio on POSIX. */
-import type { LuaError } from './error.ts';
-import { categoryError, ErrorCategory, isError } from './error-code.ts';
+import { LuaError } from './error.ts';
+import { categoryError, ErrorCategory, errorObject, isError } from './error-code.ts';
 import type { LuaValue } from './value.ts';
 
 /** [name, code, message] of one category. */
@@ -44,6 +44,11 @@ const EOF_CODE = 2;
 /** What streams raise at their end. */
 export function endOfFile(): LuaError {
   return categoryError(miscCategory, EOF_CODE);
+}
+
+/** The same for another fiber that waits: `coreErrorThere` says more. */
+export function endOfFileThere(): LuaError {
+  return new LuaError(errorObject(miscCategory, EOF_CODE));
 }
 
 export const isEndOfFile = (v: LuaValue): boolean => isError(v, miscCategory, EOF_CODE);

@@ -146,6 +146,11 @@ export function systemError(errno: number, extra?: Extra): LuaError {
   return raise(errorObject(systemCategory, errno, extra));
 }
 
+/** A failed system call that another fiber waits for: `coreErrorThere` says more. */
+export function systemErrorThere(errno: number): LuaError {
+  return new LuaError(errorObject(systemCategory, errno));
+}
+
 export function categoryError(category: ErrorCategory, code: number, extra?: Extra): LuaError {
   return raise(errorObject(category, code, extra));
 }
