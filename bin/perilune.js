@@ -15,6 +15,7 @@ const flags = [
   '--max-inlined-bytecode-size-cumulative=2500',
   '--no-additive-safe-int-feedback',
   '--no-compilation-cache',
+  '--no-parallel-scavenge',
 ];
 if (process.argv.some((arg) => arg.startsWith('--inspect'))) flags.push('--no-node-snapshot');
 

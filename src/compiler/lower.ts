@@ -893,7 +893,7 @@ class FunctionLowering {
     const r = this.atom(right);
     const v = this.temp();
     this.emitSite(
-      `let ${v.name} = ${l.js} === ${r.js}; if (!${v.name} && typeof ${l.js} === 'object' && (${v.name} = $eq(${l.js}, ${r.js})) === $SUSPEND) return `,
+      `let ${v.name} = ${l.js} === ${r.js}; if (!${v.name} && typeof ${l.js} === 'object' && (${v.name} = $O.eq(${l.js}, ${r.js})) === $SUSPEND) return `,
       ';',
       vars,
       v,
@@ -918,7 +918,7 @@ class FunctionLowering {
       const head =
         tests === ''
           ? `${decl}${v.name} = ${left.js} + ${right.js}; if (${v.name} === $SUSPEND) return `
-          : `${d}if (${tests}) ${v.name} = ${left.js} + ${right.js}; else if ((${v.name} = $concat(${left.js}, ${right.js})) === $SUSPEND) return `;
+          : `${d}if (${tests}) ${v.name} = ${left.js} + ${right.js}; else if ((${v.name} = $O.concat(${left.js}, ${right.js})) === $SUSPEND) return `;
       this.emitSite(head, ';', [...left.vars, ...right.vars], v, 'one', [
         name(parts[i]!),
         rightName,
@@ -940,7 +940,7 @@ class FunctionLowering {
     this.line = line;
     const { v, decl } = this.target(dst);
     this.emitSite(
-      `${decl}${v.name} = $concatAll(${array.name}); if (${v.name} === $SUSPEND) return `,
+      `${decl}${v.name} = $O.concatAll(${array.name}); if (${v.name} === $SUSPEND) return `,
       ';',
       [array],
       v,
@@ -971,12 +971,12 @@ class FunctionLowering {
     const d = decl === '' ? '' : `let ${v.name}; `;
     let head: string;
     if (e.op === '-')
-      head = `${d}if (typeof ${o.js} === 'number') ${v.name} = -${o.js}; else if ((${v.name} = $unm(${o.js})) === $SUSPEND) return `;
+      head = `${d}if (typeof ${o.js} === 'number') ${v.name} = -${o.js}; else if ((${v.name} = $O.unm(${o.js})) === $SUSPEND) return `;
     else {
       this.code.scratch = true;
       // What is no table has the array EMPTY.
       const plain = `${o.js} !== undefined && ${o.js}.meta === undefined && (a$ = ${o.js}.arr) !== $EMPTY && ${o.js}.hash === undefined`;
-      head = `${d}if (typeof ${o.js} === 'string') ${v.name} = ${o.js}.length; else if (${plain}) ${v.name} = a$.length - 1; else if ((${v.name} = $len(${o.js})) === $SUSPEND) return `;
+      head = `${d}if (typeof ${o.js} === 'string') ${v.name} = ${o.js}.length; else if (${plain}) ${v.name} = a$.length - 1; else if ((${v.name} = $O.len(${o.js})) === $SUSPEND) return `;
     }
     this.emitSite(head, ';', o.vars, v, 'one', [name(e.operand)]);
     return this.varEx(v);
@@ -1130,7 +1130,7 @@ class FunctionLowering {
     const vars = [...obj.vars, ...key.vars];
     const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
     const d = decl === '' ? '' : `let ${v.name}; `;
-    const slow = `(${v.name} = $index(${obj.js}, ${key.js})) === $SUSPEND) return `;
+    const slow = `(${v.name} = $O.index(${obj.js}, ${key.js})) === $SUSPEND) return `;
     if (key.constant && !key.num) {
       this.emitSite(`${d}if (${slow}`, ';', vars, v, 'one', [name(e.obj)]);
     } else {
@@ -1494,7 +1494,7 @@ class FunctionLowering {
     this.bind(local!, made);
     const v = this.temp();
     this.emitSite(
-      `const ${v.name} = m$ ? $NONE : ${this.callText(fn, `${made.js}, ${found.js}`)}; if (${v.name} !== $NONE && $isA(${v.name}) && $settle(${v.name}) === $SUSPEND) return `,
+      `const ${v.name} = m$ ? $NONE : ${this.callText(fn, `${made.js}, ${found.js}`)}; if (${v.name} !== $NONE && $isA(${v.name}) && $O.settle(${v.name}) === $SUSPEND) return `,
       ';',
       [...fn.vars, ...made.vars, ...found.vars],
       undefined,
@@ -1568,7 +1568,7 @@ class FunctionLowering {
     if (this.options.suspendAll)
       return `$callSuspending(${fn.js}${args === '' ? '' : `, ${args}`})`;
     if (fn.func !== undefined) return `${fn.js}(${args})`;
-    return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $call(${fn.js}${args === '' ? '' : `, ${args}`})`;
+    return `typeof ${fn.js} === 'function' ? ${fn.js}(${args}) : $O.call(${fn.js}${args === '' ? '' : `, ${args}`})`;
   }
 
   /** The last argument is a call: mostly it comes to one value, and V8 need not spread a list. */
@@ -1640,7 +1640,7 @@ class FunctionLowering {
     const { v, decl } = this.target(dst);
     const d = decl === '' ? '' : `let ${v.name}; `;
     this.emitSite(
-      `${d}if (${fn.js} === $R.select && (${v.name} = $selectOne(${n.js}, va$)) !== $NONE); else { ${v.name} = ${this.callText(fn, `${n.js}, ...va$`)}; if ($isA(${v.name}) && (${v.name} = $one(${v.name})) === $SUSPEND) return `,
+      `${d}if (${fn.js} === $R.select && (${v.name} = $selectOne(${n.js}, va$)) !== $NONE); else { ${v.name} = ${this.callText(fn, `${n.js}, ...va$`)}; if ($isA(${v.name}) && (${v.name} = $O.one(${v.name})) === $SUSPEND) return `,
       '; }',
       [...fn.vars, ...n.vars, this.va!],
       v,
@@ -1680,7 +1680,7 @@ class FunctionLowering {
     if (want === 'none') {
       const v = this.temp();
       this.emitSite(
-        `const ${v.name} = ${text}; if (${v.name} !== $NONE && $isA(${v.name}) && $settle(${v.name}) === $SUSPEND) return `,
+        `const ${v.name} = ${text}; if (${v.name} !== $NONE && $isA(${v.name}) && $O.settle(${v.name}) === $SUSPEND) return `,
         ';',
         vars,
         undefined,
@@ -1690,7 +1690,7 @@ class FunctionLowering {
       return undefined;
     }
     const { v, decl } = this.resultTarget(dst);
-    const fix = want === 'one' ? '$one' : '$settle';
+    const fix = want === 'one' ? '$O.one' : '$O.settle';
     this.emitSite(
       `${decl}${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
       ';',
@@ -1733,7 +1733,7 @@ class FunctionLowering {
   ): Var {
     const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
     const d = decl === '' ? '' : `let ${v.name}; `;
-    const fix = want === 'one' ? '$one' : '$settle';
+    const fix = want === 'one' ? '$O.one' : '$O.settle';
     this.emitSite(
       `${d}if (${shortTests(e, fn, short, isMade)}) ${v.name} = ${short.js}; else { ${v.name} = ${text}; if ($isA(${v.name}) && (${v.name} = ${fix}(${v.name})) === $SUSPEND) return `,
       '; }',
@@ -2274,7 +2274,7 @@ class FunctionLowering {
       ? ex.atom && !ex.constant
         ? `+${ex.js}`
         : ex.js
-      : `typeof ${x.js} === 'number' ? +${x.js} : $forNumber(${x.js}, '${what}')`;
+      : `typeof ${x.js} === 'number' ? +${x.js} : $O.forNumber(${x.js}, '${what}')`;
     this.emitLine(`let ${v.name} = ${value};`, x.vars);
     return { ...this.varEx(v), num: true, int: ex.int, min: ex.min };
   }
@@ -2308,8 +2308,10 @@ class FunctionLowering {
         () => {
           const raw = this.temp();
           const text = this.callText(f, `${state.js}, ${c.name}`);
+          // V8 leaves a branch out that asks for a property and never ran; of a call alone it takes what it may return into account.
+          this.emitLine(`let ${raw.name} = $O.nothing;`, [raw]);
           this.emitSite(
-            `let ${raw.name} = ${text}; if ($isA(${raw.name}) && (${raw.name} = $settle(${raw.name})) === $SUSPEND) return `,
+            `${raw.name} = ${text}; if ($isA(${raw.name}) && (${raw.name} = $O.settle(${raw.name})) === $SUSPEND) return `,
             ';',
             [...f.vars, ...state.vars, c],
             raw,
@@ -2328,12 +2330,26 @@ class FunctionLowering {
             { ...base, js: `${i.name} >= 0`, vars: [i] },
             () => {
               const value = v ?? this.temp();
-              const decl = v === undefined ? 'let ' : '';
-              this.emitLine(
-                `${decl}${value.name} = ++${i.name} < (a$ = ${state.js}.arr).length ? a$[${i.name}] : undefined; if (${value.name} === undefined) ${value.name} = $rawget(${state.js}, ${i.name});`,
-                [...state.vars, i, value],
+              // Apart from what is beyond the array: with nil among what it may be a number would be an object.
+              const missing = `(${value.name} = $O.rawget(${state.js}, ${i.name})) === undefined`;
+              const all = [...state.vars, i, value];
+              if (v === undefined) this.emitLine(`let ${value.name};`, [value]);
+              this.emitIf(
+                {
+                  ...base,
+                  js: `++${i.name} < (a$ = ${state.js}.arr).length`,
+                  vars: [...state.vars, i],
+                },
+                () => {
+                  this.emitLine(`${value.name} = a$[${i.name}];`, all);
+                  const js = `${value.name} === undefined && ${missing}`;
+                  this.emitIf({ ...base, js, vars: all }, exit);
+                },
+                () => {
+                  const js = `${state.js}.hash === undefined || ${missing}`;
+                  this.emitIf({ ...base, js, vars: all }, exit);
+                },
               );
-              this.emitIf({ ...base, js: `${value.name} === undefined`, vars: [value] }, exit);
               this.emitLine(`${k.name} = ${i.name};`, [i, k]);
             },
             () => {
@@ -2388,8 +2404,8 @@ class FunctionLowering {
       if (this.options.suspendAll) return `$callSuspending(${fn.js}${more})`;
       if (fn.func?.pure) return `${fn.js}(${js})`;
       if (fn.func !== undefined)
-        return `--$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
-      return `typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${js}) : $tail(${fn.js}${more})`;
+        return `--$R.tailBudget > 0 ? ${fn.js}(${js}) : $O.tail(${fn.js}${more})`;
+      return `typeof ${fn.js} === 'function' && --$R.tailBudget > 0 ? ${fn.js}(${js}) : $O.tail(${fn.js}${more})`;
     };
     const short = this.options.suspendAll ? undefined : intrinsic(calledName(e), args.operands);
     if (short !== undefined)

@@ -19,9 +19,9 @@ import {
   type Shape,
 } from './json-shapes.ts';
 import {
+  fieldsOf,
   LuaTable,
   numbers,
-  OWN,
   rawGetString,
   rawLength,
   rawSet,
@@ -379,10 +379,8 @@ function mirrorOfElements(arr: readonly LuaValue[], from: number, to: number): u
 function objectMirror(t: LuaTable): unknown {
   if (t.hash !== undefined) return anyMirror(t);
   if (!t.named) return {};
-  const props = Object.keys(t);
   let shape: Shape | undefined = rootShape;
-  for (let i = OWN; i < props.length; i++) {
-    const prop = props[i]!;
+  for (const prop of fieldsOf(t).props) {
     const next: Shape | undefined = shape.next;
     shape = next !== undefined && next.prop === prop ? next : shape.with(prop.slice(1));
     if (shape === undefined) return anyMirror(t);

@@ -642,6 +642,27 @@ function selectOne(n: LuaValue, va: LuaValue[]): LuaValue | LuaValue[] {
 const operators = { add, sub, mul, div, mod, pow, lt: lessThan, le: lessEqual } as const;
 export type OperatorName = keyof typeof operators;
 
+/**
+ * As `$O.index`, not `$index`: a call of what V8 knows beforehand is compiled though it has never run, and what it may
+ * return flows together with what the fast way gives: then each number read is an object. A property that was
+ * never asked for is left out until it is.
+ */
+const slowWays = {
+  nothing: undefined,
+  index,
+  len: length,
+  concat,
+  concatAll,
+  unm,
+  eq: equals,
+  call: callOther,
+  settle: (r: Result): Result => (r === TAIL ? runTail() : r),
+  forNumber,
+  rawget: rawGet,
+  one,
+  tail,
+} as const;
+
 const ops = {
   S: saveFrame,
   SUSPEND,
@@ -671,18 +692,13 @@ const ops = {
   setmeta: setsMetatable,
   maker: makerOf,
   rawset: rawSetChecked,
-  rawget: rawGet,
   trim,
   setList,
   pushAll,
   list,
   iterate,
   selectOne,
-  call: callOther,
   callSuspending,
-  settle: (r: Result): Result => (r === TAIL ? runTail() : r),
-  one,
-  tail,
   jump,
   add,
   sub,
@@ -690,16 +706,10 @@ const ops = {
   div,
   mod,
   pow,
-  unm,
   nmod: numberMod,
   npow: numberPow,
-  concat,
-  concatAll,
-  len: length,
-  eq: equals,
   lt: lessThan,
   le: lessEqual,
-  forNumber,
 } as const;
 
 /** The names that emitted code may use, without their `$`. */
@@ -711,9 +721,15 @@ export type OpName = keyof typeof ops;
  */
 export function installOps(): void {
   if (Object.hasOwn(globalThis, '$SUSPEND')) return;
-  const fields = Object.keys(intrinsics).map((name) => `this.${name} = from.${name};`);
-  const I: unknown = Reflect.construct(new Function('from', fields.join(' ')), [intrinsics]);
-  for (const [name, value] of Object.entries({ ...ops, I })) {
+  const constants = (from: object): unknown => {
+    const fields = Object.keys(from).map((name) => `this.${name} = from.${name};`);
+    return Reflect.construct(new Function('from', fields.join(' ')), [from]);
+  };
+  for (const [name, value] of Object.entries({
+    ...ops,
+    I: constants(intrinsics),
+    O: constants(slowWays),
+  })) {
     Object.defineProperty(globalThis, `$${name}`, {
       value,
       writable: false,

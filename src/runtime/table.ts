@@ -90,6 +90,14 @@ function hashString(key: string): number {
 /** Strings that are further from their place than this have been made to collide: V8's hash is for them. */
 const MAX_PROBES = 64;
 
+/** Positions by hash, 0 where none is. */
+type Index = Int32Array | number[];
+/** An `Int32Array` has its memory outside of V8's heap, which takes ten times as long to make as such a list. */
+const SMALL_INDEX = 256;
+const zeros = new Array<number>(SMALL_INDEX).fill(0);
+const makePlaces = (size: number): Index =>
+  size <= SMALL_INDEX ? zeros.slice(0, size) : new Int32Array(size);
+
 /** An empty list for values: V8 would make lists of numbers another kind of array. */
 const listOfAny = (): LuaValue[] => [undefined];
 
@@ -102,11 +110,11 @@ const listOfAny = (): LuaValue[] => [undefined];
 export class Hash implements HashPart {
   private numKeys: number[] = NO_NUMBERS;
   private numVals: LuaValue[] = EMPTY_LIST;
-  private index: Int32Array | undefined = undefined;
+  private index: Index | undefined = undefined;
   keys: LuaValue[] = EMPTY_LIST;
   vals: LuaValue[] = EMPTY_LIST;
   /** For each place the position of a string, and its hash. */
-  private strings: Int32Array | undefined = undefined;
+  private strings: Index | undefined = undefined;
   /** What has no place in `strings`. */
   private map: Map<LuaValue, number> | undefined = undefined;
   /** What was looked for last, and where it is (0: nowhere): `t[k] = t[k] + 1` looks twice. */
@@ -165,7 +173,7 @@ export class Hash implements HashPart {
     return 0;
   }
 
-  private findString(strings: Int32Array, key: string): number {
+  private findString(strings: Index, key: string): number {
     const { keys } = this;
     const hash = hashString(key);
     const mask = strings.length - 1;
@@ -252,7 +260,7 @@ export class Hash implements HashPart {
     const { numKeys } = this;
     let size = 32;
     while (size < 2 * numKeys.length) size *= 2;
-    const index = new Int32Array(size);
+    const index = makePlaces(size);
     for (let at = 1; at < numKeys.length; at++) addToIndex(index, numKeys[at]!, at);
     this.index = index;
   }
@@ -279,13 +287,13 @@ export class Hash implements HashPart {
     const { keys } = this;
     let size = 64;
     while (size < 4 * keys.length) size *= 2;
-    const strings = new Int32Array(size);
+    const strings = makePlaces(size);
     this.strings = strings;
     this.map = undefined;
     for (let at = 1; at < keys.length; at++) this.addOther(strings, keys[at], at);
   }
 
-  private addOther(strings: Int32Array, key: LuaValue, at: number): void {
+  private addOther(strings: Index, key: LuaValue, at: number): void {
     if (typeof key === 'string') {
       const hash = hashString(key);
       const mask = strings.length - 1;
@@ -407,7 +415,7 @@ export class Hash implements HashPart {
 const EMPTY_LIST: LuaValue[] = [undefined];
 const NO_NUMBERS: number[] = [0];
 
-function addToIndex(index: Int32Array, key: number, at: number): void {
+function addToIndex(index: Index, key: number, at: number): void {
   const mask = index.length - 1;
   let slot = hashNumber(key) & mask;
   while (index[slot] !== 0) slot = (slot + 1) & mask;
@@ -576,36 +584,64 @@ const CUT_LENGTH = 13;
 export function property(name: string): string {
   let p = properties.getOther(name) as string | undefined;
   if (p === undefined) {
-    p = `$${name}`;
-    properties.insertOther(name, p);
+    p = internalized(`$${name}`);
+    properties.insertOther(internalized(name), p);
     // It may have been looked for in vain.
     if (name !== '') lately.names[slotOf(name, name.length)] = '';
   }
   return p;
 }
 
+/** The same string as V8 has it as the name of a property: to compare such ones is to compare addresses. */
+const internalized = (text: string): string => Object.keys({ [text]: 0 })[0]!;
+
 const fieldNames = new Map<string, string>();
 function nameOf(prop: string): string {
   let name = fieldNames.get(prop);
   if (name === undefined) {
-    name = prop.slice(1);
+    name = internalized(prop.slice(1));
     fieldNames.set(prop, name);
   }
   return name;
 }
 
-/** Properties that every table has, before its fields. */
-export const OWN = 4;
-
-/** The own properties of a table in order: fields begin at `OWN`. */
-function propertiesOf(t: LuaTable): string[] {
-  if (!t.named) return [];
-  const own = Object.keys(t);
-  // A table of a class (classes.ts) may have none of the four, or have got them later.
-  if (own[0] === 'arr' && own[OWN - 1] === 'named') return own;
-  return ['', '', '', '', ...own.filter((p) => p.charCodeAt(0) === DOLLAR)];
+/** The named fields of a table, in order. Never changed. */
+export interface FieldList {
+  /** All properties of the table. */
+  readonly own: readonly string[];
+  /** Those that are fields, and their names. */
+  readonly props: readonly string[];
+  readonly names: readonly string[];
 }
+const NO_FIELDS: FieldList = { own: [], props: [], names: [] };
+
+/** Lists of tables that were traversed lately: records have the same fields again and again. */
+const lists = new Array<FieldList>(64).fill(NO_FIELDS);
+/** Tables with more fields than this have lists of their own. */
+const MAX_LISTED = 64;
 const DOLLAR = 36;
+
+export function fieldsOf(t: LuaTable): FieldList {
+  if (!t.named) return NO_FIELDS;
+  const own = Object.keys(t);
+  const { length } = own;
+  if (length === 0) return NO_FIELDS;
+  if (length > MAX_LISTED) return listFields(own);
+  const last = own[length - 1]!;
+  const slot = (length * 7 + last.length * 31 + last.charCodeAt(last.length - 1)) & 63;
+  const list = lists[slot]!;
+  if (list.own.length === length) {
+    let at = length - 1;
+    while (at >= 0 && list.own[at] === own[at]) at--;
+    if (at < 0) return list;
+  }
+  return (lists[slot] = listFields(own));
+}
+
+function listFields(own: readonly string[]): FieldList {
+  const props = own.filter((p) => p.charCodeAt(0) === DOLLAR);
+  return { own, props, names: props.map(nameOf) };
+}
 
 // ── raw access ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -795,6 +831,8 @@ function takeFollowing(t: LuaTable, arr: LuaValue[]): void {
 }
 
 function mostlyNil(arr: LuaValue[]): boolean {
+  // Hardly ever, and then no loop for V8 to compile.
+  if (arr[arr.length >> 1] !== undefined) return false;
   let nils = 0;
   for (let i = 1; i < arr.length; i++) if (arr[i] === undefined) nils++;
   return nils > arr.length / 2;
@@ -946,9 +984,9 @@ export function fromArray(arr: LuaValue[]): LuaTable {
 // ── traversal ──────────────────────────────────────────────────────────────────────────────────────
 
 /** The last position in the fields of a table: `next` comes back with the key that it gave. */
-const cursor: { table: LuaTable | undefined; fields: string[]; at: number } = {
+const cursor: { table: LuaTable | undefined; fields: FieldList; at: number } = {
   table: undefined,
-  fields: [],
+  fields: NO_FIELDS,
   at: 0,
 };
 /** The same of a hash. */
@@ -979,33 +1017,34 @@ export function nextEntry(t: LuaTable, key: LuaValue): [LuaValue, LuaValue] | un
   if (inArray) {
     for (let i = (key ?? 0) + 1; i < arr.length; i++) if (arr[i] !== undefined) return [i, arr[i]];
   }
-  if (inArray) return nextField(t, propertiesOf(t), OWN);
+  if (inArray) return nextField(t, fieldsOf(t), 0);
   if (hash !== undefined) {
     const at = hash.position(key);
     if (at >= 0) return nextHash(hash, at + 1);
   }
   if (typeof key === 'string' && t.named) {
     const p = property(key);
-    if (cursor.table === t && cursor.fields[cursor.at] === p)
+    if (cursor.table === t && cursor.fields.props[cursor.at] === p)
       return nextField(t, cursor.fields, cursor.at + 1);
-    const fields = propertiesOf(t);
-    const at = fields.indexOf(p, OWN);
+    const fields = fieldsOf(t);
+    const at = fields.props.indexOf(p);
     if (at >= 0) return nextField(t, fields, at + 1);
   }
   // A removed last element of the array has left it while the traversal stood on it.
   if (typeof key === 'number' && key >= 1 && Number.isInteger(key) && arr !== EMPTY)
-    return nextField(t, propertiesOf(t), OWN);
+    return nextField(t, fieldsOf(t), 0);
   throw new RangeError("invalid key to 'next'");
 }
 
-function nextField(t: LuaTable, fields: string[], from: number): [LuaValue, LuaValue] | undefined {
-  for (let i = from; i < fields.length; i++) {
-    const v = (t as unknown as Fields)[fields[i]!];
+function nextField(t: LuaTable, fields: FieldList, from: number): [LuaValue, LuaValue] | undefined {
+  const { props } = fields;
+  for (let i = from; i < props.length; i++) {
+    const v = (t as unknown as Fields)[props[i]!];
     if (v === undefined) continue;
     cursor.table = t;
     cursor.fields = fields;
     cursor.at = i;
-    return [nameOf(fields[i]!), v];
+    return [fields.names[i], v];
   }
   if (cursor.table === t) cursor.table = undefined;
   return t.hash === undefined ? undefined : nextHash(t.hash, 0);
@@ -1024,8 +1063,6 @@ function nextHash(hash: HashPart, from: number): [LuaValue, LuaValue] | undefine
   return [hash.keyAt(i), hash.valueAt(i)];
 }
 
-const NO_FIELDS: string[] = [];
-
 /** A traversal that keeps its place: what `for … in pairs(t)` becomes. */
 export class TableIterator {
   key: LuaValue = undefined;
@@ -1033,7 +1070,7 @@ export class TableIterator {
   private readonly t: LuaTable;
   private stage = 0;
   private i: number;
-  private fields: string[] = NO_FIELDS;
+  private fields: FieldList = NO_FIELDS;
   /** Of its hash: lists that an insertion may replace, but then nothing is promised to a traversal. */
   private keys: LuaValue[] = EMPTY_LIST;
   private vals: LuaValue[] = EMPTY_LIST;
@@ -1058,15 +1095,15 @@ export class TableIterator {
         return true;
       }
       this.stage = 1;
-      this.i = OWN;
-      if (t.named) this.fields = propertiesOf(t);
+      this.i = 0;
+      this.fields = fieldsOf(t);
     }
     if (this.stage === 1) {
-      const { fields } = this;
-      for (let { i } = this; i < fields.length; i++) {
-        const v = (t as unknown as Fields)[fields[i]!];
+      const { props, names } = this.fields;
+      for (let { i } = this; i < props.length; i++) {
+        const v = (t as unknown as Fields)[props[i]!];
         if (v === undefined) continue;
-        this.key = nameOf(fields[i]!);
+        this.key = names[i];
         this.value = v;
         this.i = i + 1;
         return true;
@@ -1117,7 +1154,7 @@ export function setWeakness(t: LuaTable, weakKeys: boolean, weakValues: boolean)
   const now = t.hash instanceof WeakHash ? t.hash : undefined;
   if ((now?.weakKeys ?? false) === weakKeys && (now?.weakValues ?? false) === weakValues) return;
   const all = [...entries(t)];
-  for (const p of propertiesOf(t).slice(OWN)) (t as unknown as Fields)[p] = undefined;
+  for (const p of fieldsOf(t).props) (t as unknown as Fields)[p] = undefined;
   t.arr = EMPTY;
   t.hash = weakKeys || weakValues ? new WeakHash(weakKeys, weakValues) : undefined;
   for (const [k, v] of all) rawSet(t, k, v);

@@ -185,6 +185,18 @@ spec(
 );
 
 spec(
+  'encode: objects of a class have all of their own fields, and none of the class',
+  `
+  local json = require 'json'
+  local Class = { inherited = true }
+  Class.__index = Class
+  for i = 1, 3 do print(json.encode(setmetatable({ a = i, b = 2, c = 3, d = 4, e = 5 }, Class))) end
+  print(json.encode { setmetatable({ a = 1 }, Class) })
+`,
+  '{"a":1,"b":2,"c":3,"d":4,"e":5}\n{"a":2,"b":2,"c":3,"d":4,"e":5}\n{"a":3,"b":2,"c":3,"d":4,"e":5}\n[{"a":1}]\n',
+);
+
+spec(
   'encode: __tojson writes its value itself, and may wait',
   `
   local json = require 'json'
