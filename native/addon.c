@@ -70,7 +70,7 @@
   X(fork_from_init) X(enter_actor) X(set_environment) X(exit_now) X(getpid) \
   /* walls.c */ \
   X(set_no_new_privs) X(seccomp_set_mode_filter) X(seccomp_available) X(landlock_abi) \
-  X(landlock_restrict_all) X(drop_capabilities) X(empty_root) \
+  X(landlock_restrict_all) X(drop_capabilities) X(empty_root) X(new_session) \
   /* tls.c: only when it is required */ \
   X(tls_open)
 

@@ -96,6 +96,12 @@ napi_value sys_drop_capabilities(napi_env env, napi_callback_info info) {
   return give_result(env, syscall(SYS_capset, &header, none));
 }
 
+/* new_session() -> 0 or -errno. EPERM: the process leads a group already.  setsid(2) */
+napi_value sys_new_session(napi_env env, napi_callback_info info) {
+  (void)info;
+  return give_int32(env, setsid() < 0 ? -errno : 0);
+}
+
 /* empty_root() -> 0 or -errno: in a mount namespace of its own: / is an empty directory that can't be written, and
  * nothing else is mounted.  pivot_root(2) */
 napi_value sys_empty_root(napi_env env, napi_callback_info info) {

@@ -5,6 +5,7 @@ import {
   emptyRoot,
   landlockAbi,
   landlockRestrictAll,
+  newSession,
   seccompAvailable,
   seccompSetModeFilter,
   setNoNewPrivs,
@@ -45,6 +46,8 @@ function apply(step: Step): void {
   switch (step.do) {
     case 'empty_root':
       return emptyRoot();
+    case 'new_session':
+      return newSession();
     case 'limit': {
       const { resource } = step;
       // Or others of the same user would count, and there might be none left at all.

@@ -2,6 +2,7 @@
 
 export type Step =
   | { readonly do: 'empty_root' }
+  | { readonly do: 'new_session' }
   | { readonly do: 'limit'; readonly resource: Resource; readonly most: number }
   | { readonly do: 'no_new_privs' }
   | { readonly do: 'drop_capabilities' }
@@ -71,7 +72,9 @@ export function planInbox(
   both.push({ do: 'no_new_privs' }, { do: 'drop_capabilities' });
   if (walls.has('landlock')) both.push({ do: 'landlock' });
   const memory = limits.memory + BESIDE_THE_HEAP;
+  // PID 1 stays in the session of its maker: what a terminal sends to that it passes on.
   const actor: Step[] = [
+    { do: 'new_session' },
     { do: 'limit', resource: 'files', most: limits.files },
     { do: 'limit', resource: 'memory', most: memory },
     { do: 'limit', resource: 'addresses', most: memory + BESIDE_THE_ADDRESSES },

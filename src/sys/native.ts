@@ -256,6 +256,7 @@ export interface Native {
   landlock_restrict_all(files: number, net: number, scoped: number): number;
   drop_capabilities(): number;
   empty_root(): number;
+  new_session(): number;
 
   inject_fault(call: string, errno: number, limit: number, skip: number, times: number): number;
 }

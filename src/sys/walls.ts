@@ -1,5 +1,5 @@
 /** What a process gives up for good. No way leads back, and children inherit it. */
-import { ok } from './errno.ts';
+import { EPERM, ok } from './errno.ts';
 import { native } from './native.ts';
 
 /** No program that it executes gets privileges by its file. prctl(2) */
@@ -36,4 +36,10 @@ export function dropCapabilities(): void {
 /** / becomes an empty directory. Needs a mount namespace of its own. pivot_root(2). EPERM */
 export function emptyRoot(): void {
   ok('pivot_root', native().empty_root());
+}
+
+/** No terminal, and no group of processes that others are in. Who has led a group before goes on leading that. setsid(2) */
+export function newSession(): void {
+  const result = native().new_session();
+  if (result !== -EPERM) ok('setsid', result);
 }

@@ -317,3 +317,13 @@ test('more threads than the machine has numbers for', { skip }, () => {
   const made = attack('(call, call32, process, threads) => threads(3000)') as number;
   assert.ok(made >= 32 && made < 200, `${made}`);
 });
+
+test('where kill(2) is left, a signal to its group does not reach the group of its host', {
+  skip,
+}, () => {
+  // Namespaces don't keep that from a group that has members on both sides; Landlock does from Linux 6.12 on.
+  const open = planInbox(new Set(['namespaces']), DEFAULT_LIMITS, false);
+  const ids = '(call) => [call(111), call(124, 0), call(62, 0, 0)]'; // getpgrp, getsid, kill
+  const [group, session, killed] = inside(ids, open, ALL_NAMESPACES) as number[];
+  assert.ok(group! > 0 && group === session && killed === 0, `${group} ${session} ${killed}`);
+});

@@ -412,6 +412,7 @@ test('the plan: the root goes first, privileges before Landlock, calls last', ()
     ['empty_root', 'limit', 'limit', 'limit', 'no_new_privs', 'drop_capabilities', 'landlock'],
   );
   assert.deepEqual(all.actor, [
+    { do: 'new_session' },
     { do: 'limit', resource: 'files', most: 256 },
     { do: 'limit', resource: 'memory', most: 2 ** 30 + 2 ** 28 },
     { do: 'limit', resource: 'addresses', most: 2 ** 34 + 2 ** 30 + 2 ** 28 },
@@ -426,7 +427,7 @@ test('the plan: the root goes first, privileges before Landlock, calls last', ()
   );
   assert.deepEqual(
     few.actor.map((step) => step.do),
-    ['limit', 'limit', 'limit'],
+    ['new_session', 'limit', 'limit', 'limit'],
   );
 });
 
