@@ -93,8 +93,10 @@ function concat(t: LuaValue, separator: LuaValue, from: LuaValue, to: LuaValue):
   const end = to === undefined ? rawLength(table) : checkInteger(to, 4, 'concat');
   let text = '';
   let chunk = '';
-  for (let i = start; i <= end; i++) {
-    if (i > start && glue !== '') chunk += glue;
+  // Counted: beyond 2^53 a number plus 1 is the same number.
+  for (let k = 0; k <= end - start; k++) {
+    const i = start + k;
+    if (k > 0 && glue !== '') chunk += glue;
     chunk += piece(table, i);
     // A rope has an object for each piece: reading a character makes it flat.
     if ((i & 1023) === 0) {
@@ -133,11 +135,9 @@ function move(a1: LuaValue, f: LuaValue, e: LuaValue, t: LuaValue, a2: LuaValue)
       return target;
     }
   }
-  const distance = to - from;
-  if (upwards) {
-    for (let i = from; i <= last; i++) rawSetNumber(target, i + distance, rawGet(source, i));
-  } else {
-    for (let i = last; i >= from; i--) rawSetNumber(target, i + distance, rawGet(source, i));
+  for (let n = last - from, k = 0; k <= n; k++) {
+    const offset = upwards ? k : n - k;
+    rawSetNumber(target, to + offset, rawGet(source, from + offset));
   }
   return target;
 }
@@ -189,7 +189,7 @@ export function unpack(t: LuaValue, from: LuaValue, to: LuaValue): Result {
     }
   }
   const values: LuaValue[] = [];
-  for (let i = start; i <= end; i++) values.push(rawGet(table, i));
+  for (let k = 0; k <= end - start; k++) values.push(rawGet(table, start + k));
   return results(values);
 }
 

@@ -25,6 +25,18 @@ spec(
 );
 
 spec(
+  'numbers to which nothing can be added',
+  `
+  local big = 2 ^ 53
+  print(select('#', unpack({}, big, big + 2)), select('#', unpack({}, -big - 4, -big - 2)))
+  print(pcall(table.concat, {[big] = 'x'}, ',', big, big + 2))
+  print(next(table.move({1}, big, big + 2, 1)), (next(table.move({1}, -big - 4, -big - 2, 1))))
+  print(#table.move({1, 2, 3}, 1, 3, big), next(table.move(setmetatable({}, {}), big, big + 2, 1)))
+`,
+  /^3\t3\nfalse\tinvalid value .*\nnil\tnil\n3\tnil\n$/,
+);
+
+spec(
   'a pattern, a regular expression and all else that V8 compiles when it is used, where the stack ends',
   `
   local find, pcall, tostring, reached, stop, what = string.find, pcall, tostring, 0, -1, 0
