@@ -53,6 +53,10 @@
 #include "init_script.h"
 #include "transfer.h"
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U /* since Linux 6.3, where vm.memfd_noexec = 2 lets nobody do without */
+#endif
+
 extern char **environ;
 
 enum {
@@ -194,7 +198,8 @@ napi_value sys_memfd_of(napi_env env, napi_callback_info info) {
   if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
       !take_bytes(env, args[0], 0, length, &bytes))
     return NULL;
-  int fd = memfd_create("perilune", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int fd = memfd_create("perilune", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  if (fd < 0 && errno == EINVAL) fd = memfd_create("perilune", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return give_result(env, -1);
   for (int32_t done = 0; done < length;) {
     ssize_t written = write(fd, bytes + done, (size_t)(length - done));
