@@ -77,7 +77,8 @@ const OPTIONS: ReadonlyMap<string, number> = new Map([
 const scratch = Buffer.alloc(MAX_UNIX_PATH);
 
 /** The path as a string of bytes. */
-const pathIn = (length: number): string => scratch.toString('latin1', 0, length);
+const pathIn = (length: number): string =>
+  length === 0 ? '' : scratch.toString('latin1', 0, length);
 
 /**
  * The kernel would end a path at a NUL: another file than the one that was meant.
@@ -269,7 +270,7 @@ export class UnixSocket extends UnixHandle {
     op.offset = offset;
     op.length = length;
     op.flags = flags;
-    op.extra = new Int32Array(OUT_FDS + Math.min(most, MAX_MESSAGE_FDS));
+    op.extra = int32s(OUT_FDS + Math.min(most, MAX_MESSAGE_FDS));
     return this.descriptor!.start(op, this.descriptor!.reads, attemptReceiveMessage);
   }
 
@@ -301,7 +302,7 @@ export class UnixSocket extends UnixHandle {
     op.offset = offset;
     op.length = length;
     op.flags = flags;
-    op.extra = { to, fds: Int32Array.from(fds) } satisfies Outgoing;
+    op.extra = { to, fds } satisfies Outgoing;
     return this.descriptor!.start(op, this.descriptor!.writes, attemptSendMessage);
   }
 
@@ -388,7 +389,24 @@ const NOTHING: Received = { path: '', fds: [], truncated: false };
 
 interface Outgoing {
   readonly to: Uint8Array | undefined;
-  readonly fds: Int32Array;
+  readonly fds: readonly Fd[];
+}
+
+/**
+ * Arrays by their length, for one system call: what it has filled in is read at once. V8 gives a new one that the addon
+ * looks into memory of its own, which takes longer than the call.
+ */
+const arrays: Int32Array[] = [];
+
+function int32s(length: number): Int32Array {
+  arrays[length] ??= new Int32Array(length);
+  return arrays[length];
+}
+
+function numbers(fds: readonly Fd[]): Int32Array {
+  const array = int32s(fds.length);
+  for (let i = 0; i < fds.length; i++) array[i] = fds[i]!;
+  return array;
 }
 
 function attemptConnect(op: Operation): number {
@@ -422,7 +440,7 @@ function attemptReceiveMessage(op: Operation): number {
 function attemptSendMessage(op: Operation): number {
   const { to, fds } = op.extra as Outgoing;
   const { fd } = op.target!;
-  const result = sendmsgUnix(fd, op.bytes!, op.offset, op.length, op.flags, to, fds);
+  const result = sendmsgUnix(fd, op.bytes!, op.offset, op.length, op.flags, to, numbers(fds));
   if (to !== undefined) {
     const waitsForReceiver = result === -EAGAIN && (poll(fd, POLLOUT, 0) & POLLOUT) !== 0;
     if (waitsForReceiver) (op.owner as UnixSocket).retryLater();

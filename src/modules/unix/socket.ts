@@ -86,14 +86,19 @@ function checkMost(v: LuaValue): number {
 /** Each once, in the order in which they are listed first. */
 function checkFds(v: LuaValue, position: number): FileDescriptor[] {
   if (!(v instanceof LuaTable)) throw badArgument(position);
-  const list = new Set<FileDescriptor>();
-  for (let i = 1; i <= rawLength(v); i++) {
+  const list: FileDescriptor[] = [];
+  const seen = new Set<FileDescriptor>();
+  for (let i = 1, length = rawLength(v); i <= length; i++) {
     const fd = rawGet(v, i);
     if (!(fd instanceof FileDescriptor)) throw badArgument(position);
-    list.add(fd);
+    if (length > 1) {
+      if (seen.has(fd)) continue;
+      seen.add(fd);
+    }
+    list.push(fd);
   }
   for (const fd of list) void fd.fd; // EBUSY
-  return [...list];
+  return list;
 }
 
 /** The descriptors of a message, which have objects of Lua as their owners from now on. */
