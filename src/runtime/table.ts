@@ -94,7 +94,8 @@ const MAX_PROBES = 64;
 type Index = Int32Array | number[];
 /** An `Int32Array` has its memory outside of V8's heap, which takes ten times as long to make as such a list. */
 const SMALL_INDEX = 256;
-const zeros = new Array<number>(SMALL_INDEX).fill(0);
+/** Without holes, for V8: not made by `new Array`. */
+const zeros = Array.from({ length: SMALL_INDEX }, () => 0);
 const makePlaces = (size: number): Index =>
   size <= SMALL_INDEX ? zeros.slice(0, size) : new Int32Array(size);
 
