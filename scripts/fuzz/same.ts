@@ -70,6 +70,9 @@ export function sameLine(expected: string, actual: string, program: readonly str
   if (e.includes("invalid key to 'next'")) return true;
   // Of two errors in a text it is open which is found first.
   if (/ <goto \w+> jumps into the scope of /.test(e) && / near '/.test(a)) return true;
+  // We cut off long tokens.
+  const [start, rest] = a.split(/(?<= near '.{50,})\.\.\.'$/);
+  if (rest === '' && e.startsWith(start!)) return true;
   // Functions made by coroutine.wrap raise errors unchanged.
   for (let s = e; s !== (s = s.replace(/main\.lua:\d+: /, '')); ) if (s === a) return true;
   // The wording of errors in libraries that are written in Lua.

@@ -23,6 +23,17 @@ export const nativeSite: FrameSite = {
   resume: (value, frame) => (frame as NativeFrame)[1](value),
 };
 
+const operatorSite: FrameSite = {
+  isOperator: true,
+  resume: (value, frame) => (frame as NativeFrame)[1](value),
+};
+
+/** `suspendIn` for an operator: its metamethod has suspended, and there is more to do with the result. */
+export function suspendOperator(resume: (value: Result) => Result): Result {
+  state.pend.push([operatorSite, resume as (v: unknown) => unknown, undefined]);
+  return SUSPEND;
+}
+
 /**
  * Save the continuation of a function of the runtime.
  * @param resume  gets the raw result of the call that was suspended; returns the function's result

@@ -184,6 +184,7 @@ function addSuspended(
   for (let i = stack.length - 1; i >= 0 && frames.length < limit; i--) {
     const frame = stack[i]!;
     const { position } = frame[0] as { position?: SitePosition };
+    if (frame[0].isOperator) continue;
     if (position === undefined && isStack(frame[3])) {
       frames.push(...framesOf(frame[3]));
       break;

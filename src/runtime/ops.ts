@@ -4,7 +4,16 @@
  * An operation returns its value (adjusted to one) or SUSPEND. Lua 5.1 manual §2.5, §2.8.
  */
 
-import { call, callMeta, callValue, one, runTail, settle, suspendIn } from './call.ts';
+import {
+  call,
+  callMeta,
+  callValue,
+  one,
+  runTail,
+  settle,
+  suspendIn,
+  suspendOperator,
+} from './call.ts';
 import { isWatched, makerOf, metatableChanged, ownField } from './classes.ts';
 import { compareError, luaError, typeError, typeName } from './error.ts';
 import { type Event, metaField, metaIndex, metamethod, metaNewIndex } from './metatable.ts';
@@ -409,7 +418,7 @@ function concatAll(parts: LuaValue[]): Result {
     const r = concatAt(left, right, parts.length - 1);
     parts.pop();
     if (r === SUSPEND) {
-      return suspendIn((v) => {
+      return suspendOperator((v) => {
         parts.push(first(v));
         return concatAll(parts);
       });
@@ -483,7 +492,7 @@ export function lessEqual(a: LuaValue, b: LuaValue): Result {
   const reverse = compareHandler(a, b, '__lt');
   if (reverse !== undefined) {
     const r = callMeta(reverse, b, a);
-    return r === SUSPEND ? suspendIn((v) => !isTrue(first(v))) : !isTrue(first(r));
+    return r === SUSPEND ? suspendOperator((v) => !isTrue(first(v))) : !isTrue(first(r));
   }
   const lessEq = userdataType(a, b)?.lessEqual;
   if (lessEq !== undefined) return lessEq(a, b);

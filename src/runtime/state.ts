@@ -8,6 +8,8 @@ export type Frame = [site: FrameSite, env: LuaTable, ...live: LuaValue[]] | Nati
 export interface FrameSite {
   /** Of emitted code: the first value that its frames live on is the function, which uses globals. */
   readonly savesFunction?: boolean;
+  /** What is left of an operator: no function, for Lua. */
+  readonly isOperator?: boolean;
   /** Go on with the raw result of the call that was suspended. */
   resume(value: unknown, frame: Frame): unknown;
 }

@@ -379,6 +379,88 @@ class Corners {
     return `local fs, fuel${id} = {}, 0\n${loop(2, [])}\nfor k = 1, math.min(#fs, 12) do say(list(fs[k]())) say(list(fs[k](2))) end return #fs`;
   }
 
+  /** Numbers that the compiler knows to be numbers, or whole ones, or takes for them. */
+  private arithmetic(): string {
+    const { r } = this;
+    const isNumber = ['i', 'x', 'k', 's'];
+    const constant = (): string =>
+      r.pick([
+        '0',
+        '-0',
+        '1',
+        '-1',
+        '2',
+        '3',
+        '-3',
+        '7',
+        '0.5',
+        '-0.5',
+        '2^31',
+        '-2^31',
+        '2^53',
+        '1e15',
+        '1/0',
+        '0/0',
+        '10',
+        '64',
+        '-8',
+      ]);
+    const number = (depth: number): string => {
+      if (depth === 0 || r.chance(25))
+        return r.chance(65) ? r.pick([...isNumber, 'p', 't[1]']) : constant();
+      const d = depth - 1;
+      switch (r.int(12)) {
+        case 0:
+          return `-(${number(d)})`;
+        case 1:
+          return `math.floor(${number(d)})`;
+        case 2:
+          return `${r.pick(['math.abs', 'math.ceil', 'math.sqrt', 'tonumber'])}(${number(d)})`;
+        case 3:
+          return `math.${r.pick(['max', 'min', 'fmod'])}(${number(d)}, ${number(d)})`;
+        case 4:
+          return `(${truth(d)} and ${number(d)} or ${number(d)})`;
+        case 5:
+          return `bit.${r.pick(['band', 'bor', 'bxor', 'lshift', 'rshift', 'arshift'])}(lim(${number(d)}), ${r.pick(['1', '-1', '31', '255', `lim(${number(d)})`])})`;
+        case 6:
+          return `(${number(d)}) ^ ${r.pick(['2', '0.5', '0', '1', '-1'])}`;
+        case 7:
+          return `(${number(d)}) / ${r.pick(['2', '-1', '0', number(d)]).replace(/^(.*[^\w.-].*)$/, '($1)')}`;
+        default:
+          return `(${number(d)} ${r.pick(['+', '-', '*', '%', '%'])} ${number(d)})`;
+      }
+    };
+    const truth = (depth: number): string =>
+      `${number(depth)} ${r.pick(['<', '<=', '>', '>=', '==', '~='])} ${number(depth)}`;
+    const step = (): string => {
+      switch (r.int(8)) {
+        case 0:
+          return `t[${number(1)} % 4] = ${number(1)}`;
+        case 1:
+          return `if ${truth(1)} then ${r.pick(['i', 'x', 's'])} = ${number(2)} end`;
+        case 3:
+          return `say(t[${number(1)}])`;
+        case 4:
+          return `local i = ${number(1)} s = s + i`;
+        default:
+          return `${r.pick(['i', 'x', 's'])} = ${number(2)}`;
+      }
+    };
+    const range = r.pick([
+      '1, 4',
+      '-2, 2',
+      '3, 0, -1',
+      '0, 2, 0.5',
+      '-0, 1',
+      `1, ${constant()}`,
+      `i, i + 3`,
+      `p, 3`,
+      '5, 1, -2',
+      '-1, 1, q',
+    ]);
+    return `local function lim(n) if n ~= n or n > 2^31 - 1 or n < -2^31 then return 9 end return n end local i, x, s, t = ${r.pick(['0', '1', '-0', '5', '-7'])}, ${constant()}, 0, {${r.pick(['1, 2, 3', '0.5, 1', '', '-0, -0'])}} local function f(p, q) local n = 0 for k = ${range} do ${r.some(1, 4, step).join(' ')} say(i) say(x) say(s) n = n + 1 if n > 4 then break end end return n, i, x, s, p, t[0], t[1], t[2], t[3] end return f(${constant()}, ${r.pick(['1', '2', '0.5'])})`;
+  }
+
   // ── tables ───────────────────────────────────────────────────────────────────────────────────────
 
   private keys(): string {
@@ -645,7 +727,7 @@ class Corners {
         case 12:
           return `rawequal(${t()}, ${v()}), rawget(t1, "x"), rawset(t2, "z", 1) == t2`;
         case 13:
-          return `list(getmetatable(${t()}) == m1, pcall(setmetatable, ${r.pick(['t1', 't2', 't3'])}, ${r.pick(['nil', '{}', 'm1', '1'])}))`;
+          return `list(getmetatable(${t()}) == m1, pcall(setmetatable, setmetatable({}, m${1 + r.int(3)}), ${r.pick(['nil', '{}', 'm1', '1'])}))`;
         case 14:
           return `select("#", ${t()}.x.y)`;
         default:
@@ -752,6 +834,8 @@ class Corners {
       () => this.coroutines(),
       () => this.coroutines(),
       () => this.numericFor(),
+      () => this.arithmetic(),
+      () => this.arithmetic(),
       () => this.jumping(),
       () => this.keys(),
       () => this.traversal(),
