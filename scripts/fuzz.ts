@@ -87,7 +87,7 @@ let worker: ChildProcess | undefined;
 /** In another process: a program that takes it down, or never ends, is found all the same. */
 function runHere(job: Job): Promise<string[]> {
   worker ??= fork(join(here, 'fuzz', 'worker.ts'), {
-    execArgv: ['--stack-size=4000'],
+    execArgv: ['--stack-size=4000', '--max-old-space-size=1000'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const process = worker;

@@ -565,6 +565,7 @@ export function displayName(given: string): string {
   const end = name.search(/[\x00-\x1f]/);
   const line = end < 0 ? name : name.slice(0, end);
   const room = MAX - '[string "..."]'.length - 1;
-  if (end < 0 && line.length <= room) return `[string "${line}"]`;
+  // Where nothing is left out no room is needed for the dots.
+  if (end < 0 && line.length <= room + '...'.length) return `[string "${line}"]`;
   return `[string "${line.slice(0, room)}..."]`;
 }

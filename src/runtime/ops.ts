@@ -16,7 +16,14 @@ import {
 } from './call.ts';
 import { isWatched, makerOf, metatableChanged, ownField } from './classes.ts';
 import { compareError, luaError, typeError, typeName } from './error.ts';
-import { type Event, metaField, metaIndex, metamethod, metaNewIndex } from './metatable.ts';
+import {
+  type Event,
+  metaField,
+  metaIndex,
+  metamethod,
+  metaNewIndex,
+  ProxyUserdata,
+} from './metatable.ts';
 import { formatNumber, parseNumber } from './number.ts';
 import { type Frame, intrinsics, known, state, TAIL_BUDGET } from './state.ts';
 import {
@@ -76,7 +83,8 @@ function indexAny(o: LuaValue, k: LuaValue): Result {
       if (meta === undefined) return undefined;
       handler = metaIndex(meta);
       if (handler === undefined) return undefined;
-    } else if (o instanceof Userdata) return one(o.luaType.index(o, k));
+    } else if (o instanceof Userdata && !(o instanceof ProxyUserdata))
+      return one(o.luaType.index(o, k));
     else {
       handler = metamethod(o, '__index');
       // Only the first object is an operand of the program's line.
@@ -105,7 +113,8 @@ export function setIndex(o: LuaValue, k: LuaValue, v: LuaValue): Result {
       if (meta === undefined) return rawSetChecked(o, k, v);
       handler = metaNewIndex(meta);
       if (handler === undefined || rawGet(o, k) !== undefined) return rawSetChecked(o, k, v);
-    } else if (o instanceof Userdata) return ignore(o.luaType.setIndex(o, k, v));
+    } else if (o instanceof Userdata && !(o instanceof ProxyUserdata))
+      return ignore(o.luaType.setIndex(o, k, v));
     else {
       handler = metamethod(o, '__newindex');
       if (handler === undefined) throw typeError('index', o, i === 0 ? 0 : -1);
@@ -580,7 +589,7 @@ function tail(f: LuaValue, ...args: LuaValue[]): LuaValue[] {
 function requireCallable(f: LuaValue): void {
   if (
     typeof f !== 'function' &&
-    !(f instanceof Userdata) &&
+    !(f instanceof Userdata && f.luaType.call !== undefined) &&
     typeof metamethod(f, '__call') !== 'function'
   ) {
     throw typeError('call', f);

@@ -734,7 +734,8 @@ class Corners {
           return `(function() ${t()}.${r.pick(['x', 'y', 'z'])} = ${v()} ${t()}[${r.pick(['1', '"k"', 'true'])}] = ${v()} return rawget(t1, "x"), rawget(t2, "x"), rawget(t3, "x") end)()`;
       }
     };
-    return `local t1, t2, t3 = {}, {y = 2}, {x = 3} names[t1], names[t2], names[t3] = "t1", "t2", "t3" local m1, m2, m3 = nil, nil, ${table()} m1 = ${table()} m2 = ${r.chance(40) ? 'm1' : table()} names[m1], names[m2], names[m3] = "m1", "m2", "m3" m2.__eq, m2.__lt, m2.__le = m1.__eq, m1.__lt, m1.__le m3.__eq, m3.__lt, m3.__le = m1.__eq, m1.__lt, m1.__le setmetatable(t1, m1) setmetatable(t2, m2) setmetatable(t3, m3) ${r
+    const third = r.chance(25) ? 'newproxy(true)' : '{x = 3}';
+    return `local t1, t2, t3 = {}, {y = 2}, ${third} names[t1], names[t2], names[t3] = "t1", "t2", "t3" local m1, m2, m3 = nil, nil, ${table()} m1 = ${table()} m2 = ${r.chance(40) ? 'm1' : table()} names[m1], names[m2], names[m3] = "m1", "m2", "m3" m2.__eq, m2.__lt, m2.__le = m1.__eq, m1.__lt, m1.__le m3.__eq, m3.__lt, m3.__le = m1.__eq, m1.__lt, m1.__le setmetatable(t1, m1) setmetatable(t2, m2) if type(t3) == "table" then setmetatable(t3, m3) else local m = getmetatable(t3) for k, v in pairs(m3) do m[k] = v end end ${r
       .some(1, 4, () => `say(list(pcall(function() return ${use()} end)))`)
       .join(' ')}`;
   }

@@ -77,7 +77,12 @@ export function syntaxProgram(r: Random): string {
       .replace(/\n(\s*\()/g, ' $1')
       .replace(/break(?! end)/g, 'b');
     // Where `goto` is no keyword to LuaJIT, it is a name. (It is one in its 5.2 mode, and here.)
-    if (/return\s+goto/.test(text)) continue;
+    if (
+      /(?:[-+*/%^=<>~,.#([{]|\b(?:and|or|not|return|in|local|function|if|while|until))\s+goto/.test(
+        text,
+      )
+    )
+      continue;
     if ((text.match(/goto/g) ?? []).length !== (text.match(GOTO) ?? []).length) continue;
     const quoted = text.replace(
       /[^ !#-[\]-~]/g,

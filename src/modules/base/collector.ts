@@ -13,7 +13,7 @@ import { fullCollection } from '../../actors/collect.ts';
 import { currentVm, type Vm } from '../../actors/vm.ts';
 import { call, callMeta, one, suspendIn, suspendProtected } from '../../runtime/call.ts';
 import { argError, checkString, optNumber } from '../../runtime/check.ts';
-import { toLuaError, typeError } from '../../runtime/error.ts';
+import { toLuaError } from '../../runtime/error.ts';
 import { metaField, metamethod, ProxyUserdata } from '../../runtime/metatable.ts';
 import { index, plainString, setIndex } from '../../runtime/ops.ts';
 import { state } from '../../runtime/state.ts';
@@ -160,18 +160,8 @@ export function newproxy(v: LuaValue): Result {
 /** Operators but these look for a metamethod by themselves. */
 const proxyType: UserdataType = {
   name: undefined,
-  index(self, key) {
-    const handler = metamethod(self, '__index');
-    if (handler === undefined) throw typeError('index', self);
-    return typeof handler === 'function' ? callMeta(handler, self, key) : index(handler, key);
-  },
-  setIndex(self, key, value) {
-    const handler = metamethod(self, '__newindex');
-    if (handler === undefined) throw typeError('index', self);
-    return typeof handler === 'function'
-      ? callMeta(handler, self, key, value)
-      : setIndex(handler, key, value);
-  },
+  index,
+  setIndex,
   equals(a, b) {
     const handler = metamethod(a, '__eq');
     // Both must have the same one.
