@@ -5,7 +5,8 @@ import { type EmittedForDebug, emitChunkForDebug, emitContinuationForDebug } fro
 import { showChunk } from './emit-readable.ts';
 import { infer } from './infer.ts';
 import type { ChunkCode, OpNames } from './ir.ts';
-import { type Later, type LowerOptions, lower } from './lower.ts';
+import { lower } from './lower.ts';
+import type { Later, LowerOptions } from './lower-code.ts';
 import { parse } from './parse.ts';
 
 export { LuaSyntaxError } from './lex.ts';

@@ -2,7 +2,7 @@
  * Functions of the libraries that locals of a chunk are taken for: after `local floor = math.floor` at its
  * beginning, `floor(x)` is compiled as what that function does. One test where the local gets its value
  * sees to it: if it is another function, the program goes on in a form of the chunk that takes nothing
- * for granted (`guard` of lower.ts, `generic` of load.ts).
+ * for granted (`guard` of lower-code.ts, `generic` of load.ts).
  */
 import type { Expr, Num, Stat } from './ast.ts';
 

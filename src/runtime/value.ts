@@ -39,7 +39,7 @@ export const NONE: LuaValue[] = [];
 /**
  * What place 0 of an array part holds where the table has no element 0 there: a number, so that arrays of
  * numbers stay such, that hardly any program uses. One that does finds it in the hash. It stands in
- * the text of emitted code, too: compiler/lower.ts.
+ * the text of emitted code, too: compiler/lower-values.ts.
  */
 export const NO_ZERO = -1939472353;
 
