@@ -6,8 +6,12 @@ export function setArguments(list: readonly string[]): void {
   programArguments = list;
 }
 
-/** The pool of threads that the process begins with takes no more of them. */
-export const mainPool = { isAlone: false };
+/**
+ * The pool of threads that the process begins with.
+ * - isAlone: it takes no more of them
+ * - isWalled: nor can others be made: their program could not be read
+ */
+export const mainPool = { isAlone: false, isWalled: false };
 
 export function getArguments(): readonly string[] {
   return programArguments;

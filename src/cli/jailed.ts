@@ -156,7 +156,9 @@ function main(): void {
     ignoreBrokenPipes();
     const given = start.task;
     const task = given === undefined ? undefined : readTask(given);
-    becomeActor(start, () => runInit(given?.arg ?? -1, task), wallsOf(start, task));
+    const walls = wallsOf(start, task);
+    becomeActor(start, () => runInit(given?.arg ?? -1, task), walls);
+    mainPool.isWalled = walls.both.length > 0;
     const stage = prepareStage(start.isScout);
     if (start.isScout) scout(stage);
     else runActor(stage, task ?? readTask(takeTask()));

@@ -7,6 +7,7 @@ import { IpcChannel } from '../actors/ipc-channel.ts';
 import { Mailbox, type Message, type Owned } from '../actors/mailbox.ts';
 import { makeMessage, makeRequest } from '../actors/message.ts';
 import { FilePath } from '../actors/modules.ts';
+import { mainPool } from '../actors/program.ts';
 import { receiveFrom, sendTo } from '../actors/receive.ts';
 import { filterBytes } from '../actors/seccomp-filter.ts';
 import { sendLetter } from '../actors/send-letter.ts';
@@ -201,7 +202,7 @@ export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel | 
   if (isMaster && !vm.isMaster) throw codeError('EPERM');
   if (rawGetString(options, 'inherit_context') !== false)
     return spawnInPool(vm, module, file, isMaster);
-  if (!nativeAvailable()) throw codeError('ENOTSUP');
+  if (!nativeAvailable() || mainPool.isWalled) throw codeError('ENOTSUP');
   return spawnInThread(vm, module, file, { isAlone: isAlone(options), isMaster });
 }
 
@@ -220,6 +221,7 @@ export function spawnContextThreads(vm: Vm, count: LuaValue): Result {
   const n = checkInteger(count, 1, 'spawn_context_threads');
   if (n <= 0) return NONE;
   if (!nativeAvailable()) throw codeError('ENOSYS');
+  if (mainPool.isWalled) throw codeError('ENOTSUP');
   addThreads(vm, n);
   return NONE;
 }

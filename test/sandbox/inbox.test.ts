@@ -134,6 +134,8 @@ unix Operation not permitted
 name error
 program Operation not permitted
 process No child processes
+thread Operation not supported
+threads Operation not supported
 kill Operation not permitted
 module module_not_found
 environment 0
@@ -166,6 +168,8 @@ stdin End of file
       home:send('name ' .. (pcall(ip.tcp.get_address_info, 'localhost', '1') and 'works' or 'error'))
       try('program', function() system.spawn{program = fs.path.new '/bin/true', arguments = {'true'}} end)
       try('process', function() spawn_vm{module = '.', subprocess = {}} end)
+      try('thread', spawn_vm, {module = '.', inherit_context = false})
+      try('threads', spawn_context_threads, 1)
       try('kill', system.kill, 1, 9)
       home:send('module ' .. (select(2, pcall(require, '../other')).code == 3 and '' or '') .. 'module_not_found')
       local n = 0
