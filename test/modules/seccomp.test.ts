@@ -95,7 +95,8 @@ lua(
   'profiles, and filters within filters: the first rule that fits decides',
   `
   local f = seccomp.profile 'compute'
-  print(f:verdict('mmap', 0, 4096, 7), f:verdict 'openat')
+  print(f:verdict('mmap', 0, 4096, 7, 0x22), f:verdict 'openat') -- MAP_PRIVATE, MAP_ANONYMOUS
+  print(f:verdict('mmap', 0, 4096, 7, 0x21)) -- MAP_SHARED: no limit counts it
   f:allow('getuid')
   print(f:verdict 'getuid')
   local g = seccomp.new('kill'):errno('EACCES', 'socketpair'):include('compute'):include(f)
@@ -109,6 +110,7 @@ lua(
   end
 `,
   `allow\terrno\tEPERM
+errno\tEPERM
 allow
 errno\tEACCES
 allow\tallow\tkill
