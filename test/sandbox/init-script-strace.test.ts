@@ -36,6 +36,13 @@ const CALLS: readonly (readonly [string, string?])[] = [
     "C.mknod('/no/such/device', C.S_IFCHR + mode(6, 6, 6), C.makedev(1, 3))",
     'mknod…"/no/such/device", S_IFCHR|0666, makedev(0x1, 0x3)) = -1 ENOENT …',
   ],
+  // FreeBSD's: none of Linux's calls stands for them.
+  ['C.cap_enter()'],
+  ['C.caph_limit_stdio()'],
+  ['C.caph_cache_tzdata()'],
+  ['C.jail_attach(1)'],
+  ["C.jail_set({name = 'jail'})"],
+  ["C.unmount('folder', 0)"],
   ['C.makedev(8, 1)'],
   ['C.dev_major(2049)'],
   ['C.dev_minor(2049)'],
