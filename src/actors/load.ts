@@ -220,7 +220,7 @@ class ChunkCode {
     return toParts(compiled, {
       continuations: likelyContinuations(compiled),
       later: Array.from(later, ([index, code]) => [index, code.allParts(isWhole)] as const),
-      code: this.isLater || !hasUsualFlags() ? undefined : v8Code(compiled.main.js),
+      code: this.isLater || !areUsual(process.execArgv) ? undefined : v8Code(compiled.main.js),
       isLater: this.isLater,
     });
   }
@@ -353,9 +353,10 @@ export function acceptCode(): void {
 
 /** Flags of bin/perilune, and of supervisors. Under others V8 may make something else of a text. */
 const USUAL =
-  /^--(disable-|(min-semi-space|stack|max-old-space|v8-pool)-size=|max-(valid|inlined)|no-(additive|compilation)|single-threaded$)/;
+  /^--(disable-|(min-semi-space|stack|max-old-space|v8-pool)-size=|max-(valid|inlined)|no-(additive|compilation|parallel)|single-threaded$)/;
 
-const hasUsualFlags = (): boolean => process.execArgv.every((flag) => USUAL.test(flag));
+export const areUsual = (flags: readonly string[]): boolean =>
+  flags.every((flag) => USUAL.test(flag));
 
 /** A module in its compiled form, from a process that has compiled it. */
 export function presetModule(file: string, source: string, parts: readonly Buffer[]): void {

@@ -1,10 +1,11 @@
 /** What the process of an actor is told: nothing is lost, and who compiles what. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { likelyContinuations, StoredChunk } from '../../src/actors/compiled-form.ts';
-import { compiledParts, forgetModules, loadModule } from '../../src/actors/load.ts';
+import { areUsual, compiledParts, forgetModules, loadModule } from '../../src/actors/load.ts';
 import { decodeTask, encodeTask, type ProcessTask } from '../../src/actors/process-task.ts';
 import { type Compiled, compile } from '../../src/compiler/compile.ts';
 import { parseUnsigned } from '../../src/runtime/number.ts';
@@ -54,7 +55,10 @@ test("what V8 makes of a module is taken under a supervisor's flags", () => {
     assert.equal(done.stderr, '');
     return done.stdout;
   };
-  const parts = run(['--no-compilation-cache'], 'make');
+  const launcher = readFileSync(join(import.meta.dirname, '../../bin/perilune'), 'latin1');
+  const usual = /^flags='(.*)'$/m.exec(launcher)![1]!.split(' ');
+  assert.ok(areUsual([...usual, '--stack-size=60000']), 'a program has them');
+  const parts = run(usual, 'make');
   const flags = ['--single-threaded', '--max-old-space-size=64'];
   assert.deepEqual(JSON.parse(run(flags, 'take', parts)), [false, true, 42]);
   const unusual = run(['--no-lazy-feedback-allocation'], 'make');
