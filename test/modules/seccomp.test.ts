@@ -402,6 +402,21 @@ program(
 );
 
 program(
+  'descriptors and addresses are sent though nobody can ask whether a sandbox gets them',
+  `
+  local inbox, pipe = require 'inbox', require 'pipe'
+  local c = spawn_vm{module = './child', subprocess = {}}
+  local source = pipe.pair()
+  system.set_no_new_privs()
+  system.seccomp_set_mode_filter(seccomp.new('allow'):deny('getsockopt'))
+  print(pcall(c.send, c, {fd = source:release()}))
+  print(pcall(c.send, c, {reply = inbox}))
+  c:kill()
+`,
+  'true\ntrue\n',
+);
+
+program(
   'init.script takes the program as a string',
   `
   local inbox = require 'inbox'
