@@ -160,7 +160,7 @@ function complete(op: FiberOperation, result: number): void {
 
 /**
  * What it would throw, if that is all it does: then there need be no throwing, for which V8 looks through all frames of
- * the stack. A connection that ends took 2 µs more.
+ * the stack.
  */
 function errorThere(convert: Convert, result: number): LuaError | undefined {
   if (result === 0) return convert === readCount ? endOfFileThere() : undefined;

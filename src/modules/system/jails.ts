@@ -16,7 +16,7 @@ import {
 import { freebsdAvailable } from '../../sys/native.ts';
 import { forMaster } from './part.ts';
 
-export function needFreeBsd(): void {
+function needFreeBsd(): void {
   if (!freebsdAvailable()) throw codeError('ENOTSUP');
 }
 
