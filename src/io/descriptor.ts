@@ -64,6 +64,7 @@ import {
   removePending,
   unregister,
 } from './reactor.ts';
+import { hold, letGo } from './thread-descriptors.ts';
 
 /** Events after which a short read doesn't mean that nothing is left. */
 const LAST_WORDS = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
@@ -147,6 +148,7 @@ export class Descriptor implements EventTarget, Target {
     this.shortReadDrains = options.shortReadDrains ?? false;
     this.batches = options.batches ?? false;
     this.ahead = sole && options.receivesAhead ? new DatagramsAhead() : null;
+    if (this.owned) hold(fd);
     group.add(this);
   }
 
@@ -403,6 +405,7 @@ export class Descriptor implements EventTarget, Target {
     if (closing) forget(fd, this);
     else unregister(fd, this);
     this.fd = -1;
+    if (this.owned) letGo(fd);
     if (this.peer !== null) this.peer = this.peer.peer = null;
     this.ahead?.drop();
     this.group.delete(this);

@@ -67,6 +67,7 @@ import {
 import type { Closable, IoGroup } from './group.ts';
 import { closeAll, isPacketSocket, PacketReceiver, packetPair } from './packet.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
+import { closeHeld, hold } from './thread-descriptors.ts';
 
 const { O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;
@@ -217,6 +218,7 @@ export class DirectoryServer implements Closable {
   /** @param directory  its own from now on. @param socket  the receiving end of a pair; it, too */
   constructor(directory: Fd, access: Access, socket: Fd, group: IoGroup, desk = new Desk()) {
     this.directory = directory;
+    hold(directory);
     this.access = access;
     this.group = group;
     this.desk = desk;
@@ -231,7 +233,7 @@ export class DirectoryServer implements Closable {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.receiver.close();
-    close(this.directory);
+    closeHeld(this.directory);
     this.group.delete(this);
     this.desk.leave(this);
   }

@@ -4,11 +4,11 @@
  */
 import { Buffer } from 'node:buffer';
 import { constants } from 'node:fs';
-import { close } from '../sys/fd.ts';
 import { openat2 } from '../sys/file.ts';
 import { AT_SYMLINK_NOFOLLOW, getdents64, lastStat, tryStat } from '../sys/filesystem.ts';
 import type { Fd } from '../sys/native.ts';
 import { type FileType, fileType } from './file-type.ts';
+import { closeHeld, hold } from './thread-descriptors.ts';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
@@ -36,6 +36,7 @@ export class Directory {
 
   constructor(fd: Fd) {
     this.descriptor = fd;
+    hold(fd);
   }
 
   /** -1: it is closed. */
@@ -105,7 +106,7 @@ export class Directory {
   /** What has been read stays. */
   close(): void {
     if (this.descriptor < 0) return;
-    close(this.descriptor);
+    closeHeld(this.descriptor);
     this.descriptor = -1;
   }
 

@@ -28,7 +28,6 @@ import {
   SysError,
 } from '../sys/errno.ts';
 import {
-  close,
   dup,
   getStatusFlags,
   ignoreSignal,
@@ -59,6 +58,7 @@ import { closeWithOwner } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { ByteHandle, type Owner, raise } from './handle.ts';
 import { type Canceller, type Operation, PENDING } from './operation.ts';
+import { closeHeld, hold, letGo } from './thread-descriptors.ts';
 import { startTimer } from './timer.ts';
 import { collect, readInRing, writeInRing } from './uring.ts';
 
@@ -111,6 +111,7 @@ class OpenFile implements Closable {
   constructor(fd: Fd, group: IoGroup) {
     this.fd = fd;
     this.group = group;
+    hold(fd);
     group.add(this);
   }
 
@@ -127,7 +128,7 @@ class OpenFile implements Closable {
     this.open = false;
     this.group.delete(this);
     this.cancelAll();
-    return this.jobs === 0 ? close(this.fd) : 0;
+    return this.jobs === 0 ? closeHeld(this.fd) : 0;
   }
 
   /** @returns a number for the caller to own */
@@ -139,6 +140,7 @@ class OpenFile implements Closable {
     }
     this.open = false;
     this.group.delete(this);
+    letGo(this.fd);
     return this.fd;
   }
 
@@ -152,7 +154,7 @@ class OpenFile implements Closable {
 
   end(): void {
     this.jobs--;
-    if (!this.open && this.jobs === 0) close(this.fd);
+    if (!this.open && this.jobs === 0) closeHeld(this.fd);
   }
 }
 

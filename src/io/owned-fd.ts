@@ -15,6 +15,7 @@ import type { Fd } from '../sys/native.ts';
 import { getLimits, RLIMIT_NOFILE } from '../sys/rlimit.ts';
 import { getSocketOption, SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOL_SOCKET } from '../sys/socket.ts';
 import type { Closable, IoGroup } from './group.ts';
+import { hold, letGo } from './thread-descriptors.ts';
 
 export class OwnedFd implements Closable {
   private number: Fd;
@@ -23,6 +24,7 @@ export class OwnedFd implements Closable {
   constructor(fd: Fd, group: IoGroup) {
     this.number = fd;
     this.group = group;
+    hold(fd);
     group.add(this);
   }
 
@@ -44,6 +46,7 @@ export class OwnedFd implements Closable {
   /** Stop being the owner. @returns the number, which the caller closes from now on; -1: closed */
   take(): Fd {
     const fd = this.number;
+    if (fd >= 0) letGo(fd);
     this.number = -1;
     this.group.delete(this);
     return fd;

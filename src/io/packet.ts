@@ -32,6 +32,7 @@ import { Descriptor } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { type Operation, PENDING } from './operation.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
+import { closeHeld, hold } from './thread-descriptors.ts';
 
 const NO_FDS = new Int32Array(0);
 
@@ -145,6 +146,7 @@ export class PacketReceiver implements EventTarget, Closable {
     this.fd = fd;
     this.group = group;
     this.onReady = onReady;
+    hold(fd);
     group.add(this);
   }
 
@@ -187,7 +189,7 @@ export class PacketReceiver implements EventTarget, Closable {
     unregister(fd, this);
     this.fd = -1;
     this.group.delete(this);
-    close(fd);
+    closeHeld(fd);
   }
 }
 

@@ -6,12 +6,14 @@
  * signal and taken away when it has ended. The process doesn't end before that.
  */
 import { EAGAIN, EBUSY, ECHILD, EINTR, ESRCH, SysError } from '../sys/errno.ts';
+import type { Fd } from '../sys/native.ts';
 import { SIGCHLD, SIGCONT } from '../sys/signal.ts';
 import {
   CLD_CONTINUED,
   CLD_EXITED,
   CLD_STOPPED,
   pidfdSendSignal,
+  type Spawned,
   type SpawnPlan,
   spawn,
   WCONTINUED,
@@ -24,6 +26,7 @@ import { type Closable, IoGroup } from './group.ts';
 import { Operation, PENDING } from './operation.ts';
 import { endReaping, isReaping, startReaping } from './reaping.ts';
 import { onSignal } from './signals.ts';
+import { holdChild } from './thread-descriptors.ts';
 
 /** How a program ended. */
 export interface Status {
@@ -64,15 +67,19 @@ export class Child implements Closable {
   /**
    * @param group       it is abandoned when this is closed
    * @param lastSignal  what it is sent then; 0: nothing
-   * @throws SpawnError
    */
-  constructor(plan: SpawnPlan, group: IoGroup, lastSignal: number) {
-    const { pid, pidfd } = spawn(plan);
+  constructor({ pid, pidfd }: Spawned, group: IoGroup, lastSignal: number) {
     this.pid = pid;
     this.descriptor = new Descriptor(pidfd, children);
+    holdChild(pidfd, lastSignal);
     this.group = group;
     this.lastSignal = lastSignal;
     group.add(this);
+  }
+
+  /** @throws SpawnError */
+  static start(plan: SpawnPlan, group: IoGroup, lastSignal: number): Child {
+    return new Child(spawn(plan), group, lastSignal);
   }
 
   private get isWaitedFor(): boolean {
@@ -201,6 +208,11 @@ export class Child implements Closable {
     this.descriptor.close();
     endReaping(this);
   }
+}
+
+/** The child of a thread that has died. */
+export function abandonChild(pidfd: Fd, lastSignal: number): void {
+  new Child({ pid: -1, pidfd }, children, lastSignal).close();
 }
 
 function attemptWait(op: Operation): number {

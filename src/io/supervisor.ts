@@ -35,6 +35,7 @@ import {
 } from '../sys/unix.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
 import { onRightsChange } from './rights.ts';
+import { closeHeld, hold } from './thread-descriptors.ts';
 import { startTimer } from './timer.ts';
 
 export { SysError } from '../sys/errno.ts';
@@ -78,6 +79,7 @@ class SetUp implements EventTarget {
   /** @throws SysError  EMFILE, ENFILE */
   constructor() {
     this.ends = pipe2(O_NONBLOCK);
+    hold(this.ends.readEnd);
   }
 
   /** The process's end. */
@@ -107,7 +109,7 @@ class SetUp implements EventTarget {
     this.ends = { readEnd: -1, writeEnd: -1 };
     if (readEnd < 0) return;
     unregister(readEnd, this);
-    close(readEnd);
+    closeHeld(readEnd);
     if (writeEnd >= 0) close(writeEnd);
   }
 }
@@ -121,6 +123,7 @@ export class StartedProcess {
   constructor(pid: number, pidfd: Fd) {
     this.pid = pid;
     this.pidfd = pidfd;
+    hold(pidfd);
   }
 
   watch(setUp: SetUp, ms: number): void {
@@ -163,7 +166,7 @@ export class StartedProcess {
 
   private forget(): void {
     this.setUp?.end();
-    if (this.pidfd >= 0) close(this.pidfd);
+    if (this.pidfd >= 0) closeHeld(this.pidfd);
     this.pidfd = -1;
   }
 }
@@ -194,6 +197,7 @@ class Supervisor implements EventTarget {
       close(far);
     }
     this.control = near;
+    hold(near);
   }
 
   get isOpen(): boolean {
@@ -355,7 +359,7 @@ class Supervisor implements EventTarget {
   end(): void {
     if (this.control < 0) return;
     unregister(this.control, this);
-    close(this.control); // it ends when it sees that
+    closeHeld(this.control); // it ends when it sees that
     this.control = -1;
     dying.add(this.pid);
     reapLater();

@@ -125,12 +125,18 @@ function joined(texts: readonly string[]): Uint8Array {
   return bytes;
 }
 
+/** A child, and the descriptor that stands for it: the caller's. pidfd_open(2) */
+export interface Spawned {
+  readonly pid: number;
+  readonly pidfd: Fd;
+}
+
 /**
  * Start it; the thread stands still until the program runs.
  * @returns  its pid, and a descriptor of the process, close-on-exec
  * @throws SpawnError  EAGAIN, ENOMEM, EMFILE; ENOENT, EACCES, ENOEXEC …; no process is left
  */
-export function spawn(plan: SpawnPlan): { readonly pid: number; readonly pidfd: Fd } {
+export function spawn(plan: SpawnPlan): Spawned {
   const byFd = typeof plan.program === 'number';
   const paths = typeof plan.program === 'number' ? [] : plan.program;
   const directory = typeof plan.directory === 'string' ? [plan.directory] : [];

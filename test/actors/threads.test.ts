@@ -625,6 +625,78 @@ test('the exit code of a master in another thread is the process’s', { skip },
   assert.equal(code, 7);
 });
 
+test('a thread that dies leaves no descriptor open, and no child', { skip }, async () => {
+  const { stdout } = await runProgram(
+    `
+    local inbox, fs, unix = require 'inbox', require 'filesystem', require 'unix'
+    local file, system, time = require 'file', require 'system', require 'time'
+    if _CONTEXT == 'worker' then
+      local home, dies = inbox:receive(), inbox:receive()
+      if not dies then return end
+      local near, far = unix.stream.socket.pair()
+      local kept = {
+        near, unix.datagram.socket.pair(), unix.seqpacket.socket.pair(),
+        file.stream.new(), file.random_access.new(),
+        fs.directory_iterator(fs.path.new('/proc/self')),
+        spawn_vm{module = '.', subprocess = {}},
+        system.spawn{program = 'sleep', arguments = {'sleep', '600'}},
+        system.spawn{program = 'sleep', arguments = {'sleep', '600'}, signal_on_gcreaper = 0, pdeathsig = 9},
+      }
+      kept[4]:open(_FILE, {'read_only'})
+      kept[5]:open(_FILE, {'read_only'})
+      home:send{far = far:release(), children = {kept[#kept - 1].pid, kept[#kept].pid}}
+      local t = {}
+      while true do t[#t + 1] = {#t} end
+    end
+
+    local function open()
+      local n = 0
+      for _ in fs.directory_iterator(fs.path.new('/proc/self/fd')) do n = n + 1 end
+      return n
+    end
+    local function soon(holds)
+      for _ = 1, 200 do
+        if holds() then return true end
+        time.sleep(0.1)
+      end
+      return false
+    end
+    local function run(dies)
+      local w = spawn_vm{module = '.', inherit_context = false}
+      w:monitor()
+      w:send(inbox)
+      w:send(dies)
+      local sent = dies and inbox:receive()
+      local reason
+      if dies then
+        local far = unix.stream.socket.new()
+        far:assign(sent.far)
+        print(select(2, pcall(far.read_some, far, byte_span.new(8))))
+        far:close()
+      end
+      print(inbox:receive().reason)
+      return dies and sent.children
+    end
+    run(false)
+    local before
+    soon(function() -- it takes its own leave first
+      local last = before
+      before = open()
+      return last == before
+    end)
+    local children = run(true)
+    for _, pid in ipairs(children) do
+      print(soon(function() return not fs.exists(fs.path.new('/proc/' .. pid)) end))
+    end
+    print(soon(function() return open() <= before end))
+    `,
+    {
+      env: { NODE_OPTIONS: '--max-old-space-size=60' },
+    },
+  );
+  assert.equal(stdout, 'nil\nEnd of file\nout of memory\ntrue\ntrue\ntrue\n');
+});
+
 test('memory that runs out in a thread ends its VMs, and nobody else', { skip }, async () => {
   const { stdout, code } = await runProgram(
     `

@@ -5,7 +5,10 @@
  */
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
+import { mostDescriptors } from '../../io/owned-fd.ts';
+import { abandonChild } from '../../io/process.ts';
 import { endReaping, startReaping } from '../../io/reaping.ts';
+import { closeAllHeld, makeHeld, noteIn } from '../../io/thread-descriptors.ts';
 import { codeError } from '../../runtime/error-code.ts';
 import { state } from '../../runtime/state.ts';
 import type { LuaValue } from '../../runtime/value.ts';
@@ -40,6 +43,8 @@ export interface ThreadData {
   readonly arguments: readonly string[];
   readonly sendsOutput: boolean;
   readonly trace: TraceShare | undefined;
+  /** What it has open: io/thread-descriptors.ts. */
+  readonly held: SharedArrayBuffer;
 }
 
 let hub: Hub | undefined;
@@ -198,6 +203,7 @@ function startWorker(slot: number): boolean {
     arguments: getArguments(),
     sendsOutput: threadProgram.sendsOutput,
     trace: tracing.on?.share,
+    held: makeHeld(mostDescriptors()),
   };
   let worker: Worker;
   try {
@@ -221,6 +227,7 @@ function startWorker(slot: number): boolean {
       workers.delete(slot);
       if (hub!.memory.isAlive(slot)) {
         place!.host.report(`A thread has ended: ${reason}\n`, true);
+        closeAllHeld(data.held, abandonChild);
         hub!.bury(slot, reason);
       }
     }
@@ -281,6 +288,7 @@ let leave: (() => void) | undefined;
  * @param end  it has nothing to do any more
  */
 export function joinThreads(data: ThreadData, here: Place, end: () => void): void {
+  noteIn(data.held);
   const memory = new SharedMemory(data.shared, data.slot);
   if (data.trace !== undefined) startThreadTrace(data.trace, data.slot);
   place = here;

@@ -280,7 +280,7 @@ export function spawn(v: LuaValue): Subprocess {
   const vm = currentVm();
   vm.host.flush(); // what it prints comes after what was printed before
   try {
-    return new Subprocess(new Child(plan, vm.io, lastSignal));
+    return new Subprocess(Child.start(plan, vm.io, lastSignal));
   } catch (error) {
     if (!(error instanceof SpawnError) || error.step === 'clone') throw error;
     throw systemError(error.errno, { arg: optionOf(error.step, o) });
