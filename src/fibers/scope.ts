@@ -7,6 +7,7 @@ import { call, suspendIn } from '../runtime/call.ts';
 import { cleanup, currentThread, type LuaThread } from '../runtime/coroutine.ts';
 import { toLuaError } from '../runtime/error.ts';
 import { codeError, coreError } from '../runtime/error-code.ts';
+import { state } from '../runtime/state.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result, SUSPEND } from '../runtime/value.ts';
 import { currentFiber } from './scheduler.ts';
 
@@ -76,36 +77,72 @@ export function runHandlers(thread: LuaThread, next: () => Result): Result {
   return next();
 }
 
+/** The fiber that runs has so many more handlers, or fewer: it is not interrupted while it has any. */
+function disableInterruption(count: number): void {
+  const fiber = currentFiber();
+  fiber.uninterruptible += count;
+  fiber.uninterruptibleBase += count;
+}
+
 /**
  * One handler, with interruption disabled. One that raises ends the VM: nothing more of it runs.
  * @param next  what comes after a handler that suspended
  * @returns SUSPEND if it did
  */
 function runOne(handler: LuaFunction, next: () => Result): typeof SUSPEND | undefined {
-  const fiber = currentFiber();
-  fiber.uninterruptible++;
-  fiber.uninterruptibleBase++;
+  const thread = currentThread();
+  const { scheduler } = currentFiber();
+  disableInterruption(1);
+  thread.handling++;
+  // Nobody catches its errors, whoever called what has ended.
+  const { guards, tracers } = state;
+  state.guards = 0;
+  state.tracers = 0;
+  state.cleanups++;
+  const called = (): void => {
+    state.guards = guards;
+    state.tracers = tracers;
+    state.cleanups--;
+  };
   const done = (): void => {
-    fiber.uninterruptible--;
-    fiber.uninterruptibleBase--;
+    // A handler that is `coroutine.yield` itself: nothing has come back from it but this.
+    if (thread.handling < 0) cleanup.comeBack(thread);
+    thread.handling--;
+    disableInterruption(-1);
   };
   const fail = (error: unknown): typeof SUSPEND => {
-    fiber.scheduler.cleanupFailed(toLuaError(error));
+    scheduler.cleanupFailed(toLuaError(error));
     return SUSPEND;
   };
+  let r: Result;
   try {
-    if (call(handler) === SUSPEND) {
-      suspendIn(() => {
-        done();
-        return next();
-      }, fail);
-      return SUSPEND;
-    }
+    r = call(handler);
+    called();
   } catch (error) {
+    called();
     return fail(error);
+  }
+  if (r === SUSPEND) {
+    suspendIn(() => {
+      done();
+      return next();
+    }, fail);
+    state.pend.at(-1)![3] = 'cleanup';
+    if (thread.yielding) cleanup.yieldOut(thread);
+    return SUSPEND;
   }
   done();
   return undefined;
 }
 
+// The counts are the fiber's: of whoever resumes a coroutine, which may be another one each time.
 cleanup.run = runHandlers;
+cleanup.yieldOut = (thread) => {
+  if (thread.handling < 0) return;
+  disableInterruption(-thread.handling);
+  thread.handling = -thread.handling;
+};
+cleanup.comeBack = (thread) => {
+  thread.handling = -thread.handling;
+  disableInterruption(thread.handling);
+};

@@ -50,6 +50,8 @@ export class LuaThread {
   /** Cleanup handlers, oldest first (fibers/scope.ts); the innermost scope begins at `scopeBase`. */
   cleanup: LuaFunction[] | undefined = undefined;
   scopeBase = 0;
+  /** Handlers that run in it; below 0 while it has yielded out of them, so many. */
+  handling = 0;
   /** A fiber's own thread: `coroutine.yield` is not for it. */
   readonly isRoot: boolean;
 
@@ -239,6 +241,7 @@ function resume(
   fail: (error: unknown) => Result,
 ): Result {
   let v: Result;
+  if (thread.handling < 0) cleanup.comeBack(thread);
   try {
     v = enter(thread, entry, value);
   } catch (error) {
@@ -253,7 +256,10 @@ function resume(
     reviveForCleanup(thread, () => v);
     return resume(thread, 'start', NONE, done, fail);
   }
-  if (thread.yielding) return done(takeYielded(thread));
+  if (thread.yielding) {
+    if (thread.handling > 0) cleanup.yieldOut(thread);
+    return done(takeYielded(thread));
+  }
   // It waits for something outside: so does whoever resumed it.
   thread.status = 'normal';
   thread.parked = true;
@@ -278,8 +284,15 @@ export function reviveForCleanup(thread: LuaThread, next: () => Result): void {
 }
 
 /** Set by fibers/scope.ts, which knows how handlers run. */
-export const cleanup: { run: (thread: LuaThread, next: () => Result) => Result } = {
+export const cleanup: {
+  run: (thread: LuaThread, next: () => Result) => Result;
+  /** A coroutine yields while handlers run in it: what its fiber has to do with them is over until it comes back. */
+  yieldOut: (thread: LuaThread) => void;
+  comeBack: (thread: LuaThread) => void;
+} = {
   run: (_, next) => next(),
+  yieldOut: () => {},
+  comeBack: () => {},
 };
 
 /** `coroutine.yield`. */

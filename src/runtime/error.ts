@@ -322,13 +322,14 @@ function positionOf(frame: LogicalFrame | undefined): string {
 /** Somebody will catch an error that is raised now: nobody would look at its traceback. */
 function isGuarded(): boolean {
   if (state.guards > 0) return true;
-  if (state.tracers > 0) return false;
+  if (state.tracers > 0 || state.cleanups > 0) return false;
   const stack: Frame[] = state.thread?.stack ?? [];
   for (let i = stack.length - 1; i >= 0; i--) {
     const frame = stack[i]!;
     const { position } = frame[0] as { position?: SitePosition };
     // What passes errors on is no protection.
-    if (position === undefined && frame[3] !== undefined) return frame[3] !== true;
+    if (position === undefined && frame[3] !== undefined)
+      return frame[3] !== true && frame[3] !== 'cleanup';
   }
   return false;
 }
@@ -344,8 +345,10 @@ export function setUncaughtHandler(handler: () => void): void {
 
 function isCaught(): boolean {
   if (state.guards > 0 || state.tracers > 0) return true;
+  if (state.cleanups > 0) return false;
   const stack: Frame[] = state.thread?.stack ?? [];
-  return stack.some((frame) => !('position' in frame[0]) && frame[3] !== undefined);
+  const keeper = stack.findLast((frame) => !('position' in frame[0]) && frame[3] !== undefined);
+  return keeper !== undefined && keeper[3] !== 'cleanup';
 }
 
 /** An error of the program is raised now: a debugger may stop. */

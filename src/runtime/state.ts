@@ -21,9 +21,10 @@ export type NativeFrame = [
   fail: ((error: unknown) => unknown) | undefined,
   /**
    * Who keeps errors: `xpcall` wants their traceback (true), `pcall` doesn't ('caught'); a handler that `xpcall`
-   * calls has the frames where the error was raised. All others pass errors on.
+   * calls has the frames where the error was raised. Those of a cleanup handler nobody catches ('cleanup'). All others
+   * pass errors on.
    */
-  trace?: true | 'caught' | object,
+  trace?: true | 'caught' | 'cleanup' | object,
 ];
 
 interface StringMeta {
@@ -57,6 +58,8 @@ const begin = {
   guards: 0,
   /** Calls of `xpcall` there; `guards` counts those inside the innermost of them. */
   tracers: 0,
+  /** Cleanup handlers there; the other two count those inside the innermost of them. */
+  cleanups: 0,
   /** The Lua thread that runs. */
   thread: undefined as any,
 };

@@ -364,3 +364,95 @@ spec(
 `,
   '21000\nfalse\tEPERM within a forbid-suspend block\ntrue\nfalse\tInterrupt-ability already allowed\n',
 );
+
+spec(
+  'a coroutine that yields in a handler leaves its fiber interruptible; whoever resumes it is not, until it yields again',
+  `
+  local function body()
+    scope_cleanup_push(coroutine.yield)
+    scope_cleanup_push(function()
+      scope_cleanup_push(function()
+        coroutine.yield('inner')
+        this_fiber.yield()
+        print('cleaned up')
+      end)
+      coroutine.yield('outer')
+      scope_cleanup_pop()
+    end)
+  end
+  local co = coroutine.create(body)
+  local function step(name)
+    local f
+    f = spawn(function()
+      print(name, coroutine.resume(co))
+      print(pcall(this_fiber.restore_interruption))
+      f:interrupt()
+      this_fiber.yield()
+      print('never')
+    end)
+    f:join()
+    print(f.interruption_caught)
+  end
+  step('first')
+  step('second')
+  local f
+  f = spawn(function()
+    this_fiber.disable_interruption()
+    f:interrupt()
+    this_fiber.yield()
+    print('third', coroutine.resume(co))
+    print('fourth', coroutine.resume(co))
+    print(coroutine.status(co), pcall(this_fiber.restore_interruption))
+    this_fiber.yield()
+    print('never')
+  end)
+  f:join()
+  print(f.interruption_caught)
+`,
+  [
+    'first\ttrue\touter',
+    'false\tInterrupt-ability already allowed',
+    'true',
+    'second\ttrue\tinner',
+    'false\tInterrupt-ability already allowed',
+    'true',
+    'cleaned up',
+    'third\ttrue',
+    'fourth\ttrue',
+    'dead\ttrue',
+    'true',
+    '',
+  ].join('\n'),
+);
+
+const handlerFails = /'main\.lua:3: broken'\nstack traceback:\n\tmain\.lua:3: in function 'break_it'\n\tmain\.lua:5: in function 'clean'/;
+
+spec(
+  'a handler that raises is reported with its traceback, whoever would have caught an error of what it cleans up',
+  `
+  local function break_it()
+    error('broken')
+  end
+  local function clean() break_it() return 1 end
+  print(pcall(coroutine.wrap(function() scope_cleanup_push(clean) end)))
+`,
+  '',
+  { code: 1, stderr: handlerFails },
+);
+
+spec(
+  'the same after the handler has waited, within a pcall that has waited',
+  `
+  local function break_it()
+    error('broken')
+  end
+  local function clean() this_fiber.yield() break_it() return 1 end
+  pcall(function()
+    this_fiber.yield()
+    scope(function() scope_cleanup_push(clean) end)
+    return 1
+  end)
+`,
+  '',
+  { code: 1, stderr: handlerFails },
+);
