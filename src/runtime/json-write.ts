@@ -224,9 +224,12 @@ export class JsonWriter {
   }
 }
 
-/** A finite number: the shortest text that reads back as the same. */
+/**
+ * A finite number: text that reads back as the same. Integers that 64 bits don't hold are refused without an exponent.
+ */
 function numberText(n: number): string {
-  if (!Number.isInteger(n) || Math.abs(n) >= 1e21) return String(n);
+  if (n >= 2 ** 63 || n < -(2 ** 63)) return n.toExponential();
+  if (!Number.isInteger(n)) return String(n);
   if (Object.is(n, -0)) return '-0';
   return Number.isSafeInteger(n) ? String(n) : BigInt(n).toString();
 }

@@ -152,8 +152,13 @@ spec(
   'encode: numbers read back as the same',
   `
   local json = require 'json'
-  for _, n in ipairs { 0.1, 1 / 3, 5e-324, 2^-1074, 1.7976931348623157e308, 123456.789e3, 4.35, 2^62, -2^63, 1e21 } do
+  for _, n in ipairs { 0.1, 1 / 3, 5e-324, 2^-1074, 1.7976931348623157e308, 123456.789e3, 4.35, 2^62, -2^63, 1e21,
+      2^63, 2^63 - 1024, -2^63 - 2048, 2^64, 1e19, -1e20, 1.5e20, 123456789012345680000, 999999999999999868928, 5e20 } do
     assert(json.decode(json.encode(n)) == n, n)
+    assert(json.decode(json.encode { n, { a = n } })[2].a == n, n)
+    local w = json.writer.new()
+    w:value(n)
+    assert(json.decode(w:generate()) == n, n)
   end
   print('same')
 `,

@@ -148,7 +148,9 @@ function write(v: Value, indent: string, level = 0): string {
   }
   if (typeof v !== 'number') return String(v);
   if (Object.is(v, -0)) return '-0';
-  return Number.isInteger(v) && Math.abs(v) < 1e21 ? String(BigInt(v)) : String(v);
+  const { abs } = Math;
+  if (v === -(2 ** 63) || (Number.isInteger(v) && abs(v) < 2 ** 63)) return String(BigInt(v));
+  return abs(v) < 1e21 && abs(v) >= 2 ** 63 ? v.toExponential() : String(v);
 }
 
 // ── ours ───────────────────────────────────────────────────────────────────────────────────────────
