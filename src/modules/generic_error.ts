@@ -2,7 +2,13 @@
  * `require 'generic_error'`: the portable errors, a new object on each access. Error categories, which
  * every error object refers to, get their Lua side here, too.
  */
-import { badArgument, ErrorCategory, errorObject, genericCategory } from '../runtime/error-code.ts';
+import {
+  badArgument,
+  ErrorCategory,
+  errorObject,
+  genericCategory,
+  isCode,
+} from '../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, Userdata } from '../runtime/value.ts';
 import { errnoNumber } from '../sys/errno.ts';
 import { luaType } from './define.ts';
@@ -39,8 +45,8 @@ luaType('error_category', ErrorCategory, {
       if (message === undefined) {
         message = (first, second) => {
           const code = first === self ? second : first;
-          if (typeof code !== 'number') throw badArgument(first === self ? 2 : 1);
-          return self.describe(Math.trunc(code));
+          if (!isCode(code)) throw badArgument(first === self ? 2 : 1);
+          return self.describe(code);
         };
         messageOf.set(self, message);
       }

@@ -198,15 +198,28 @@ export function spawnVm(vm: Vm, options: LuaValue, file: LuaValue): TxChannel | 
   if (rawGetString(options, 'subprocess') !== undefined) return spawnInProcess(vm, options, file);
   const module = rawGetString(options, 'module');
   if (typeof module !== 'string') throw badArgument('module');
-  const isMaster = rawGetString(options, 'new_master') === true;
+  const isMaster = booleanOf(options, 'new_master', false);
+  const inherits = booleanOf(options, 'inherit_context', true);
+  const alone = isAlone(options);
   if (isMaster && !vm.isMaster) throw codeError('EPERM');
-  if (rawGetString(options, 'inherit_context') !== false)
-    return spawnInPool(vm, module, file, isMaster);
+  if (inherits) return spawnInPool(vm, module, file, isMaster);
   if (!nativeAvailable() || mainPool.isWalled) throw codeError('ENOTSUP');
-  return spawnInThread(vm, module, file, { isAlone: isAlone(options), isMaster });
+  return spawnInThread(vm, module, file, { isAlone: alone, isMaster });
 }
 
-const isAlone = (options: LuaTable): boolean => rawGetString(options, 'concurrency_hint') === 1;
+function booleanOf(options: LuaTable, name: string, otherwise: boolean): boolean {
+  const v = rawGetString(options, name) ?? otherwise;
+  if (typeof v !== 'boolean') throw badArgument(name);
+  return v;
+}
+
+/** Only the hint 1 means something: no other threads. */
+function isAlone(options: LuaTable): boolean {
+  const hint = rawGetString(options, 'concurrency_hint') ?? 'safe';
+  if (typeof hint !== 'number' && hint !== 'safe' && hint !== 'unsafe-io')
+    throw badArgument('concurrency_hint');
+  return hint === 1;
+}
 
 /** In that of the caller's threads which has the fewest VMs. */
 function spawnInPool(vm: Vm, module: string, file: LuaValue, isMaster: boolean): TxChannel {

@@ -105,14 +105,14 @@ export function errorObject(category: ErrorCategory, code: number, extra?: Extra
   return t;
 }
 
+export const isCode = (v: LuaValue): v is number => Number.isSafeInteger(v);
+
 /** What an error object means; undefined when it has been broken. Its fields make it one: a copy of them will do. */
 export function readError(v: LuaValue): { category: ErrorCategory; code: number } | undefined {
   if (!(v instanceof LuaTable)) return undefined;
   const category = rawGetString(v, 'category');
   const code = rawGetString(v, 'code');
-  return category instanceof ErrorCategory && typeof code === 'number'
-    ? { category, code }
-    : undefined;
+  return category instanceof ErrorCategory && isCode(code) ? { category, code } : undefined;
 }
 
 const raise = (object: LuaTable): LuaError => new LuaError(object, traceForError());

@@ -182,6 +182,25 @@ spec(
 );
 
 spec(
+  'options of another type are no options',
+  `
+  local function try(options)
+    local ok, e = pcall(spawn_vm, options)
+    print(e, e.arg)
+  end
+  for _, wrong in ipairs { 'false', 0, {} } do
+    try { module = './w', inherit_context = wrong }
+    try { module = './w', new_master = wrong }
+  end
+  for _, wrong in ipairs { 'saf', '1', true, {} } do try { module = './w', concurrency_hint = wrong } end
+  try { module = './w', concurrency_hint = 'x', subprocess = {} }
+`,
+  'Invalid argument\tinherit_context\nInvalid argument\tnew_master\n'.repeat(3) +
+    'Invalid argument\tconcurrency_hint\n'.repeat(5),
+  { oneThread: true, files: { 'w.lua': `print 'w'` } },
+);
+
+spec(
   'a module that cannot be compiled: the error is raised where the VM was to be made',
   `
   local ok, e = pcall(spawn_vm, './broken')

@@ -148,9 +148,12 @@ fail(2)
   );
 }
 
-test('a debugger stops where a cleanup handler raises: no pcall around it catches that', LIMIT, () =>
-  debugging(
-    `local function clean()
+test(
+  'a debugger stops where a cleanup handler raises: no pcall around it catches that',
+  LIMIT,
+  () =>
+    debugging(
+      `local function clean()
   error('no')
 end
 pcall(function()
@@ -158,16 +161,17 @@ pcall(function()
   pcall(coroutine.wrap(function() scope_cleanup_push(clean) end))
 end)
 `,
-    async (session) => {
-      await session.stopped();
-      const frames = await session.resume();
-      assert.equal(frames[0]!.raw.functionName, 'uncaught_error');
-      assert.equal(frames.find(({ at }) => at !== undefined)?.at, 'clean:2');
-      const { code, stderr } = await session.finish();
-      assert.equal(code, 1);
-      assert.match(stderr, /forcibly closed/);
-    },
-  ));
+      async (session) => {
+        await session.stopped();
+        const frames = await session.resume();
+        assert.equal(frames[0]!.raw.functionName, 'uncaught_error');
+        assert.equal(frames.find(({ at }) => at !== undefined)?.at, 'clean:2');
+        const { code, stderr } = await session.finish();
+        assert.equal(code, 1);
+        assert.match(stderr, /forcibly closed/);
+      },
+    ),
+);
 
 test('no stop at an error that the runtime raises for itself', LIMIT, () =>
   debugging(

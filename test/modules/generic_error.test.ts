@@ -31,11 +31,13 @@ spec(
   local c = require('generic_error').EPIPE.category
   print(c, c:message(32), c.message(2), getmetatable(c), c:message(99999))
   print(c == require('generic_error').EBADF.category)
-  local ok, e = pcall(c.message, c, 'x') print(e, e.arg)
+  for _, code in ipairs { 'x', 0 / 0, 1.5, 1e300 } do
+    local ok, e = pcall(c.message, c, code) print(e, e.arg)
+  end
   local ok, e = pcall(function() return c.x end) print(e)
 `,
   'generic\tBroken pipe\tNo such file or directory\terror_category\tUnknown error 99999\ntrue\n' +
-    "Invalid argument\t2\nRequested key wasn't found in the table/userdata\n",
+    `${'Invalid argument\t2\n'.repeat(4)}Requested key wasn't found in the table/userdata\n`,
 );
 
 spec(

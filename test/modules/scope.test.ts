@@ -425,7 +425,8 @@ spec(
   ].join('\n'),
 );
 
-const handlerFails = /'main\.lua:3: broken'\nstack traceback:\n\tmain\.lua:3: in function 'break_it'\n\tmain\.lua:5: in function 'clean'/;
+const handlerFails =
+  /'main\.lua:3: broken'\nstack traceback:\n\tmain\.lua:3: in function 'break_it'\n\tmain\.lua:5: in function 'clean'/;
 
 spec(
   'a handler that raises is reported with its traceback, whoever would have caught an error of what it cleans up',

@@ -55,6 +55,7 @@ spec(
   for _, break_it in ipairs {
     function(e) e.code = nil end, function(e) e.code = 'x' end, function(e) e.category = nil end,
     function(e) e.category = {} end, function(e) e.category = e end,
+    function(e) e.code = 0 / 0 end, function(e) e.code = 1.5 end, function(e) e.code = 1e300 end,
   } do
     local e = ge.EPERM
     break_it(e)
@@ -67,7 +68,7 @@ spec(
     print(why, why.arg)
   end
 `,
-  'Invalid argument\tnil\tInvalid argument\t1\tfalse\n'.repeat(5) +
+  'Invalid argument\tnil\tInvalid argument\t1\tfalse\n'.repeat(8) +
     'Invalid argument\t1\n'.repeat(4),
 );
 
