@@ -13,6 +13,11 @@ __attribute__((import_module("host"), import_name("raise"))) _Noreturn void host
 #define LUAI_TRY(L, c, a) \
   if (host_protect((void *)(f), L, ud) && (c)->status == 0) (c)->status = -1;
 
+/* What 5.1 keeps of 5.0, and LuaJIT doesn't: a hidden local `arg` in functions with `...`, which hid the
+ * script's own, and an error for `[[` within a long string. */
+#undef LUA_COMPAT_VARARG
+#undef LUA_COMPAT_LSTR
+
 /* Buffers on the stack, up to 200 deep: the stack is a fifth of the 1 MiB. */
 #undef LUAL_BUFFERSIZE
 #define LUAL_BUFFERSIZE 256

@@ -66,6 +66,18 @@ to a shell
 );
 
 works(
+  'what Lua 5.1 keeps of 5.0 is not there: functions with ... have no arg of their own, [[ may stand in [[ ]]',
+  `
+  arg = 7
+  local function f(...) return arg, select('#', ...) end
+  local function g(...) return arg end
+  print(g(1), f(1, nil))
+  print([[a[[b]])
+  `,
+  '7\t7\t2\na[[b\n',
+);
+
+works(
   "bit is LuaJIT's",
   `
   print(bit.bor(1, 2, 8), bit.band(7, 14), bit.bxor(5, 1), bit.bnot(0), bit.tobit(2^32 + 5))
