@@ -12,6 +12,11 @@ export interface Place {
   readonly name: string;
 }
 
+/** Where `find` has found nothing at the end of a path: ENOENT, or ENOTDIR behind what is no directory. */
+export function whyMissing({ at, name }: Place): number {
+  return tryStat(at, name, 0) === -ENOTDIR ? ENOTDIR : ENOENT;
+}
+
 /**
  * @param itself  a symbolic link, not what it leads to
  * @returns       undefined: there is nothing. EACCES, ELOOP, ENAMETOOLONG …

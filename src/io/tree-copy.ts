@@ -26,7 +26,7 @@ import { CopiedLinks } from './copied-links.ts';
 import { FileCopy } from './copy-file.ts';
 import { type Directory, openDirectory } from './directory.ts';
 import { type FileType, fileType } from './file-type.ts';
-import { find, type Place } from './find.ts';
+import { find, type Place, whyMissing } from './find.ts';
 import type { Closable } from './group.ts';
 import { openSame, prefixOf } from './walk.ts';
 
@@ -154,7 +154,7 @@ export class TreeCopy implements Closable {
     };
     const looksAtLinks = what === 'create_symlinks' || symlinks !== 'follow';
     const source = find(pair.from, looksAtLinks);
-    if (source === undefined) throw new SysError('stat', ENOENT);
+    if (source === undefined) throw new SysError('stat', whyMissing(pair.from));
     // With symlinks = 'copy' the target is looked up through links, as the standard has it.
     let target = find(pair.to, what === 'create_symlinks' || symlinks === 'skip');
     if (fileType(source.mode) === 'directory' && target !== undefined)

@@ -139,7 +139,9 @@ export class PathGrammar {
   // ── other paths made of it ─────────────────────────────────────────────────────────────────────────
 
   toGeneric(p: string): string {
-    return this.isWindows ? p.replaceAll('\\', '/') : p;
+    const slashed = this.isWindows ? p.replaceAll('\\', '/') : p;
+    const root = this.rootNameEnd(p);
+    return slashed.slice(0, root) + slashed.slice(root).replace(/\/+/g, '/');
   }
 
   makePreferred(p: string): string {

@@ -37,6 +37,7 @@ spec(
   print(try(fs.copy_file, dir / 'a', dir / 'a', 'overwrite'), try(fs.copy_file, dir / 'sub', dir / 'x'),
     try(fs.copy_file, dir / 'a', dir / 'sub', 'overwrite'), try(fs.copy_file, P '/dev/null', dir / 'x'))
   print(try(fs.copy_file, dir / 'none', dir / 'x'), try(fs.copy_file, dir / 'a', dir / 'none/x'))
+  print(try(fs.copy_file, dir / 'a/x', dir / 'x'), try(fs.copy, dir / 'a/', dir / 'x'))
   print(try(fs.copy_file, dir / 'a', dir / 'x', 'what'), try(fs.copy_file, dir / 'a', dir / 'x', {existing = 'what'}),
     try(fs.copy_file, dir / 'a', dir / 'x', 1), try(fs.copy_file, 'a', dir), try(fs.copy_file, dir, 'a'), fs.exists(dir / 'x'))
   fs.create_symlink(P 'a', dir / 'link')
@@ -53,6 +54,7 @@ true	a
 true	a
 File exists (generic) ~/a ~/a	Invalid argument (generic) ~/sub ~/x	Invalid argument (generic) ~/a ~/sub	Invalid argument (generic) /dev/null ~/x
 No such file or directory (generic) ~/none ~/x	No such file or directory (generic) ~/a ~/none/x
+Not a directory (generic) ~/a/x ~/x	Not a directory (generic) ~/a/ ~/x
 Invalid argument (generic) nil nil arg=3	Invalid argument (generic) nil nil arg=existing	Invalid argument (generic) nil nil arg=3	Invalid argument (generic) nil nil arg=1	Invalid argument (generic) nil nil arg=2	false
 false	a	true	a
 `,

@@ -65,7 +65,7 @@ spec(
   print(P '/a//b/../c/.':lexically_normal(), P 'a/..':lexically_normal(), P '':lexically_normal() == P '')
   print(P '/a/b':lexically_relative '/a/c', p:lexically_relative(p), P '/a':lexically_relative 'b' == P())
   print(P '/a':lexically_proximate 'b', fs.path.from_generic 'a/b', fs.path.preferred_separator)
-  print(P '/a//b/':to_generic())
+  print(P '/a//b/':to_generic(), P '///':to_generic(), P 'a//':to_generic(), P '':to_generic() == '')
   for part in P '/a//b/':iterator() do io = io or {} io[#io + 1] = type(part) .. ':' .. part end
   print(table.concat(io, ' '), P '':iterator()())
 `,
@@ -74,7 +74,7 @@ spec(
 /a/c/	.	true
 ../b	.	true
 /a	a/b	/
-/a//b/
+/a/b/	/	a/	true
 string:/ string:a string:b string:	
 `.replace('string:\t', 'string:'),
 );
