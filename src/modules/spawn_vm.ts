@@ -74,6 +74,7 @@ function processOptions(table: LuaTable, isAlone: boolean): ProcessOptions {
   }
   const service = rawGetString(table, 'libc_service');
   if (service !== undefined && service !== false) refuse('libc_service');
+  findNativeModules(rawGetString(table, 'native_modules_cache'), wrong);
   const standard = (name: string, shared: number): number | undefined => {
     const v = rawGetString(table, name);
     if (v === undefined) return undefined;
@@ -122,6 +123,16 @@ function processOptions(table: LuaTable, isAlone: boolean): ProcessOptions {
     filter: filterOf(rawGetString(table, 'seccomp_set_mode_filter')),
     sources: sources instanceof LuaTable ? sourceTree(sources, '', wrong) : [],
   };
+}
+
+/** A list of plugins, or all that there are: there are none. @throws LuaError  module_not_found */
+function findNativeModules(v: LuaValue, wrong: Wrong): void {
+  if (v === undefined || v === 'all') return;
+  if (!(v instanceof LuaTable)) return wrong('native_modules_cache');
+  if (rawLength(v) === 0) return;
+  const id = rawGet(v, 1);
+  if (typeof id !== 'string') return wrong('native_modules_cache');
+  throw coreError('module_not_found', { module: id });
 }
 
 /** {memory = bytes, cpu = seconds, files = number} */

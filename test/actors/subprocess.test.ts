@@ -48,6 +48,8 @@ there(
   try{module = './w', subprocess = {source_tree_cache = {x = 1}}}
   try{module = './w', subprocess = {source_tree_cache = {['../x'] = ''}}}
   try{module = './w', subprocess = {libc_service = true}}
+  for _, v in ipairs{1, {1}, {'plugin'}} do try{module = './w', subprocess = {native_modules_cache = v}} end
+  for _, v in ipairs{'all', {}} do spawn_vm{module = './w', subprocess = {native_modules_cache = v}}:close() end
 `,
   `Invalid argument	subprocess
 Invalid argument	1
@@ -58,6 +60,7 @@ Module not found	nil
 Cannot have a module with this name	nil
 ${['newns_user', 'newns_pid', 'stdin', 'stdout', 'stderr', 'environment', 'source_tree_cache'].map((name) => `Invalid argument	subprocess/${name}\n`).join('')}Device or resource busy	subprocess/stdout
 ${'Invalid argument	subprocess/environment\n'.repeat(3)}${'Invalid argument	subprocess/source_tree_cache\n'.repeat(2)}Operation not supported	subprocess/libc_service
+${'Invalid argument	subprocess/native_modules_cache\n'.repeat(2)}Module not found	nil
 `,
   { files: { 'w.lua': '' } },
 );
