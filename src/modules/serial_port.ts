@@ -94,7 +94,9 @@ luaType('serial_port', Port, {
   },
   setters: {
     baud_rate(self, rate) {
-      self.io.set('baudRate', checkInteger(rate, 3, 'baud_rate') | 0);
+      const wanted = checkInteger(rate, 3, 'baud_rate');
+      const fits = wanted === (wanted | 0); // no line has other rates: EINVAL
+      self.io.set('baudRate', fits ? wanted : -1);
     },
     flow_control(self, name) {
       self.io.set('flowControl', numberOf(FLOW_CONTROL, name));

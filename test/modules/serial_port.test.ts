@@ -99,6 +99,9 @@ nil\t8
     `${PAIR}
     print(setting(slave, 'baud_rate', 12345))
     print(setting(slave, 'baud_rate', 13))
+    print(setting(slave, 'baud_rate', 2^40))
+    print(setting(slave, 'baud_rate', 2^32 + 9600))
+    print(setting(slave, 'baud_rate', 0/0))
     print(setting(slave, 'baud_rate', {}))
     print(setting(slave, 'flow_control', 'x'))
     print(setting(slave, 'flow_control', 1))
@@ -113,9 +116,7 @@ nil\t8
     print(setting(slave, 'is_open', false))
     print(fails(function() return slave.nonsense end))
   `,
-    `Invalid argument\tnil
-Invalid argument\tnil
-main.lua:16: bad argument #3 to 'baud_rate' (number expected, got table)
+    `${'Invalid argument\tnil\n'.repeat(5)}main.lua:16: bad argument #3 to 'baud_rate' (number expected, got table)
 Operation not supported\tnil
 Invalid argument\t3
 Operation not supported\tnil
