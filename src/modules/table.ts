@@ -59,9 +59,23 @@ function insert(t: LuaValue, at: LuaValue, value: LuaValue): Result {
     arr.splice(position, 0, value);
     return NONE;
   }
-  for (let i = n + 1; i > position; i--) rawSetNumber(table, i, rawGet(table, i - 1));
+  for (let i = n + 1; i > Math.max(position, 1); i--) rawSetNumber(table, i, rawGet(table, i - 1));
+  if (position < 1) liftBelowOne(table, position);
   rawSetNumber(table, position, value);
   return NONE;
+}
+
+/** Elements at `position` to 0 one up: those that are there, since it may be -2^53. */
+function liftBelowOne(table: LuaTable, position: number): void {
+  rawSetNumber(table, 1, undefined);
+  const lifted: number[] = [];
+  for (const [key] of entries(table)) {
+    if (typeof key === 'number' && key <= 0 && key >= position && key % 1 === 0) lifted.push(key);
+  }
+  for (const key of lifted.sort((a, b) => b - a)) {
+    rawSetNumber(table, key + 1, rawGet(table, key));
+    rawSetNumber(table, key, undefined);
+  }
 }
 
 function remove(t: LuaValue, at: LuaValue): Result {

@@ -24,6 +24,34 @@ nil
 );
 
 spec(
+  'insert far below 1 moves what is there, and takes no longer',
+  `
+  local function shown(t)
+    local keys = {}
+    for k in pairs(t) do keys[#keys + 1] = k end
+    table.sort(keys)
+    for i, k in ipairs(keys) do keys[i] = k .. '=' .. t[k] end
+    print(table.concat(keys, ' '))
+  end
+  for _, at in ipairs { 0, -1, -3, -2^31, -2^53 } do
+    local t = { 'a', 'b', [0] = 'z', [-1] = 'y', [-3] = 'x', [-9] = 'w', [-0.5] = 'v' }
+    table.insert(t, at, 'new')
+    shown(t)
+  end
+  local t = { 'a' }
+  table.insert(t, -5, 'new')
+  shown(t)
+`,
+  `-9=w -3=x -1=y -0.5=v 0=new 1=z 2=a 3=b
+-9=w -3=x -1=new -0.5=v 0=y 1=z 2=a 3=b
+-9=w -3=new -2=x -0.5=v 0=y 1=z 2=a 3=b
+-2147483648=new -8=w -2=x -0.5=v 0=y 1=z 2=a 3=b
+-9.007199254741e+15=new -8=w -2=x -0.5=v 0=y 1=z 2=a 3=b
+-5=new 2=a
+`,
+);
+
+spec(
   'a queue keeps its order',
   `
   local q, sum = {}, 0
