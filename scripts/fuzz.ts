@@ -3,10 +3,11 @@
  * LuaJIT; what they print must be the same. A difference is made as small as it can be and written to
  * test/conformance/found/, where it is a test from then on.
  *
- *   npm run fuzz -- --seconds N | --programs N [--seed S] [--save] [--most N] [--only KIND] [--as-is]
+ *   npm run fuzz -- --seconds N | --programs N [--seed S] [--save] [--most N] [--only KIND] [--as-is] [--progress]
  *
  * `--save` writes what is found; after `--most` differences (10) it ends. `--as-is` shows the tests that differ and makes
- * nothing smaller. KIND is one of KINDS below. Ends with code 1 if there was a difference.
+ * nothing smaller. `--progress` writes a line after each batch. KIND is one of KINDS below. Ends with code 1 if there was a
+ * difference.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,6 +33,7 @@ const BATCH = 50;
 const BATCH_SECONDS = 30;
 const ONE_SECONDS = 2;
 let seconds = BATCH_SECONDS;
+let isProgressShown = false;
 
 const here = import.meta.dirname;
 const found = join(here, '..', 'test', 'conformance', 'found');
@@ -116,6 +118,7 @@ async function outputsHere(programs: string[], suspendAll: boolean): Promise<str
     return await runHere({ programs, suspendAll });
   } catch (fault) {
     if (programs.length === 1) return [String(fault)];
+    if (isProgressShown) console.log(`${programs.length} programs: ${(fault as Error).message}`);
     const half = programs.length >> 1;
     return [
       ...(await outputsHere(programs.slice(0, half), suspendAll)),
@@ -198,6 +201,8 @@ function firstDifference({ program, expected, actual }: Difference): string {
 
 // ── the loop ───────────────────────────────────────────────────────────────────────────────────────
 
+const time = (): string => new Date().toISOString().slice(11, 19);
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -208,12 +213,14 @@ async function main(): Promise<void> {
       most: { type: 'string', default: '10' },
       only: { type: 'string' },
       'as-is': { type: 'boolean', default: false },
+      progress: { type: 'boolean', default: false },
     },
   });
   const end = values.programs === undefined ? Date.now() + 1000 * Number(values.seconds) : Infinity;
   const count = Number(values.programs ?? Infinity);
   const first = Number(values.seed);
   const only = values.only as Kind | undefined;
+  isProgressShown = values.progress;
   folder = mkdtempSync(join(tmpdir(), 'perilune-fuzz-'));
   let seed = first;
   let differences = 0;
@@ -238,8 +245,16 @@ async function main(): Promise<void> {
         writeFileSync(join(found, `${seeds[i]}.out`), small.expected, 'latin1');
       }
     }
+    if (isProgressShown)
+      console.log(`${time()}: ${seed - first} programs, ${differences} differences`);
   }
-  console.log(`${seed - first} programs, ${differences} differences`);
+  const kinds = new Map<string, number>();
+  for (let s = first; s < seed; s++) {
+    const kind = only ?? TURNS[s % TURNS.length]!;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  const counts = [...kinds].map(([kind, n]) => `${n} of ${kind}`).join(', ');
+  console.log(`${seed - first} programs (${counts}), ${differences} differences`);
   worker?.kill();
   rmSync(folder, { recursive: true, force: true });
   process.exitCode = differences > 0 ? 1 : 0;

@@ -96,6 +96,8 @@ const STRINGS = [
 ];
 /** LuaJIT's integers have 32 bits: where one is wanted, larger numbers are anything. */
 const LARGE = /2\^|e1|e3|0xf{8}|99999|12345/;
+/** `ln` and its like may be, too. */
+const isLarge = (text: string): boolean => LARGE.test(text) || /^[lug]n2?$|^t\.n$/.test(text);
 const VARIABLES: Record<string, string[]> = {
   n: ['ln', 'un', 'gn', 't.n', 'ln2', 'o.n', 'tt.a.n'],
   s: ['ls', 'us', 'gs', 't.s', 'lsn'],
@@ -352,10 +354,11 @@ export class Expressions {
     else if (r.chance(3)) kinds.push(r.pick(['s', 'b', 't'] as Kind[]));
     const plain = name.replace('#', '');
     const args = kinds.map((k) => this.value(k));
-    // `ln` and its like may be large, too.
     args.forEach((a, i) => {
-      if (kinds[i] === 'i' && (LARGE.test(a) || /^[lug]n2?$|^t\.n$/.test(a))) args[i] = '2';
+      if (kinds[i] === 'i' && isLarge(a)) args[i] = '2';
     });
+    // One argument more makes a position of the value.
+    if (plain === 'table.insert' && args.length > 2 && isLarge(args[1]!)) args[1] = '2';
     if (name === 'select#') args.unshift('"#"');
     // LuaJIT's message ends at a NUL.
     if (name === 'assert' && args.length > 1) args[1] = args[1]!.replaceAll('\\000', '');
