@@ -573,6 +573,37 @@ spec(
     'Bad file descriptor\tsystem\tnil\nFunction not implemented\tgeneric\tnil\n',
 );
 
+spec(
+  'methods that are called for each message check `self`, too',
+  `
+  local ip, unix, pipe = require 'ip', require 'unix', require 'pipe'
+  local tcp, udp, stream = ip.tcp.socket.new(), ip.udp.socket.new(), unix.stream.socket.new()
+  local r, w = pipe.pair()
+  local buffer = byte_span.new(1)
+  local function strangers(object, name, ...)
+    for _, stranger in ipairs({ tcp, udp, stream, r, w, {}, 1, 'x', buffer, print }) do
+      if stranger ~= object then
+        local ok, e = pcall(object[name], stranger, buffer, ...)
+        assert(not ok and tostring(e) == 'Invalid argument' and e.arg == 1, name)
+      end
+    end
+    local ok, e = pcall(object[name])
+    print(name, e, e.arg)
+  end
+  strangers(tcp, 'read_some')
+  strangers(tcp, 'write_some')
+  strangers(stream, 'read_some')
+  strangers(stream, 'write_some')
+  strangers(r, 'read_some')
+  strangers(w, 'write_some')
+  strangers(udp, 'receive_from')
+  strangers(udp, 'send_to', ip.address.loopback_v4(), 9)
+`,
+  ['read', 'write', 'read', 'write', 'read', 'write']
+    .map((what) => `${what}_some\tInvalid argument\t1\n`)
+    .join('') + 'receive_from\tInvalid argument\t1\nsend_to\tInvalid argument\t1\n',
+);
+
 // ── connecting by name ─────────────────────────────────────────────────────────────────────────────
 
 spec(
