@@ -26,6 +26,7 @@
 #include "util.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
@@ -53,6 +54,9 @@
 #include "init_script.h"
 #include "transfer.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1 */
+#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U /* since Linux 6.3, where vm.memfd_noexec = 2 lets nobody do without */
 #endif
@@ -711,6 +715,9 @@ static ssize_t receive_task(const struct given *given, uint8_t *body) {
   struct iovec part = {body, MAX_TASK};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   ssize_t length;
+  do length = recv(CONTROL, NULL, 0, MSG_PEEK | MSG_TRUNC);
+  while (length < 0 && errno == EINTR);
+  if (length > USUAL_TASK && length <= MAX_TASK) populate(body, (size_t)length);
   do length = recvmsg(CONTROL, &message, 0);
   while (length < 0 && errno == EINTR);
   return length < 0 ? -errno : length == 0 || message.msg_flags & MSG_TRUNC ? -EPROTO : length;
@@ -770,11 +777,71 @@ static void want_spare(const struct request *request, const uint8_t *kind) {
   memcpy(spare.kind, kind, request->kind_length);
 }
 
+/* ── programs in huge pages ──────────────────────────────────────────────────────────────────── */
+
+enum { HUGE = 2 * 1024 * 1024, MOST_PARTS = 64, WORTHWHILE = 64 };
+
+/* How many pages of a block actors look at. */
+static int looked_at(uintptr_t block) {
+  int pages = 0;
+  for (const struct touched *t = touched; t < touched + touched_count; t++) {
+    uintptr_t start = t->start, stop = start + (uintptr_t)t->pages * PAGE;
+    if (start < block) start = block;
+    if (stop > block + HUGE) stop = block + HUGE;
+    if (!t->is_written && start < stop) pages += (int)((stop - start) / PAGE);
+  }
+  return pages;
+}
+
+/* A copy takes the place of this block, at once: what runs in it meanwhile goes on. */
+static void make_huge(uintptr_t block, int protection) {
+  char *room = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return;
+  char *copy = (char *)(((uintptr_t)room + HUGE - 1) & -(uintptr_t)HUGE);
+  if (madvise(copy, HUGE, MADV_HUGEPAGE) == 0) {
+    memcpy(copy, (void *)block, HUGE);
+    __builtin___clear_cache(copy, copy + HUGE);
+    /* Not in one page, it would be more to copy for each fork than the file's. */
+    if (madvise(copy, HUGE, MADV_COLLAPSE) == 0 && madvise(copy, HUGE, MADV_NOHUGEPAGE) == 0 &&
+        mprotect(copy, HUGE, protection) == 0)
+      mremap(copy, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)block);
+  }
+  munmap(room, 2 * HUGE);
+}
+
+/* What actors use of programs lies in so many places that a process has to look up 3,800 pages of files in twenty tables, and
+ * to take all that down at its end. In huge pages, which are the supervisor's, it is one entry for 512 pages. Where native/start/heap.c
+ * isn't, huge pages are not wanted. */
+static void use_huge_pages(void) {
+  static struct { uintptr_t start, stop; int protection; } parts[MOST_PARTS];
+  const bool *are_wanted = dlsym(RTLD_DEFAULT, "perilune_huge_pages");
+  FILE *maps = are_wanted && *are_wanted ? fopen("/proc/self/maps", "re") : NULL;
+  char line[PATH_MAX + 128], rights[5];
+  int count = 0;
+  if (!maps) return;
+  while (count < MOST_PARTS && fgets(line, sizeof line, maps)) {
+    unsigned long start, stop, inode;
+    if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &start, &stop, rights, &inode) < 4 || inode == 0) continue;
+    bool is_constant = rights[0] == 'r' && rights[1] == '-' && rights[3] == 'p';
+    if (!is_constant) continue;
+    parts[count].start = (start + HUGE - 1) & -(uintptr_t)HUGE;
+    parts[count].stop = stop & -(uintptr_t)HUGE;
+    parts[count++].protection = rights[2] == 'x' ? PROT_READ | PROT_EXEC : PROT_READ;
+  }
+  fclose(maps);
+  for (int i = 0; i < count; i++)
+    for (uintptr_t block = parts[i].start; block < parts[i].stop; block += HUGE)
+      if (looked_at(block) >= WORTHWHILE) make_huge(block, parts[i].protection);
+}
+
 /* @return whether this is the child */
 static bool make_spare(void) {
+  static bool is_huge;
   bool is_scout = scouting == NOT_SCOUTED;
   uint32_t clone_flags = is_scout ? 0 : spare.clone_flags;
   int ends[2];
+  if (!is_scout && !is_huge) use_huge_pages();
+  is_huge |= !is_scout;
   struct child *child = malloc(sizeof *child);
   if (!child || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
     free(child);
@@ -1027,10 +1094,12 @@ static void drop_memory(void) {
   while (maps && program_count < MAX_MAPPINGS && fgets(line, sizeof line, maps)) {
     unsigned long start, stop, inode;
     int name = 0;
-    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu %n", &start, &stop, &inode, &name) < 3) continue;
+    char rights[5];
+    if (sscanf(line, "%lx-%lx %4s %*s %*s %lu %n", &start, &stop, rights, &inode, &name) < 4) continue;
     bool is_named = inode != 0 || (line[name] == '[' && strncmp(line + name, "[heap]", 6) != 0);
     bool stays = is_named || (start <= stack && stack < stop) || (start <= thread && thread < stop);
-    unsigned long from = stays ? stop : after_programs(start, stop);
+    /* Node itself may be there without a file: see use_huge_pages. */
+    unsigned long from = stays ? stop : rights[1] == 'w' ? after_programs(start, stop) : start;
     if (from == start && goes_on) unused[count - 1].end = stop;
     else if (from < stop && count < MAX_MAPPINGS) unused[count++] = (struct range){from, stop};
     goes_on = from < stop && count > 0 && unused[count - 1].end == stop;

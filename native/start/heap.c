@@ -39,6 +39,9 @@ static char *reserved; /* NULL: all is passed on */
 static bool is_for_forks;
 static bool asks = true; /* for huge pages */
 
+/* For native/supervisor.c: huge pages are wanted. */
+bool perilune_huge_pages;
+
 static size_t slack;   /* what V8 asks for beyond a page */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static size_t blocks;                       /* so many have been used */
@@ -97,6 +100,7 @@ __attribute__((constructor)) static void begin(void) {
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) return;
   reserved = (char *)(((uintptr_t)got + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
+  perilune_huge_pages = true;
 }
 
 static void ask_for_huge_pages(char *at, size_t size) {

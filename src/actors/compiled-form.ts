@@ -7,7 +7,13 @@ type Names = Compiled['sites'][number]['names'];
 
 /** What running needs. */
 interface Head {
-  readonly fields: readonly string[];
+  /**
+   * As names of properties, and their numbers. What V8 has read as that it has as it wants names; one by one they would
+   * have to be looked up.
+   */
+  readonly fields: Readonly<Record<string, number>>;
+  /** Of these, in order: none looks like a number. */
+  readonly properties: Readonly<Record<string, 0>>;
   readonly guards: readonly number[];
   readonly functions: Compiled['functions'];
   /** By site. */
@@ -42,6 +48,12 @@ const toMap = (numbered: Numbered): Emitted['names'] =>
 
 const fromBytes = (bytes: Buffer): unknown => JSON.parse(bytes.toString('latin1'));
 
+function inOrder(numbered: Readonly<Record<string, number>>): string[] {
+  const names: string[] = [];
+  for (const name of Object.keys(numbered)) names[numbered[name]!] = name;
+  return names;
+}
+
 const NO_BYTES = Buffer.alloc(0);
 
 /** Of JavaScript: twelve times as much as of Lua. */
@@ -75,7 +87,8 @@ export function toParts(
   if ([...functionsLater.values()].some((parts) => parts === undefined)) return undefined;
   const all = [main, ...continuations.values()];
   const head: Head = {
-    fields,
+    fields: Object.fromEntries(fields.map((name, i) => [name, i])),
+    properties: Object.fromEntries(fields.map((name) => [`$${name}`, 0 as const])),
     guards,
     functions: isLater ? [] : functions,
     lines: sites.map(({ line }) => line),
@@ -143,6 +156,7 @@ class StoredText implements Emitted {
 
 export class StoredChunk implements Compiled {
   readonly fields: readonly string[];
+  readonly properties: readonly string[];
   readonly guards: readonly number[];
   readonly functions: Compiled['functions'];
   readonly sites: readonly StoredSite[];
@@ -169,7 +183,8 @@ export class StoredChunk implements Compiled {
     outer?: StoredChunk,
   ) {
     const known = fromBytes(head!) as Head;
-    this.fields = known.fields;
+    this.fields = inOrder(known.fields);
+    this.properties = Object.keys(known.properties);
     this.guards = known.guards;
     this.functions = outer?.functions ?? known.functions;
     this.sites = known.lines.map((_, id) => new StoredSite(this, id, known));

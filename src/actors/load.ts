@@ -109,7 +109,8 @@ class ChunkCode {
     this.makeGeneric = makeGeneric;
     this.storage = storage;
     const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
-    for (const name of compiled.fields) property(name);
+    const { fields, properties } = compiled;
+    for (let i = 0; i < fields.length; i++) property(fields[i]!, properties?.[i]);
     const SiteClass = inspection.debugs ? DebugSite : Site;
     this.sites = compiled.sites.map((site, id) => {
       const position = new Position(script, site);

@@ -8,7 +8,7 @@ import type { ProcessTask } from './process-task.ts';
 
 /** It sends what it gets, and has a bit of everything that makes up programs: the compiler is to be ready, too. */
 const PROGRAM = `
-  local inbox = require 'inbox'
+  local inbox, system, time = require 'inbox', require 'system', require 'time'
   local floor, insert = math.floor, table.insert
   local home = inbox:receive()
   local state = {count = 0, names = {'a', 'b'}, [1] = true}
@@ -34,6 +34,7 @@ const PROGRAM = `
     local ok, problem = pcall(function() return report('text') end)
     while not ok do ok = problem ~= nil end
     repeat local done = state.count > 2 until done
+    state.at = {time.steady_clock.now(), system.arguments[1]}
     return {text = text, count = state.count}
   end
   home:send(serve(inbox:receive()))

@@ -161,10 +161,19 @@ function main(): void {
     mainPool.isWalled = walls.both.length > 0;
     const stage = prepareStage(start.isScout);
     if (start.isScout) scout(stage);
-    else runActor(stage, task ?? readTask(takeTask()));
+    else if (task !== undefined) runActor(stage, task);
+    else rehearseAhead(() => runActor(stage, readTask(takeTask())));
   } catch (thrown) {
     fail(thrown);
   }
+}
+
+/**
+ * A process that is there ahead has the time for one more, behind its walls: its first steps are slow, since each page is new
+ * to it, to the processor and to what the machine itself may run in.
+ */
+function rehearseAhead(then: () => void): void {
+  runRehearsal(decodeTask(rehearsal), then);
 }
 
 function wallsOf({ isScout, kind }: Start, task: ProcessTask | undefined): Plan {

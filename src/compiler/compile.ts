@@ -44,6 +44,8 @@ export interface Compiled {
   guards: readonly number[];
   /** Names of fields that it uses as constant keys, be it later; of a function that was left, none. */
   fields: readonly string[];
+  /** Their properties, where it comes from a form that was stored; both as V8 has names of properties. */
+  properties?: readonly string[];
   continuation(site: number): Emitted;
   /** Indexes of functions that were left for later. */
   left: readonly number[];

@@ -581,20 +581,30 @@ function knownProperty(name: string): string | undefined {
 /** Strings of so many characters may be V8's slices, which keep the whole text alive. */
 const CUT_LENGTH = 13;
 
-/** The property of a named field; the name may become a field from now on. */
-export function property(name: string): string {
+/**
+ * The property of a named field; the name may become a field from now on.
+ * @param known  it, where V8 has both as names of properties already
+ */
+export function property(name: string, known?: string): string {
   let p = properties.getOther(name) as string | undefined;
   if (p === undefined) {
-    p = internalized(`$${name}`);
-    properties.insertOther(internalized(name), p);
+    p = known ?? internalized(`$${name}`);
+    properties.insertOther(known === undefined ? internalized(name) : name, p);
     // It may have been looked for in vain.
     if (name !== '') lately.names[slotOf(name, name.length)] = '';
   }
   return p;
 }
 
-/** The same string as V8 has it as the name of a property: to compare such ones is to compare addresses. */
-const internalized = (text: string): string => Object.keys({ [text]: 0 })[0]!;
+/**
+ * The same string as V8 has it as the name of a property: to compare such ones is to compare addresses. The object has no
+ * prototype, so that V8 keeps its properties in a table: a shape for each name would be found in one list of all of them.
+ */
+function internalized(text: string): string {
+  const names = Object.create(null) as Record<string, 0>;
+  names[text] = 0;
+  return Object.keys(names)[0]!;
+}
 
 const fieldNames = new Map<string, string>();
 function nameOf(prop: string): string {

@@ -31,6 +31,17 @@ function everything(chunk: Compiled, continuations: number[]) {
   };
 }
 
+test('fields come with their properties, whatever they are called', () => {
+  const names = ['2', '__proto__', 'constructor', '$a', 'a', '$', '1', '-0', 'b.c', 'z'];
+  const chunk = compiled(`local t = {} ${names.map((name) => `t['${name}'] = 0`).join(' ')}`);
+  const stored = new StoredChunk(toParts(chunk, { continuations: new Map() })!, never);
+  assert.deepEqual(stored.fields, names);
+  assert.deepEqual(
+    stored.properties,
+    names.map((name) => `$${name}`),
+  );
+});
+
 const never = (): Compiled => assert.fail('it is not compiled again');
 
 for (const suspendAll of [false, true]) {

@@ -139,6 +139,34 @@ there(
 );
 
 there(
+  'what one has run before its task leaves nothing open',
+  `
+  local fs = require 'filesystem'
+  local function open(c)
+    local list = {}
+    for entry in fs.directory_iterator(fs.path.new('/proc/' .. c.child_pid .. '/fd')) do
+      list[#list + 1] = tonumber(tostring(entry.path.filename)) or -1
+    end
+    table.sort(list)
+    return table.concat(list, ' ')
+  end
+  local first = worker{}
+  print(inbox:receive())
+  local pid = spare(first)
+  local second = worker{}
+  print(inbox:receive(), second.child_pid == pid)
+  for i = 1, 500 do -- until both wait
+    if open(first) == open(second) then break end
+    time.sleep(0.01)
+  end
+  print(open(first) == open(second) or open(first) .. ' / ' .. open(second))
+  first:close()
+  second:close()
+`,
+  'none\nnone\ttrue\ntrue\n',
+);
+
+there(
   'one that was killed is not missed',
   `
   local first = worker{}
@@ -165,27 +193,28 @@ const noHeap = existsSync(join(import.meta.dirname, '../../build/Release/heap.no
   : 'the addons are not built';
 if (noHeap === undefined)
   there(
-    'the heap is in one piece, with nothing new in huge pages, and nobody sees how that was done',
+    'the heap is in one piece, with nothing new in huge pages, the program in some, and nobody sees how that was done',
     `
   local function look(pid)
-    local largest, asking, size = 0, 0
+    local largest, asking, size, rights, code = 0, 0
     for line in proc(pid, 'smaps'):gmatch('[^\\n]+') do
       size = tonumber(line:match('^Size: +(%d+) kB')) or size
+      rights = line:match('^%x+%-%x+ (%S+)') or rights
+      if rights == 'r-xp' and line:match('^AnonHugePages: +[1-9]') then code = true end
       if line:match('^VmFlags:.* hg') then asking = asking + 1 end
       if line:match('^VmFlags: rd wr.* nh') then largest = math.max(largest, size) end
     end
-    return largest >= 8192, asking, (proc(pid, 'environ'):gsub('%z', ''))
+    return largest >= 8192, code, asking, (proc(pid, 'environ'):gsub('%z', ''))
   end
   for i = 1, 2 do
     local c = worker{environment = {A = 'x'}}
     print(inbox:receive())
     c:send 'go'
     print(inbox:receive())
-    print(look(c.child_pid))
-    if i == 1 then print(look(spare(c))) else print(look(supervisor(c))) end
+    if i == 1 then print(look(spare(c))) else print(look(supervisor(c))) print(look(c.child_pid)) end
   end
 `,
-    'x\nA=x\n\ntrue\t0\t\ntrue\t0\t\n'.repeat(2),
+    'x\nA=x\n\ntrue\ttrue\t0\t\nx\nA=x\n\ntrue\ttrue\t0\t\ntrue\ttrue\t0\t\n',
     {
       files: {
         'w.lua': `
