@@ -298,8 +298,11 @@ export function callInfo(): CallInfo {
     const count =
       mark === '' ? state.argCount : mark.endsWith('...') ? undefined : Number(mark.slice(5));
     const [name, call] = frame?.names ?? [];
-    if (call === undefined || !isCall(call))
-      return { name: undefined, isMethod: false, count, frame };
+    if (call === undefined || !isCall(call)) {
+      // An assignment or an operator: its operands are there, also those that are nil.
+      const given = frame === undefined || frame === NATIVE ? count : Infinity;
+      return { name: undefined, isMethod: false, count: given, frame };
+    }
     return {
       name: name && /'(.*)'$/s.exec(name)?.[1],
       isMethod: name?.startsWith('method ') ?? false,

@@ -93,13 +93,17 @@ spec(
   v6.scope_id = 7
   print(v6.scope_id, v6)
   print(pcall(function() v6.scope_id = 'x' end))
+  print(pcall(function() v6.scope_id = nil end))
+  print(pcall(function() return require 'filesystem'.clock.now() + nil end))
 `,
   '::ffff:127.0.0.1\t127.0.0.1\n' +
     'Invalid argument\t1\tnil\n'.repeat(5) +
     'Invalid argument\tnil\tnil\n' +
     "Requested key wasn't found in the table/userdata\tnil\t2\n".repeat(2) +
     '7\t::1%7\n' +
-    "false\tmain.lua:15: bad argument #3 to 'scope_id' (number expected, got string)\n",
+    "false\tmain.lua:15: bad argument #3 to 'scope_id' (number expected, got string)\n" +
+    "false\tmain.lua:16: bad argument #3 to 'scope_id' (number expected, got nil)\n" +
+    "false\tmain.lua:17: bad argument #2 to '__add' (number expected, got nil)\n",
 );
 
 spec(
