@@ -355,10 +355,12 @@ class Parser {
         this.check(this.scope.addLabel(name, this.nextId++, line));
         return undefined;
       }
-      case T.break:
+      case T.break: {
         lex.next();
-        if (!this.scope.insideLoop) lex.fail('no loop to break', line);
-        return { kind: 'break', line };
+        const stat = { kind: 'break', line } as const;
+        if (!this.scope.insideLoop) this.scope.addGoto(stat);
+        return stat;
+      }
       case T.goto: {
         lex.next();
         const stat: Extract<Stat, { kind: 'goto' }> = {

@@ -7,8 +7,9 @@ import type { Block, FunctionNode, Label, LocalVar, Stat } from './ast.ts';
 /** LuaJIT's limit; Lua 5.1's is the same. */
 export const MAX_LOCALS = 200;
 
+/** A `break` outside of loops is one: as with a label that there is not, that is told where the function ends. */
 interface PendingGoto {
-  stat: Extract<Stat, { kind: 'goto' }>;
+  stat: Extract<Stat, { kind: 'goto' | 'break' }>;
   /** Number of active locals where it stands, lowered as blocks close. */
   active: number;
   /** Index, in the block being looked at, of the statement that holds it. */
@@ -92,15 +93,21 @@ export class FunctionScope {
     const scope = this.block!;
     const { block, outer } = scope;
     for (const jump of scope.gotos) {
-      const label = block.labels?.find((l) => l.name === jump.stat.label) as
-        | (Label & { active: number })
-        | undefined;
-      if (label === undefined) {
+      const { stat } = jump;
+      const label =
+        stat.kind === 'goto'
+          ? (block.labels?.find((l) => l.name === stat.label) as
+              | (Label & { active: number })
+              | undefined)
+          : undefined;
+      if (stat.kind === 'break' || label === undefined) {
         if (outer === undefined) {
-          return { message: `undefined label '${jump.stat.label}'`, line: jump.stat.line };
+          const message =
+            stat.kind === 'break' ? 'no loop to break' : `undefined label '${stat.label}'`;
+          return { message, line: stat.line };
         }
         outer.gotos.push({
-          stat: jump.stat,
+          stat,
           active: Math.min(jump.active, scope.base),
           at: outer.block.stats.length,
         });
@@ -112,12 +119,12 @@ export class FunctionScope {
       if (!backward && !atEnd && label.active > jump.active) {
         const local = this.active[jump.active]!.name;
         return {
-          message: `<goto ${jump.stat.label}> jumps into the scope of local '${local}'`,
-          line: jump.stat.line,
+          message: `<goto ${stat.label}> jumps into the scope of local '${local}'`,
+          line: stat.line,
         };
       }
-      jump.stat.target = label;
-      jump.stat.backward = backward;
+      stat.target = label;
+      stat.backward = backward;
       (backward ? label.backward : label.forward).push(jump.at);
     }
     this.active.length = scope.base;
