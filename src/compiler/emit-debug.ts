@@ -111,7 +111,7 @@ class DebugPrinter extends Printer {
   protected override accessorText(accessor: string, key: string): string {
     return accessor.startsWith('$g')
       ? `let ${accessor} = ((get) => (t) => t === undefined ? $index(t, ${key}) : (get ??= $getter(${key}))(t))();`
-      : `let ${accessor} = ((set) => (t, v) => t === undefined ? $elementSetter()(t, ${key}, v) : (set ??= $setter(${key}))(t, v))();`;
+      : `let ${accessor} = ((set) => (t, v) => t === undefined ? $setElement(t, ${key}, v) : (set ??= $setter(${key}))(t, v))();`;
   }
 
   /** Of the continuation: what its first statement declares is among them. */

@@ -216,11 +216,10 @@ export class Printer {
   protected helpers(fields: ReadonlyMap<string, number>): string[] {
     const names = [...fields.keys()];
     return [...this.accessors].map((accessor) => {
+      if (accessor.startsWith('$k')) return `const ${accessor} = $keyed();`;
       if (accessor.startsWith('$o')) {
         const op = JSON.stringify(accessor.slice(2, accessor.indexOf('_')));
-        const [args, make] =
-          op === '"set"' ? ['a, b, c', '$elementSetter()'] : ['a, b', `$operator(${op})`];
-        return `let ${accessor} = (${args}) => (${accessor} = ${make})(${args});`;
+        return `let ${accessor} = (a, b) => (${accessor} = $operator(${op}))(a, b);`;
       }
       const key = JSON.stringify(names[Number.parseInt(accessor.slice(2), 10)]);
       return this.accessorText(accessor, key);

@@ -245,6 +245,11 @@ export abstract class CodeBuilder {
     return `$o${name}_${this.node.index}`;
   }
 
+  /** What this function has of its own for `t[k]`. */
+  protected keyed(): string {
+    return `$k${this.node.index}`;
+  }
+
   protected emitSite(
     head: string,
     tail: string,

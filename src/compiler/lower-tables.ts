@@ -45,9 +45,11 @@ export abstract class TableLowering extends ExpressionLowering {
     const vars = [...obj.vars, ...key.vars];
     const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
     const d = decl === '' ? '' : `let ${v.name}; `;
-    const slow = `(${v.name} = $O.index(${obj.js}, ${key.js})) === $SUSPEND) return `;
+    const own = this.keyed();
+    const args = `(${obj.js}, ${key.js})`;
+    const slow = `(${v.name} = ${own}.get === undefined ? ${own}.first${args} : ${own}.get${args}) === $SUSPEND) return `;
     if (key.constant && !key.num) {
-      this.emitSite(`${d}if (${slow}`, ';', vars, v, 'one', [name(e.obj)]);
+      this.emitSite(`${d}if (${slow}`, ';', vars, v, 'one', [name(e.obj)], own);
     } else {
       const tests = keyTests(key);
       // Reading on beyond the end would always do, but V8 makes an object of each number that it reads
@@ -56,9 +58,15 @@ export abstract class TableLowering extends ExpressionLowering {
       const array = maybeNil ? 'a$' : this.arrayOf(obj);
       tests.push(`(${v.name} = ${array}[${key.js}]) !== undefined`);
       if (!(key.num && key.min >= 1)) tests.push(`(${key.js} !== 0 || ${v.name} !== ${NO_ZERO})`);
-      this.emitSite(`${d}if (${tests.join(' && ')}); else if (${slow}`, ';', vars, v, 'one', [
-        name(e.obj),
-      ]);
+      this.emitSite(
+        `${d}if (${tests.join(' && ')}); else if (${slow}`,
+        ';',
+        vars,
+        v,
+        'one',
+        [name(e.obj)],
+        own,
+      );
     }
     return this.varEx(v);
   }
@@ -122,11 +130,12 @@ export abstract class TableLowering extends ExpressionLowering {
   protected indexSet(obj: Ex, key: Ex, value: Ex, names: OpNames): void {
     const k = this.atom(key);
     const val = this.atom(value);
-    const set = this.operator('set');
-    const slow = `${set}(${obj.js}, ${k.js}, ${val.js}) === $SUSPEND) return `;
+    const own = this.keyed();
+    const args = `(${obj.js}, ${k.js}, ${val.js})`;
+    const slow = `(${own}.set === undefined ? ${own}.firstSet${args} : ${own}.set${args}) === $SUSPEND) return `;
     const vars = [...obj.vars, ...k.vars, ...val.vars];
     if (k.constant && !k.num) {
-      this.emitSite(`if (${slow}`, ';', vars, undefined, 'none', names, set);
+      this.emitSite(`if (${slow}`, ';', vars, undefined, 'none', names, own);
       return;
     }
     this.code.scratch = true;
@@ -146,7 +155,7 @@ export abstract class TableLowering extends ExpressionLowering {
       undefined,
       'none',
       names,
-      set,
+      own,
     );
   }
 

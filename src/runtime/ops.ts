@@ -16,6 +16,7 @@ import {
 } from './call.ts';
 import { isWatched, makerOf, metatableChanged, ownField } from './classes.ts';
 import { compareError, luaError, typeError, typeName } from './error.ts';
+import { Keyed, useKeyed } from './keyed.ts';
 import {
   type Event,
   metaField,
@@ -133,30 +134,6 @@ function setElement(o: LuaValue, k: LuaValue, v: LuaValue): Result {
     return undefined;
   }
   return setIndex(o, k, v);
-}
-
-/**
- * `o[k] = v` where `o` has no such element yet, for one function of the program: V8 learns what kinds of
- * arrays grow there. Not the first element, and not one at which `append` looks at the whole array.
- */
-function elementSetter(): (o: LuaValue, k: LuaValue, v: LuaValue) => Result {
-  return new Function(
-    'LuaTable',
-    'slow',
-    `/* ${++accessors} */ return function set(o, k, v) {
-      let m;
-      if (typeof k === 'number' && v !== undefined && o instanceof LuaTable && ((m = o.meta) === undefined ||
-          (m.$__newindex === undefined && m.hash === undefined))) {
-        const { arr, hash } = o;
-        if (k === arr.length && k > 1 && (hash === undefined || hash.numbers === 0) &&
-            ((k & (k - 1)) !== 0 || k < 64)) {
-          arr.push(v);
-          return undefined;
-        }
-      }
-      return slow(o, k, v);
-    }`,
-  )(LuaTable, setElement) as never;
 }
 
 const ignore = (r: Result): Result => (r === SUSPEND ? SUSPEND : undefined);
@@ -657,6 +634,8 @@ function selectOne(n: LuaValue, va: LuaValue[]): LuaValue | LuaValue[] {
   return typeof n === 'number' && n >= 1 ? va[Math.floor(n) - 1] : NONE;
 }
 
+useKeyed(index, setElement);
+
 const operators = { add, sub, mul, div, mod, pow, lt: lessThan, le: lessEqual } as const;
 export type OperatorName = keyof typeof operators;
 
@@ -698,7 +677,8 @@ const ops = {
   T24: tableMaker(24),
   T32: tableMaker(32),
   index,
-  elementSetter,
+  keyed: () => new Keyed(),
+  setElement,
   get,
   set,
   getter,

@@ -118,9 +118,10 @@ export class Hash implements HashPart {
   private strings: Index | undefined = undefined;
   /** What has no place in `strings`. */
   private map: Map<LuaValue, number> | undefined = undefined;
-  /** What was looked for last, and where it is (0: nowhere): `t[k] = t[k] + 1` looks twice. */
-  private lastKey: LuaValue = undefined;
+  /** Where what was looked for last is: `t[k] = t[k] + 1` looks twice. */
   private lastAt = 0;
+  /** Where that is 0: what it was. */
+  private missed: LuaValue = undefined;
   /** Keys with a value: numbers, and others. */
   private liveNumbers = 0;
   private liveOthers = 0;
@@ -138,7 +139,6 @@ export class Hash implements HashPart {
     return this.numVals[this.findNumber(key)];
   }
   getOther(key: LuaValue): LuaValue {
-    if (key === this.lastKey) return this.vals[this.lastAt];
     return this.vals[this.findOther(key)];
   }
 
@@ -161,8 +161,8 @@ export class Hash implements HashPart {
     const { strings } = this;
     if (strings === undefined) return this.findAmongFew(key);
     const at = typeof key === 'string' ? this.findString(strings, key) : (this.map?.get(key) ?? 0);
-    this.lastKey = key;
     this.lastAt = at;
+    if (at === 0) this.missed = key;
     return at;
   }
 
@@ -223,9 +223,10 @@ export class Hash implements HashPart {
   }
 
   updateOther(key: LuaValue, value: LuaValue): boolean {
-    const at = key === this.lastKey ? this.lastAt : this.findOther(key);
-    if (at === 0) return false;
     const { vals } = this;
+    let at = this.lastAt;
+    if (at === 0 ? key !== this.missed : this.keys[at] !== key) at = this.findOther(key);
+    if (at === 0) return false;
     if (value === undefined) {
       if (vals[at] !== undefined) this.liveOthers--;
     } else if (vals[at] === undefined) this.liveOthers++;
@@ -277,7 +278,6 @@ export class Hash implements HashPart {
     keys.push(key);
     this.vals.push(value);
     this.liveOthers++;
-    this.lastKey = key;
     this.lastAt = at;
     const { strings } = this;
     if (at > FEW_KEYS && (strings === undefined || 4 * at > strings.length)) this.indexOthers();
@@ -339,8 +339,8 @@ export class Hash implements HashPart {
     }
     this.keys = newKeys;
     this.vals = newVals;
-    this.lastKey = undefined;
     this.lastAt = 0;
+    this.missed = undefined;
     this.strings = undefined;
     this.map = undefined;
     if (newKeys.length > FEW_KEYS) this.indexOthers();
@@ -566,7 +566,7 @@ const slotOf = (name: string, length: number): number =>
   (length + name.charCodeAt(0) * 7 + name.charCodeAt(length - 1) * 37) & 255;
 
 /** The property of a name that may be a field, or undefined. */
-function knownProperty(name: string): string | undefined {
+export function knownProperty(name: string): string | undefined {
   const { length } = name;
   if (length === 0) return properties.getOther(name) as string | undefined;
   const slot = slotOf(name, length);
