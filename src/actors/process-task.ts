@@ -42,8 +42,11 @@ export const encodeKind = (kind: ProcessKind): Buffer => Buffer.from(JSON.string
 
 export const decodeKind = (bytes: Uint8Array): ProcessKind => parse(bytes) as ProcessKind;
 
-/** Length of the header, header, texts. */
-export function encodeTask({ sources, compiled, ...rest }: ProcessTask): Buffer {
+/**
+ * Length of the header, header, texts.
+ * @param room  if it fits it is put there
+ */
+export function encodeTask({ sources, compiled, ...rest }: ProcessTask, room?: Buffer): Buffer {
   const texts: Buffer[] = [];
   const lengthsOf = (parts: readonly Buffer[]): number[] => {
     texts.push(...parts);
@@ -57,7 +60,12 @@ export function encodeTask({ sources, compiled, ...rest }: ProcessTask): Buffer 
   const head = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
-  return Buffer.concat([length, head, ...texts]);
+  const parts = [length, head, ...texts];
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  if (room === undefined || total > room.length) return Buffer.concat(parts, total);
+  let at = 0;
+  for (const part of parts) at += part.copy(room, at);
+  return room.subarray(0, total);
 }
 
 /** @param bytes  which the result goes on using */

@@ -113,6 +113,9 @@ function planOf(
 /** Milliseconds that a process has, beside the time of its script, to be set up and to say itself that it isn't. */
 const GRACE = 5_000;
 
+/** Of one task after the other: new memory would have to be found, and cleared, for each. */
+let room: Buffer | undefined;
+
 function startActor(
   vm: Vm,
   options: ProcessOptions,
@@ -130,7 +133,8 @@ function startActor(
     const isFree = options.filter === undefined && options.init === undefined;
     if (tracing.on !== undefined && isFree) reports = openReports(tracing.on, actor, sender);
     if (options.sandbox === undefined) cwd = currentDirectory();
-    const body = encodeTask({ ...task, trace: reports?.task });
+    room ??= Buffer.allocUnsafeSlow(MAX_TASK);
+    const body = encodeTask({ ...task, trace: reports?.task }, room);
     const isSent = reports === undefined && isFirstPacket(sender, body);
     const process = startProcess(supervisorCommand(options), options.isolated, {
       cloneFlags,
