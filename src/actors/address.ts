@@ -1,5 +1,7 @@
 /** The sending end of an actor, as Lua holds it. */
+import type { Waiter } from '../fibers/fiber.ts';
 import { Outside } from '../fibers/waitable.ts';
+import { coreErrorThere } from '../runtime/error-code.ts';
 import { type Holder, Lease, type Owned, type Recipient } from './mailbox.ts';
 
 /** Handles that were dropped without `close`. */
@@ -8,6 +10,8 @@ const dropped = new FinalizationRegistry<Lease>((lease) => lease.release());
 export class TxChannel extends Outside implements Owned {
   readonly recipient: Recipient;
   readonly lease: Lease;
+  /** Fibers that wait until there is room for what they send through this handle. */
+  senders: Set<Waiter> | undefined = undefined;
 
   constructor(recipient: Recipient) {
     super();
@@ -28,6 +32,11 @@ export class TxChannel extends Outside implements Owned {
   close(): void {
     dropped.unregister(this.lease);
     this.lease.release();
+    for (const sender of this.senders ?? []) {
+      if (sender.settled) continue;
+      sender.undo?.(sender);
+      sender.fail(coreErrorThere('channel_closed'));
+    }
   }
 
   discard(): void {

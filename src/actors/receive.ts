@@ -2,8 +2,9 @@
 import { type Fiber, Waiter } from '../fibers/fiber.ts';
 import { park, suspend, suspensionPoint } from '../fibers/suspend.ts';
 import type { Outside } from '../fibers/waitable.ts';
+import { suspendIn } from '../runtime/call.ts';
 import { coreError } from '../runtime/error-code.ts';
-import type { Result } from '../runtime/value.ts';
+import { type Result, SUSPEND } from '../runtime/value.ts';
 import type { TxChannel } from './address.ts';
 import type { Mailbox, Message } from './mailbox.ts';
 import { type Tracer, tracing } from './trace.ts';
@@ -33,10 +34,29 @@ export function sendTo(channel: TxChannel, make: () => Message): Result {
   if (tracing.on !== undefined) return sendTraced(tracing.on, fiber, channel, make());
   const message = make();
   if (recipient.offer(message)) return fiber.scheduler.yield(fiber);
-  return suspend((waiter) => {
+  return waitForRoom(channel, message);
+}
+
+/** Until there is room, or the receiver or this handle of it is closed. */
+function waitForRoom(channel: TxChannel, message: Message): Result {
+  channel.senders ??= new Set();
+  const { senders, recipient } = channel;
+  let sender: Waiter | undefined;
+  const r = suspend((waiter) => {
+    sender = waiter;
     waiter.waitsFor = channel;
+    senders.add(waiter);
     return recipient.awaitRoom(waiter, message);
   });
+  const done = (value: Result): Result => {
+    senders.delete(sender!);
+    return value;
+  };
+  const fail = (thrown: unknown): never => {
+    senders.delete(sender!);
+    throw thrown;
+  };
+  return r === SUSPEND ? suspendIn(done, fail) : done(r);
 }
 
 function sendTraced(trace: Tracer, fiber: Fiber, channel: TxChannel, made: Message): Result {
@@ -46,8 +66,5 @@ function sendTraced(trace: Tracer, fiber: Fiber, channel: TxChannel, made: Messa
   const message = { ...made, stamp: trace.sent(from, to, made.value) };
   if (recipient.offer(message)) return fiber.scheduler.yield(fiber);
   trace.waits(message.stamp, to);
-  return suspend((waiter) => {
-    waiter.waitsFor = channel;
-    return recipient.awaitRoom(waiter, message);
-  });
+  return waitForRoom(channel, message);
 }

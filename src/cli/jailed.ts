@@ -18,7 +18,7 @@ import { takeDescriptor } from '../io/packet.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
 import { describeBug, toLuaError } from '../runtime/error.ts';
-import { tostring } from '../runtime/ops.ts';
+import { messageOf, readError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import { computeFilter, noteInherited } from '../sandbox/apply.ts';
 import {
@@ -295,8 +295,10 @@ function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): v
     startVm(vm, task, inbox);
   } catch (thrown) {
     state.suspendAll = false;
-    const text = tostring(toLuaError(thrown).value);
-    writeError(`Error starting the lua VM: ${typeof text === 'string' ? text : ''}\n`);
+    const { value } = toLuaError(thrown);
+    // An error object says what is wrong with a file, but not with which.
+    const file = readError(value) === undefined ? '' : `cannot open ${task.file}: `;
+    writeError(`Error starting the lua VM: ${file}${messageOf(value)}\n`);
     finish(1);
   }
 }

@@ -631,6 +631,44 @@ spec(
 );
 
 spec(
+  'who waits to send through a handle that is closed hears it; others do not, and what was not sent is given back',
+  `
+  local inbox = require 'inbox'
+  local w = spawn_vm './w'
+  w:send(inbox)
+  local question = inbox:receive()
+  local r, s = require('pipe').pair()
+  local fd = s:release()
+  local waiting = {}
+  for i, message in ipairs { 'not this', { fd } } do
+    waiting[i] = spawn(function() print(i, pcall(w.send, w, message)) end)
+  end
+  local other = spawn(function() question.request:send('this') end)
+  for i = 1, 20 do this_fiber.yield() end
+  w:close()
+  waiting[1]:join()
+  waiting[2]:join()
+  r:close()
+  fd:close()
+  question.reply:send('go on')
+  print(inbox:receive())
+  other:join()
+`,
+  '1\tfalse\tChannel closed\n2\tfalse\tChannel closed\nthis\n',
+  {
+    files: {
+      'w.lua': `
+      local inbox = require 'inbox'
+      inbox.high_water = 0
+      local home = inbox:receive()
+      home:request(inbox)
+      home:send(inbox:receive())
+      `,
+    },
+  },
+);
+
+spec(
   'fan-in from many senders: nothing lost or doubled, the order of each kept',
   `
   local inbox = require 'inbox'
