@@ -87,7 +87,7 @@ export class ModuleLoader {
   constructor(vm: ModuleHost, context: Context, searchPath: readonly string[]) {
     this.vm = vm;
     this.context = context;
-    this.searchPath = searchPath.map(absolute);
+    this.searchPath = searchPath.flatMap((directory) => tryAbsolute(directory) ?? []);
   }
 
   /**
@@ -96,14 +96,15 @@ export class ModuleLoader {
    * @throws LuaError  it can't be read or compiled
    */
   start(file: string, shown = file): Fiber {
-    const path = absolute(file);
-    const found = { file: path, root: dirname(path), isLeaf: false };
+    let path: string;
     let source: string;
     try {
+      path = absolute(file);
       source = readSource(file === '' ? file : path);
     } catch (fault) {
       throw new LuaError(`cannot open ${shown}: ${reasonOf(fault)}`);
     }
+    const found = { file: path, root: dirname(path), isLeaf: false };
     return this.startModule(found, source, shown);
   }
 
@@ -319,7 +320,17 @@ function placeBeside(id: string, from: Module): Place {
 
 const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
 
-/** An absolute path without `.`, `..` and doubled slashes. */
+/** Undefined for a path in a working directory that is no more: nothing is there. */
+function tryAbsolute(path: string): string | undefined {
+  try {
+    return absolute(path);
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw fault;
+  }
+}
+
+/** An absolute path without `.`, `..` and doubled slashes. @throws  there is no working directory any more */
 function absolute(path: string): string {
   return isAbsolute(path) ? resolve(path) : resolve(currentDirectory(), path);
 }

@@ -1,7 +1,7 @@
 /** What the command does with programs that can't run: a clear message, never a JavaScript stack. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -88,6 +88,35 @@ test('what can not be read at all', async () => {
         code: 1,
       },
     );
+  }
+});
+
+test('a working directory that has been removed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
+  const program = join(folder, 'main.lua');
+  const gone = join(folder, 'gone');
+  try {
+    writeFileSync(program, "print(pcall(require, './part')) print(pcall(require, 'package'))");
+    writeFileSync(join(folder, 'part.lua'), "print 'part'");
+    const runThere = (file: string) => {
+      mkdirSync(gone);
+      const { status, stdout, stderr } = spawnSync(
+        'sh',
+        ['-c', 'cd "$0" && rmdir "$0" && exec "$@"', gone, process.execPath, MAIN, file],
+        { encoding: 'utf8', env: { ...process.env, PERILUNE_PATH: 'packages', NODE_OPTIONS: '' } },
+      );
+      return [status, stdout, stderr];
+    };
+    assert.deepEqual(runThere('main.lua'), [
+      1,
+      '',
+      'Error starting the lua VM: cannot open main.lua: No such file or directory\n',
+    ]);
+    const [status, stdout, stderr] = runThere(program);
+    assert.match(String(stdout), /^part\ntrue\ttable: \w+\nfalse\tModule not found\n$/);
+    assert.deepEqual([status, stderr], [0, '']);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 
