@@ -266,16 +266,12 @@ function tonumber(...args: LuaValue[]): LuaValue {
 }
 
 function parseInBase(text: string, base: number): number | undefined {
-  const m =
-    /^[ \t\n\v\f\r]*(-?)(?:0[xX](?=[\da-fA-F]))?([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(
-      base === 16 ? text : text.replace(/^(\s*-?)0[xX]/, '$1!'),
-    ) ??
-    (base === 34 || base > 33
-      ? /^[ \t\n\v\f\r]*(-?)([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(text)
-      : null);
+  const m = /^[ \t\n\v\f\r]*([-+]?)([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(text);
   if (m === null) return undefined;
+  // Above base 33, `x` is a digit.
+  const digits = base === 16 ? m[2]!.replace(/^0x(?=[\da-f])/i, '') : m[2]!;
   let n = 0;
-  for (const c of m[2]!.toLowerCase()) {
+  for (const c of digits.toLowerCase()) {
     const digit = Number.parseInt(c, 36);
     if (digit >= base) return undefined;
     n = n * base + digit;
