@@ -349,9 +349,9 @@ export class Hash implements HashPart {
   /**
    * The largest n such that more than half of 1..n would be used if they were elements: Lua's rule for
    * the size of an array (ltable.c, computesizes). 0 when it is not time to ask, or nothing would move.
-   * @param used  elements that the array has already, from 1 on without a gap
+   * @param arr  the array part, which may have nils in it
    */
-  arraySize(used: number): number {
+  arraySize(arr: readonly LuaValue[]): number {
     if (this.numbers < this.checkAt) return 0;
     this.checkAt = this.numbers * 2;
     // slots[i]: keys k with 2^(i-1) < k <= 2^i.
@@ -365,23 +365,23 @@ export class Hash implements HashPart {
       slots[32 - Math.clz32(key - 1)]!++;
     }
     if (candidates === 0) return 0;
+    const used = arr.length - 1;
+    const present = elementsIn(arr);
     let size = 0;
     let below = 0;
     for (let i = 0; i < 31; i++) {
       below += slots[i]!;
       const n = 2 ** i;
-      if (below + Math.min(used, n) > n / 2) size = n;
+      if (n > used && below > 0 && below + present > n / 2) size = n;
     }
-    return size > used ? size : 0;
+    return size;
   }
 
-  /** The values of the keys from `first` to `last`, which go; where there is none, undefined. */
-  takeElements(first: number, last: number): LuaValue[] {
-    const taken: LuaValue[] = [];
-    for (let key = first; key <= last; key++) taken.push(this.take(key));
+  /** Elements up to `last` go from here to the end of the array; where there is none, nil. */
+  moveElements(arr: LuaValue[], last: number): void {
+    for (let key = arr.length; key <= last; key++) arr.push(this.take(key));
     this.compactNumbers();
     this.checkAt = Math.max(4, this.numbers * 2);
-    return taken;
   }
 
   /** Position of the first live entry at or after `i`, or -1. */
@@ -421,6 +421,19 @@ function addToIndex(index: Index, key: number, at: number): void {
   let slot = hashNumber(key) & mask;
   while (index[slot] !== 0) slot = (slot + 1) & mask;
   index[slot] = at;
+}
+
+/** So many places of an array say how much of it is nil. */
+const PROBES = 64;
+
+/** How many elements of an array part are not nil, about: it may be long, and is asked for with each few insertions. */
+function elementsIn(arr: readonly LuaValue[]): number {
+  const used = arr.length - 1;
+  const step = used <= PROBES ? 1 : used / PROBES;
+  let seen = 0;
+  let present = 0;
+  for (let at = 1; at <= used; at += step, seen++) if (arr[at | 0] !== undefined) present++;
+  return seen === 0 ? 0 : Math.floor((present / seen) * used);
 }
 
 /** A positive integer. */
@@ -780,16 +793,12 @@ function setZero(t: LuaTable, arr: LuaValue[], value: LuaValue): boolean {
 
 /** Elements that came out of order are in the hash: when there are enough of them, they move. */
 function moveToArray(t: LuaTable, hash: Hash): void {
-  const used = t.arr.length - 1;
-  const size = hash.arraySize(used);
+  const size = hash.arraySize(t.arr);
   if (size === 0) return;
-  const taken = hash.takeElements(used + 1, size);
-  while (taken.length > 0 && taken[taken.length - 1] === undefined) taken.pop();
-  if (taken.length === 0) return;
-  const isNew = t.arr === EMPTY;
-  const arr = isNew ? startArray(taken[0]) : t.arr;
-  for (let i = isNew ? 1 : 0; i < taken.length; i++) arr.push(taken[i]);
-  t.arr = arr;
+  if (t.arr === EMPTY) t.arr = startArray(hash.take(1));
+  const { arr } = t;
+  hash.moveElements(arr, size);
+  while (arr[arr.length - 1] === undefined) arr.pop();
   takeFollowing(t, arr);
 }
 

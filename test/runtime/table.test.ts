@@ -135,3 +135,18 @@ test('what was looked for in vain is found when it has become a field', () => {
     Array.from({ length: 300 }, (_, i) => i),
   );
 });
+
+test('an array part that has nils in it does not grow ever further beyond what is used', () => {
+  // Lengths of Collatz sequences, remembered: ever more numbers, some of them far beyond those used so far.
+  const t = new LuaTable();
+  rawSet(t, 1, 1);
+  let used = 1;
+  for (let i = 2; i <= 40_000; i++) {
+    for (let n = i; rawGet(t, n) === undefined; n = n % 2 === 0 ? n / 2 : 3 * n + 1) {
+      rawSet(t, n, i);
+      used++;
+    }
+  }
+  assert.equal([...entries(t)].length, used);
+  assert.ok(t.arr.length < 2 * used, `${t.arr.length} places for ${used} values`);
+});
