@@ -15,6 +15,7 @@ import {
   type Result,
   SUSPEND,
   TAIL,
+  varyFields,
 } from './value.ts';
 
 export type ThreadStatus = 'suspended' | 'running' | 'normal' | 'dead';
@@ -62,6 +63,9 @@ export class LuaThread {
 }
 Object.defineProperty(LuaThread.prototype, 'arr', { value: EMPTY });
 Object.defineProperty(LuaThread.prototype, 'isThread', { value: true });
+const shown = new LuaThread(() => undefined);
+varyFields(shown);
+shown.transfer = 0;
 
 /**
  * How a thread is entered: its function is called with these arguments, a frame is given a raw result, or an error is thrown into it. */

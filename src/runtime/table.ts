@@ -11,43 +11,12 @@
  * Traversal: array, then fields, then hash; each in a stable order while nothing is inserted.
  */
 import { isWatched, metatableChanged, ownField, roomFor, unchain } from './classes.ts';
-import { EMPTY, type HashPart, LuaTable, type LuaValue, NO_ZERO } from './value.ts';
+import { EMPTY, type HashPart, LuaTable, type LuaValue, NO_ZERO, varyFields } from './value.ts';
 
 export { LuaTable } from './value.ts';
 
 /** A table as seen by code that builds property names. */
 type Fields = Record<string, LuaValue>;
-
-// ── object sizes ───────────────────────────────────────────────────────────────────────────────────
-
-/**
- * Constructors that differ only in how many fields V8 keeps inside the object. V8 makes the instance size
- * smaller, never larger, by what the first few objects of a constructor used, so each is shown that here.
- */
-function sized(fields: number): new () => LuaTable {
-  const make = new Function(
-    'EMPTY',
-    `return function LuaTable() {
-      this.arr = EMPTY; this.hash = undefined; this.meta = undefined; this.named = false; ${roomFor(fields)}
-    }`,
-  )(EMPTY) as new () => LuaTable;
-  make.prototype = LuaTable.prototype;
-  for (let i = 0; i < 8; i++) {
-    const t = new make() as unknown as Fields;
-    for (let f = 0; f < fields; f++) t[`$ ${f}`] = undefined;
-  }
-  return make;
-}
-
-/** The constructor of `{}`: 96 bytes, with room for some fields that the compiler has not seen. */
-export const emptyTableMaker = sized(5);
-
-const makers: (new () => LuaTable)[] = [];
-
-/** The constructor for tables that have `fields` named fields. */
-export function tableMaker(fields: number): new () => LuaTable {
-  return (makers[fields] ??= sized(fields));
-}
 
 // ── hash part ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -415,6 +384,7 @@ export class Hash implements HashPart {
 /** Lists that are shared, and never changed: as long as there are no keys of that kind. */
 const EMPTY_LIST: LuaValue[] = [undefined];
 const NO_NUMBERS: number[] = [0];
+varyFields(new Hash());
 
 function addToIndex(index: Index, key: number, at: number): void {
   const mask = index.length - 1;
@@ -561,6 +531,40 @@ export class WeakHash implements HashPart {
     const key = this.keyAt(i);
     return key === undefined ? undefined : this.load(this.entries[i]!, key);
   }
+}
+
+// ── object sizes ───────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Constructors that differ only in how many fields V8 keeps inside the object. V8 makes the instance size
+ * smaller, never larger, by what the first few objects of a constructor used, so each is shown that here.
+ */
+function sized(fields: number): new () => LuaTable {
+  const make = new Function(
+    'EMPTY',
+    `return function LuaTable() {
+      this.arr = EMPTY; this.hash = undefined; this.meta = undefined; this.named = false; ${roomFor(fields)}
+    }`,
+  )(EMPTY) as new () => LuaTable;
+  make.prototype = LuaTable.prototype;
+  for (let i = 0; i < 8; i++) {
+    const t = new make();
+    for (let f = 0; f < fields; f++) (t as unknown as Fields)[`$ ${f}`] = undefined;
+    if (i === 0) varyFields(t);
+  }
+  return make;
+}
+
+varyFields(new LuaTable());
+
+/** The constructor of `{}`: 96 bytes, with room for some fields that the compiler has not seen. */
+export const emptyTableMaker = sized(5);
+
+const makers: (new () => LuaTable)[] = [];
+
+/** The constructor for tables that have `fields` named fields. */
+export function tableMaker(fields: number): new () => LuaTable {
+  return (makers[fields] ??= sized(fields));
 }
 
 // ── names ──────────────────────────────────────────────────────────────────────────────────────────
@@ -818,6 +822,8 @@ export function numbers(arr: number[]): number[] {
   (arr as unknown as Fields)['numbers'] = true;
   return arr;
 }
+// The kinds that such an array may become, which V8 then expects.
+for (const arr of [numbers([0]), numbers([0.5])] as LuaValue[][]) arr.push(0.5, undefined);
 
 /** The array part of a table that gets its first element. */
 export function startArray(value: LuaValue): LuaValue[] {

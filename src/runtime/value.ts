@@ -137,3 +137,23 @@ export function results(values: LuaValue[]): Result {
 export function isTrue(v: LuaValue): boolean {
   return v !== undefined && v !== false;
 }
+
+/**
+ * A field that all objects so far have kept as their constructor set it is constant for V8, which throws code away when the
+ * first one changes: for tables that was most of what a program had compiled, when one of them got a hash part. So
+ * the fields of one object each change before a program runs.
+ */
+export function varyFields(o: object, names: readonly string[] = Object.keys(o)): void {
+  const fields = o as Record<string, unknown>;
+  for (const name of names) {
+    const old = fields[name];
+    fields[name] =
+      typeof old === 'number'
+        ? old + 1
+        : typeof old === 'boolean'
+          ? !old
+          : old === undefined
+            ? o
+            : undefined;
+  }
+}

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -149,4 +153,43 @@ test('an array part that has nils in it does not grow ever further beyond what i
   }
   assert.equal([...entries(t)].length, used);
   assert.ok(t.arr.length < 2 * used, `${t.arr.length} places for ${used} values`);
+});
+
+test('the first table that gets a hash part takes no optimised code with it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-'));
+  const program = join(folder, 'first-hash.lua');
+  writeFileSync(
+    program,
+    `local function fill(n)
+      local t = {}
+      for i = 1, n do t[i] = i end
+      local sum = 0
+      for i = 1, #t do sum = sum + t[i] end
+      return sum
+    end
+    local sum = 0
+    for i = 1, 20000 do sum = sum + fill(100) end
+    local t = {}
+    t[{}] = 1
+    t['a' .. sum] = 1
+    for i = 1, 1000 do sum = sum + fill(100) end
+    print(sum)`,
+  );
+  try {
+    const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--trace-opt', '--trace-deopt', main, program],
+      {
+        encoding: 'utf8',
+        maxBuffer: 2 ** 26,
+        timeout: 60_000,
+      },
+    );
+    assert.match(stdout, /^106050000$/m);
+    assert.match(stdout, /completed (optimizing|compiling) .*fill\$f/);
+    assert.doesNotMatch(stdout, /fill\$f\d+>.* reason: dependent field type constness/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

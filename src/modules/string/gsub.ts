@@ -15,10 +15,13 @@ import {
 } from '../../runtime/value.ts';
 import { TextBuilder } from './text-builder.ts';
 
+/** More than there can be, and no fraction: V8 would make an object of each later count. */
+const MAX_MATCHES = 2 ** 31 - 1;
+
 export function gsub(s: LuaValue, pattern: LuaValue, by: LuaValue, limit: LuaValue): Result {
   const text = checkString(s, 1, 'gsub');
   const compiled = compilePattern(checkString(pattern, 2, 'gsub'));
-  const max = optInteger(limit, 4, 'gsub', Number.POSITIVE_INFINITY);
+  const max = optInteger(limit, 4, 'gsub', MAX_MATCHES);
   if (typeof by === 'number') by = formatNumber(by);
   if (typeof by === 'string') {
     return new Substitution(text, compiled, max, replaceByText(text, compiled, by)).run();
@@ -108,7 +111,7 @@ class Substitution {
       this.count++;
       const { start, end } = pattern;
       // An empty match leaves the character behind it as it is.
-      this.from = pattern.anchored ? Number.POSITIVE_INFINITY : end > start ? end : end + 1;
+      this.from = pattern.anchored ? text.length + 1 : end > start ? end : end + 1;
       const r = this.replace();
       if (r === SUSPEND) {
         return suspendIn((value) => {

@@ -1,4 +1,5 @@
 /** Text put together from many small pieces. */
+import { varyFields } from '../../runtime/value.ts';
 
 /** Up to this length V8's own concatenation is faster. */
 const SHORT = 500;
@@ -49,3 +50,4 @@ export class TextBuilder {
     this.bytes = bytes;
   }
 }
+varyFields(new TextBuilder());
