@@ -67,7 +67,7 @@ function compile<T>(
   return make(LuaTable, any.index, any.setElement, knownProperty, names, again) as T;
 }
 
-/** Emitted code has looked for an element. */
+/** Emitted code has looked for an element: no number is one here. */
 const makeGet = (names: Names, again: () => void): Get =>
   compile(
     names,
@@ -87,8 +87,11 @@ const makeGet = (names: Names, again: () => void): Get =>
           if ((h = o.hash) !== undefined && (v = h.getOther(k)) !== undefined) return v;
           if (o.meta === undefined) return undefined;
         }
-      } else if (o instanceof LuaTable && (h = o.hash) !== undefined &&
-          (v = typeof k === 'number' ? h.getNumber(k) : h.getOther(k)) !== undefined) return v;
+      } else if (o instanceof LuaTable) {
+        if ((h = o.hash) !== undefined &&
+            (v = typeof k === 'number' ? h.getNumber(k) : h.getOther(k)) !== undefined) return v;
+        if (o.meta === undefined) return undefined;
+      }
       return index(o, k);
     }`,
   );
