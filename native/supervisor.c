@@ -237,6 +237,7 @@ static int ring_count;
 static pid_t supervisor;
 static bool is_for_forks; /* all of its memory: there won't be more, since it runs no JavaScript between forks */
 static bool gives_nobody; /* to children in user namespaces of their own */
+static bool code_is_of_files; /* and is to stay so */
 static int maps_fd = -1; /* of this process, for its next fork */
 
 static uint64_t requests; /* so many have come */
@@ -825,7 +826,7 @@ static void use_huge_pages(void) {
     unsigned long start, stop, inode;
     if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &start, &stop, rights, &inode) < 4 || inode == 0) continue;
     bool is_constant = rights[0] == 'r' && rights[1] == '-' && rights[3] == 'p';
-    if (!is_constant) continue;
+    if (!is_constant || (rights[2] == 'x' && code_is_of_files)) continue;
     parts[count].start = (start + HUGE - 1) & -(uintptr_t)HUGE;
     parts[count].stop = stop & -(uintptr_t)HUGE;
     parts[count++].protection = rights[2] == 'x' ? PROT_READ | PROT_EXEC : PROT_READ;
@@ -944,7 +945,7 @@ static void fill_holes(void) {
 #endif
 }
 
-/* supervise(body: Uint8Array(MAX_BODY), out: Int32Array(8)) -> in a child: the length of the request's body, which
+/* supervise(body: Uint8Array(MAX_BODY), out: Int32Array(8), out[0]: no memory but that of files is to be executed) -> in a child: the length of the request's body, which
  * begins with its kind. out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags, length of
  * the kind, role. In the supervisor it never returns, but with -errno at the start. */
 napi_value sys_supervise(napi_env env, napi_callback_info info) {
@@ -953,6 +954,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   int result;
   if (!take_room(env, info, &body, &out)) return NULL;
   supervisor = getpid();
+  code_is_of_files = out[0];
   gives_nobody = has_nobody();
   fill_holes();
   if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||

@@ -105,6 +105,7 @@ let out: Int32Array;
 export function supervise(): Start {
   body = new Uint8Array(MAX_BODY);
   out = new Int32Array(8);
+  out[0] = process.execArgv.includes('--jitless') ? 1 : 0; // what it promises holds for huge pages, too
   const length = ok('supervise', native().supervise(body, out));
   const [, , cloneFlags, kindLength, role] = out;
   return {
