@@ -171,7 +171,9 @@ export async function network(
     title: 'TCP and UDP',
     text: [
       'One client program in C for all servers of a load, on loopback; best (median) of the runs. The client',
-      'and the server share the machine’s cores, so the CPU time that the server took is the steadier figure.\n',
+      'and the server share the machine’s cores, so the CPU time that the server took is the steadier figure. Each server',
+      'has had four short runs before. The client of the bulk row sends with Reno’s congestion control, and C, lua-luv and',
+      'perilune read all of it into one buffer (docs/decisions/0040).\n',
       ...sections,
     ].join('\n'),
     goals,
