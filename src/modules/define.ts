@@ -123,11 +123,6 @@ type Method<C> = (self: C, ...args: any[]) => Result;
 
 export interface TypeSpec<C extends Userdata> {
   methods?: Record<string, Method<C>>;
-  /**
-   * Those that programs call for each message. The others share code, which no optimizer can make for one of them
-   * (0.25 µs a call); these have theirs, and check `self` in it.
-   */
-  hotMethods?: Record<string, LuaFunction>;
   /** Read as `object.name`; may throw. */
   properties?: Record<string, (self: C) => Result>;
   /** Written as `object.name = value`. */
@@ -189,7 +184,6 @@ export function luaType<C extends Userdata>(
     };
     methods.set(key, method);
   }
-  for (const [key, method] of Object.entries(spec.hotMethods ?? {})) methods.set(key, method);
   // Not before one is used: that is a good part of the time that it takes to start.
   let isInstalled = false;
   const install = (): void => {
@@ -227,7 +221,7 @@ export function luaType<C extends Userdata>(
     concat: spec.concat,
   };
   Object.defineProperty(cls.prototype, 'luaType', { value: type });
-  const members = [...methods.keys(), ...Object.keys(properties), ...Object.keys(setters)];
+  const members = [spec.methods ?? {}, properties, setters].flatMap((some) => Object.keys(some));
   luaTypes.set(name, new Set([...(luaTypes.get(name) ?? []), ...members]));
   return { methods };
 }

@@ -8,7 +8,7 @@ import {
 } from '../actors/handle-object.ts';
 import { currentVm } from '../actors/vm.ts';
 import { PipeEnd, pipePair } from '../io/pipe.ts';
-import { badArgument, badIndex } from '../runtime/error-code.ts';
+import { badIndex } from '../runtime/error-code.ts';
 import { luaModule, luaType } from './define.ts';
 
 class ReadStream extends HandleObject {
@@ -32,25 +32,13 @@ function unknownMember(): never {
 }
 
 luaType('pipe.read_stream', ReadStream, {
-  methods: handleMethods,
-  hotMethods: {
-    read_some(self, buffer) {
-      if (!(self instanceof ReadStream)) throw badArgument(1);
-      return readSome(self.io, buffer);
-    },
-  },
+  methods: { ...handleMethods, read_some: (self, buffer) => readSome(self.io, buffer) },
   properties: handleProperties,
   setIndex: unknownMember,
 });
 
 luaType('pipe.write_stream', WriteStream, {
-  methods: handleMethods,
-  hotMethods: {
-    write_some(self, buffer) {
-      if (!(self instanceof WriteStream)) throw badArgument(1);
-      return writeSome(self.io, buffer);
-    },
-  },
+  methods: { ...handleMethods, write_some: (self, buffer) => writeSome(self.io, buffer) },
   properties: handleProperties,
   setIndex: unknownMember,
 });

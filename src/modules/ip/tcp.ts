@@ -112,6 +112,8 @@ luaType('ip.tcp.socket', Socket, {
       checkAddress(address, 2);
       return self.connect(address as Address, checkPort(port, 3, 'connect'));
     },
+    read_some: (self, buffer: LuaValue) => readSome(self.io, buffer),
+    write_some: (self, buffer: LuaValue) => writeSome(self.io, buffer),
     receive(self, buffer: LuaValue, flagsArg: LuaValue) {
       if (!(buffer instanceof ByteSpan)) throw badArgument(2);
       const flags = transferFlags(flagsArg, 'receive');
@@ -148,16 +150,6 @@ luaType('ip.tcp.socket', Socket, {
         return [on, seconds];
       }
       return optionResult(kind, self.io.getOption(option));
-    },
-  },
-  hotMethods: {
-    read_some(self, buffer) {
-      if (!(self instanceof Socket)) throw badArgument(1);
-      return readSome(self.io, buffer);
-    },
-    write_some(self, buffer) {
-      if (!(self instanceof Socket)) throw badArgument(1);
-      return writeSome(self.io, buffer);
     },
   },
   properties: {

@@ -65,11 +65,26 @@ luaType('ip.udp.socket', UdpSocketObject, {
       const op = begin();
       return end(op, self.io.receive(op, bytes, offset, length, flags), writeCount);
     },
+    receive_from(self, buffer: LuaValue, flagsArg: LuaValue) {
+      const { bytes, offset, length } = checkBuffer(buffer);
+      const flags = optFlags(flagsArg, 3);
+      const op = begin();
+      return end(op, self.io.receiveFrom(op, bytes, offset, length, flags), received);
+    },
     send(self, buffer: LuaValue, flagsArg: LuaValue) {
       const { bytes, offset, length } = checkBuffer(buffer);
       const flags = optFlags(flagsArg, 3);
       const op = begin();
       return end(op, self.io.send(op, bytes, offset, length, flags), writeCount);
+    },
+    send_to(self, buffer: LuaValue, address: LuaValue, port: LuaValue, flagsArg: LuaValue) {
+      const { bytes, offset, length } = checkBuffer(buffer);
+      const to = checkAddress(address, 3);
+      if (typeof port !== 'number') throw badArgument(4);
+      const flags = optFlags(flagsArg, 5);
+      const op = begin();
+      const result = self.io.sendTo(op, bytes, offset, length, to, port & 0xffff, flags);
+      return end(op, result, writeCount);
     },
     set_option(self, name: LuaValue, value: LuaValue) {
       const [option, kind] = optionKind(name, UDP_SOCKET_OPTIONS, 'set_option');
@@ -86,25 +101,6 @@ luaType('ip.udp.socket', UdpSocketObject, {
       const [option, kind] = optionKind(name, UDP_SOCKET_OPTIONS, 'get_option');
       if (kind === 'join' || kind === 'leave' || kind === 'interface') throw codeError('ENOTSUP');
       return optionResult(kind, self.io.getOption(option));
-    },
-  },
-  hotMethods: {
-    receive_from(self, buffer, flagsArg) {
-      if (!(self instanceof UdpSocketObject)) throw badArgument(1);
-      const { bytes, offset, length } = checkBuffer(buffer);
-      const flags = optFlags(flagsArg, 3);
-      const op = begin();
-      return end(op, self.io.receiveFrom(op, bytes, offset, length, flags), received);
-    },
-    send_to(self, buffer, address, port, flagsArg) {
-      if (!(self instanceof UdpSocketObject)) throw badArgument(1);
-      const { bytes, offset, length } = checkBuffer(buffer);
-      const to = checkAddress(address, 3);
-      if (typeof port !== 'number') throw badArgument(4);
-      const flags = optFlags(flagsArg, 5);
-      const op = begin();
-      const result = self.io.sendTo(op, bytes, offset, length, to, port & 0xffff, flags);
-      return end(op, result, writeCount);
     },
   },
   properties: connectedProperties,

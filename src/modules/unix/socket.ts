@@ -285,16 +285,8 @@ luaType('unix.stream.socket', StreamSocket, {
   methods: {
     ...socketMethods,
     ...optionMethods(STREAM_OPTIONS, true),
-  },
-  hotMethods: {
-    read_some(self, buffer) {
-      if (!(self instanceof StreamSocket)) throw badArgument(1);
-      return readSome(self.io, buffer);
-    },
-    write_some(self, buffer) {
-      if (!(self instanceof StreamSocket)) throw badArgument(1);
-      return writeSome(self.io, buffer);
-    },
+    read_some: (self, buffer: LuaValue) => readSome(self.io, buffer),
+    write_some: (self, buffer: LuaValue) => writeSome(self.io, buffer),
   },
   properties: socketProperties,
   setIndex: unknownMember,
