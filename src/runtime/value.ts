@@ -143,9 +143,9 @@ export function isTrue(v: LuaValue): boolean {
  * first one changes: for tables that was most of what a program had compiled, when one of them got a hash part. So
  * the fields of one object each change before a program runs.
  */
-export function varyFields(o: object, names: readonly string[] = Object.keys(o)): void {
+export function varyFields(o: object): void {
   const fields = o as Record<string, unknown>;
-  for (const name of names) {
+  for (const name of Object.keys(o)) {
     const old = fields[name];
     fields[name] =
       typeof old === 'number'
