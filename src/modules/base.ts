@@ -69,7 +69,7 @@ state.error = error;
 
 const at1 = ({ script, line }: SitePosition): string => `${script.chunkName}:${line}: `;
 
-/** `assert`: all its arguments back. A message that is a string or a number gets the position, as in Lua 5.1. */
+/** `assert`: all its arguments back. What is raised is the message where it is a string or a number, else the last argument, as LuaJIT does. */
 function assert(...args: LuaValue[]): Result {
   if (args.length === 0) argError(1, 'assert', 'value expected');
   if (isTrue(args[0])) return args.length === 1 ? args[0] : args;
@@ -77,7 +77,7 @@ function assert(...args: LuaValue[]): Result {
   if (typeof message === 'string' || typeof message === 'number')
     throw luaError(tostring(message) as string);
   stopIfUncaught();
-  throw new LuaError(message, traceForError());
+  throw new LuaError(args.at(-1), traceForError());
 }
 
 const succeed = (r: Result): Result => (Array.isArray(r) ? [true, ...r] : [true, r]);

@@ -54,3 +54,11 @@ print(pcall(function() coroutine.resume(1) end))
 local function tail() return rep() end
 print(pcall(function() local x = tail() end))
 print(pcall(function() coroutine.wrap(function() error('x') end)() end))
+-- A message that is neither a string nor a number is not raised if other arguments follow: the last one is.
+local function raised(...) local _, e = pcall(assert, ...) return type(e), tostring(e) end
+print(raised(nil, 'text', true))
+print(raised(false, 5, true))
+print(raised(nil, print, true))
+print(raised(nil, nil, 3))
+print(raised(nil, true))
+print(raised(false, {}, nil))
