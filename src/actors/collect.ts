@@ -1,5 +1,6 @@
 /** V8's collector, called by name. */
 import { createContext, runInNewContext, Script } from 'node:vm';
+import { watchOwners } from '../io/descriptor.ts';
 import { forgetTraversals } from '../runtime/table.ts';
 
 /** What `--expose-gc` gives. */
@@ -36,6 +37,7 @@ export function releaseWeaklyHeld(): void {
 /** A complete collection; weak references are cleared when it returns. */
 export function fullCollection(): void {
   forgetTraversals();
+  watchOwners();
   releaseWeaklyHeld();
   v8Collector()(ALL);
 }
@@ -43,6 +45,7 @@ export function fullCollection(): void {
 /** What nobody has any more is found; weak references may stay as they are. */
 export function collectGarbage(): void {
   forgetTraversals();
+  watchOwners();
   v8Collector()({ type: 'major' });
 }
 

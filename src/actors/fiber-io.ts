@@ -38,6 +38,11 @@ const LARGE = 32_768;
 const LARGE_STREAK = 16;
 /** What all fibers may do in a turn of the event loop: an operation, or 16 KB of one, is 1. */
 const WORK_PER_TURN = 512;
+/**
+ * A connection that is accepted is so much work: a fiber, and what that does first. And who only goes on accepting
+ * doesn't hear of those that have ended: all that they have is alive still when V8 collects, and is moved twice.
+ */
+const WORK_OF_ACCEPT = 16;
 
 /** Makes the result that Lua gets, or throws. @param value  `Operation.value` */
 export type Convert = (result: number, value: unknown) => Result;
@@ -127,6 +132,12 @@ export function end(op: FiberOperation, result: number, convert: Convert, givesW
 function countAsEvent(op: FiberOperation): void {
   op.byEvent = true;
   op.fiber!.scheduler.readyByEvents++;
+}
+
+/** `end`, for a connection that is accepted. */
+export function endAccept(op: FiberOperation, result: number, convert: Convert): Result {
+  if (result !== PENDING) work += WORK_OF_ACCEPT;
+  return end(op, result, convert);
 }
 
 const isLarge = (op: FiberOperation, result: number): boolean =>

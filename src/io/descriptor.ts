@@ -46,7 +46,7 @@ import {
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
 import { putOff, putsOff } from './batch.ts';
 import { DatagramsAhead } from './datagrams.ts';
-import type { Closable, IoGroup } from './group.ts';
+import type { Closable, IoGroup, Placed } from './group.ts';
 import {
   type Attempt,
   type Operation,
@@ -113,7 +113,7 @@ export class EventQueue extends OperationQueue {
   }
 }
 
-export class Descriptor implements EventTarget, Target {
+export class Descriptor implements EventTarget, Target, Placed {
   /** -1 once closed or released. */
   fd: Fd;
   generation = 0;
@@ -133,6 +133,11 @@ export class Descriptor implements EventTarget, Target {
   private misses = 0;
   /** The other end of a pipe or a pair of sockets, while both are this process's: io/pair.ts. */
   peer: Descriptor | null = null;
+  /** Where it is among its group's; for io/group.ts. */
+  place = -1;
+  /** Who it is closed with, and where it is in `unwatched`, until V8 knows of that. */
+  owner: object | null = null;
+  unwatchedAt = -1;
 
   /**
    * @param fd    non-blocking; this object closes it from now on
@@ -149,7 +154,7 @@ export class Descriptor implements EventTarget, Target {
     this.batches = options.batches ?? false;
     this.ahead = sole && options.receivesAhead ? new DatagramsAhead() : null;
     if (this.owned) hold(fd);
-    group.add(this);
+    group.place(this);
   }
 
   get isOpen(): boolean {
@@ -158,9 +163,9 @@ export class Descriptor implements EventTarget, Target {
 
   /** It is closed with another group from now on. */
   moveTo(group: IoGroup): void {
-    this.group.delete(this);
+    this.group.displace(this);
     this.group = group;
-    if (this.isOpen) group.add(this);
+    if (this.isOpen) group.place(this);
   }
 
   /** @returns bytes read, 0 at the end; -errno; or PENDING. read(2) */
@@ -408,7 +413,8 @@ export class Descriptor implements EventTarget, Target {
     if (this.owned) letGo(fd);
     if (this.peer !== null) this.peer = this.peer.peer = null;
     this.ahead?.drop();
-    this.group.delete(this);
+    this.group.displace(this);
+    if (this.owner !== null) forgetOwner(this);
     return fd;
   }
 }
@@ -449,8 +455,11 @@ const attemptWaitRead: Attempt = (op) =>
 const attemptWaitWrite: Attempt = (op) => attemptWait(op, POLLOUT);
 const attemptWaitError: Attempt = (op) => attemptWait(op, POLLPRI | POLLERR | POLLHUP);
 
-/** Descriptors whose owner was collected before it was closed. */
-const lost = new FinalizationRegistry<Closable>((descriptor) => descriptor.close());
+/** Descriptors whose owner was collected before it was closed. null: there was a collection. */
+const lost = new FinalizationRegistry<Closable | null>((descriptor) => {
+  if (descriptor !== null) descriptor.close();
+  else watchOwners();
+});
 
 /**
  * Close `descriptor` when `owner` is collected: a safety net, of which nothing may depend. Pending
@@ -458,4 +467,43 @@ const lost = new FinalizationRegistry<Closable>((descriptor) => descriptor.close
  */
 export function closeWithOwner(owner: object, descriptor: Closable): void {
   lost.register(owner, descriptor);
+}
+
+/**
+ * Those whose owners V8 isn't told of yet. It keeps what it is told of, and runs something for each, long after a
+ * connection has come and gone: that cost more than any of its system calls. So an owner is kept until the next
+ * collection, and V8 is told of those that are open then; the one after that may find that nobody has them.
+ */
+const unwatched: Descriptor[] = [];
+let awaitsCollection = false;
+
+/** `closeWithOwner`, for what is opened and closed often. */
+export function closeWithOwnerInTime(owner: object, descriptor: Descriptor): void {
+  descriptor.owner = owner;
+  descriptor.unwatchedAt = unwatched.length;
+  unwatched.push(descriptor);
+  if (awaitsCollection) return;
+  awaitsCollection = true;
+  lost.register({}, null);
+}
+
+/** It is closed: nothing is to be done when its owner is collected. */
+function forgetOwner(descriptor: Descriptor): void {
+  const at = descriptor.unwatchedAt;
+  const last = unwatched.pop()!;
+  if (last !== descriptor) {
+    unwatched[at] = last;
+    last.unwatchedAt = at;
+  }
+  descriptor.owner = null;
+}
+
+/** From now on all that are open are closed at the collection that finds that nobody has their owner. */
+export function watchOwners(): void {
+  awaitsCollection = false;
+  for (const descriptor of unwatched) {
+    lost.register(descriptor.owner!, descriptor);
+    descriptor.owner = null;
+  }
+  unwatched.length = 0;
 }

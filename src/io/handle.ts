@@ -5,7 +5,7 @@
 import { EALREADY, EBADF, ENOSYS, SysError } from '../sys/errno.ts';
 import type { Fd } from '../sys/native.ts';
 import { nativeAvailable } from '../sys/native.ts';
-import { closeWithOwner, Descriptor, type DescriptorOptions } from './descriptor.ts';
+import { closeWithOwnerInTime, Descriptor, type DescriptorOptions } from './descriptor.ts';
 import type { IoGroup } from './group.ts';
 import type { Operation } from './operation.ts';
 import { setNonBlocking } from './owned-fd.ts';
@@ -47,7 +47,7 @@ export class Handle implements Owner {
   /** Become the owner of a descriptor that is new, non-blocking, and that nobody else has. */
   own(fd: Fd): void {
     this.descriptor = new Descriptor(fd, this.group, this.options(fd), true);
-    closeWithOwner(this, this.descriptor);
+    closeWithOwnerInTime(this, this.descriptor);
   }
 
   /** What goes in at one of them comes out at the other. */
@@ -71,7 +71,7 @@ export class Handle implements Owner {
       raise('epoll_ctl', -result);
     }
     this.descriptor = descriptor;
-    closeWithOwner(this, descriptor);
+    closeWithOwnerInTime(this, descriptor);
   }
 
   /** Give up the descriptor, which stays open. Pending operations: -ECANCELED. */

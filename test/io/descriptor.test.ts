@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { closeWithOwner, type Descriptor } from '../../src/io/descriptor.ts';
+import { closeWithOwner, closeWithOwnerInTime, type Descriptor } from '../../src/io/descriptor.ts';
 import { IoGroup } from '../../src/io/group.ts';
-import { PENDING } from '../../src/io/operation.ts';
+import { Operation, PENDING } from '../../src/io/operation.ts';
 import {
   addPending,
   type EventTarget,
@@ -399,6 +399,76 @@ ioTest('an owner that is collected takes its descriptor along, unless it waits',
   await run((op) => sinks[1]!.write(op, bytes('x'), 0, 1));
   await turns();
   assert.deepEqual(recorded.results, [1]);
+});
+
+ioTest(
+  'of many that come and go, those are closed whose owner was collected, and no others',
+  async (group) => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const kept: object[] = [];
+    const [theirs, nobodys]: Descriptor[][] = [[], []];
+    for (let round = 0; round < 3; round++) {
+      (() => {
+        const passing: Descriptor[] = [];
+        for (let i = 0; i < 30; i++) {
+          const { source, sink } = pipe(group);
+          const owner = {};
+          closeWithOwnerInTime(owner, source);
+          closeWithOwnerInTime({}, sink);
+          if (i % 3 === 0) passing.push(source, sink);
+          else {
+            kept.push(owner);
+            theirs!.push(source);
+            nobodys!.push(sink);
+          }
+          if (i % 7 === 0) for (const some of passing.splice(0)) some.close(); // from among the others
+        }
+        for (const some of passing) some.close();
+      })();
+      for (let i = 0; i < 20 && nobodys!.some((one) => one.isOpen); i++) {
+        gc();
+        await turns(10);
+      }
+      assert.deepEqual(
+        nobodys!.filter((one) => one.isOpen),
+        [],
+      );
+      assert.deepEqual(
+        theirs!.filter((one) => !one.isOpen),
+        [],
+      );
+      assert.equal(group.size, kept.length);
+    }
+    const [first] = theirs!;
+    const moved = new IoGroup();
+    first!.moveTo(moved);
+    assert.deepEqual([group.size, moved.size], [kept.length - 1, 1]);
+    moved.closeAll();
+    group.closeAll();
+    assert.deepEqual(
+      theirs!.filter((one) => one.isOpen),
+      [],
+    );
+  },
+);
+
+ioTest('a group that is closed closes what that opens, too', (group) => {
+  const { source, sink } = pipe(group);
+  const opened: Descriptor[] = [];
+  const waiting = new Operation(() => {
+    const more = pipe(group);
+    opened.push(more.source, more.sink);
+    group.add({ close: () => void opened.push(...Object.values(pipe(group))) });
+  });
+  assert.equal(source.read(waiting, Buffer.alloc(1), 0, 1), PENDING);
+  group.closeAll();
+  assert.equal(opened.length, 4);
+  assert.deepEqual(
+    [source, sink, ...opened].filter((one) => one.isOpen),
+    [],
+  );
+  assert.equal(group.size, 0);
 });
 
 ioTest('the event loop ends when nothing waits, and not before', () => {

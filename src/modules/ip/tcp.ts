@@ -3,6 +3,7 @@
 import {
   begin,
   end,
+  endAccept,
   nothing,
   raise,
   readCount,
@@ -68,7 +69,7 @@ luaType('ip.tcp.acceptor', Acceptor, {
     },
     accept(self) {
       const op = begin();
-      return end(op, self.io.accept(op), accepted);
+      return endAccept(op, self.io.accept(op), accepted);
     },
     set_option(self, name: LuaValue, value: LuaValue) {
       const [option, kind] = optionKind(name, TCP_ACCEPTOR_OPTIONS, 'set_option');

@@ -1,5 +1,5 @@
 /** The acceptors of `unix`: `unix.stream.acceptor` and `unix.seqpacket.acceptor`. */
-import { begin, type Convert, end, nothing, raise } from '../../actors/fiber-io.ts';
+import { begin, type Convert, end, endAccept, nothing, raise } from '../../actors/fiber-io.ts';
 import { HandleObject, handleMethods, handleProperties } from '../../actors/handle-object.ts';
 import { FilePath } from '../../actors/modules.ts';
 import { currentVm } from '../../actors/vm.ts';
@@ -85,7 +85,7 @@ const acceptorProperties = {
 function accept(convert: Convert) {
   return (self: Acceptor): Result => {
     const op = begin();
-    return end(op, self.io.accept(op), convert);
+    return endAccept(op, self.io.accept(op), convert);
   };
 }
 
