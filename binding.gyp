@@ -22,6 +22,26 @@
   ],
   'conditions': [['OS!="freebsd"', {'targets': [
     {
+      # The Lua of native/init-script/ as C, which scripts/prepare.ts has written there. -O1: half the time to compile.
+      'target_name': 'lua51',
+      'type': 'static_library',
+      'sources': ['native/libc-service/lua51.c'],
+      'configurations': {'Release': {'cflags!': ['-O3']}},
+      'cflags': ['-O1', '-w', '-fPIC', '-fvisibility=hidden', '-fno-math-errno', '-ffp-contract=off', '-fno-strict-aliasing'],
+      'cflags_c': ['-std=gnu11'],
+    },
+    {
+      # Filters of libc_service, for what runs in processes without Node: with host_calls.c it needs nothing but libc.
+      'target_name': 'filter',
+      'type': 'static_library',
+      'sources': ['native/libc-service/filter.c'],
+      'cflags': ['-O2', '-Wall', '-Wextra', '-Werror', '-fPIC', '-fvisibility=hidden'],
+      'cflags_c': ['-std=gnu11'],
+      'defines': ['_GNU_SOURCE'],
+      'dependencies': ['lua51'],
+      'export_dependent_settings': ['lua51'],
+    },
+    {
       # What bin/start.cjs loads at every start.
       'target_name': 'start',
       'sources': ['native/start/start.c'],

@@ -1,4 +1,4 @@
-/* The constants of init.script's C: this machine's values. native/init_script.c includes it as the rows of
+/* The constants of init.script's C: this machine's values. native/host_calls.c includes it as the rows of
  * a table. */
 
 #define C(name) {#name, name},

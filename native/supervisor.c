@@ -51,7 +51,7 @@
 #include <uv.h>
 
 #include "fault.h"
-#include "init_script.h"
+#include "host_calls.h"
 #include "transfer.h"
 
 #ifndef MADV_COLLAPSE
@@ -532,7 +532,7 @@ static void wait_for_threads(void) {
 
 static int open_maps(void) {
   maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  init_script_kept_fd = maps_fd;
+  host_kept_fd = maps_fd;
   return maps_fd < 0 ? -errno : 0;
 }
 

@@ -26,6 +26,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import { deferModules } from './lazy-modules.ts';
 import { splitBundle } from './split-bundle.ts';
+import { writeModule } from './wasm-to-c.ts';
 
 const root = dirname(import.meta.dirname);
 const strict = process.argv.includes('--strict');
@@ -158,6 +159,11 @@ function buildAddon(): string | undefined {
   const work = join(root, `build/work-${process.pid}`);
   cpSync(join(root, 'native'), join(work, 'native'), { recursive: true });
   cpSync(join(root, 'binding.gyp'), join(work, 'binding.gyp'));
+  writeModule(
+    join(root, 'native/init-script/lua51.wasm'),
+    'lua51',
+    join(work, 'native/libc-service'),
+  );
   const nodePackage = dirname(dirname(process.execPath)); // carries the headers of this very Node
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   const args = ['rebuild', '-C', work, `--nodedir=${nodePackage}`, '--loglevel=error', '-j', 'max'];
@@ -211,7 +217,8 @@ function addonStamp(): string {
   const hash = createHash('sha256').update(
     `${process.version} ${process.platform} ${process.arch}\n`,
   );
-  hash.update(readFileSync(join(root, 'binding.gyp')));
+  for (const name of ['binding.gyp', 'scripts/wasm-to-c.ts', 'scripts/wasm-decode.ts'])
+    hash.update(readFileSync(join(root, name)));
   for (const name of sources)
     hash.update(`\n${name}\n`).update(readFileSync(join(nativeDir, name)));
   return hash.digest('hex');

@@ -4,6 +4,7 @@
 
 #include <lobject.h>
 #include <lstate.h>
+#include <lstring.h>
 #include <lzio.h>
 
 #include "init.h"
@@ -156,6 +157,13 @@ static int call_plain(lua_State *L) {
 /* Lua's own scratch buffer: always the same room, in the linear memory like everything else. */
 static char *scratch(lua_State *L, size_t size) { return luaZ_openspace(L, &G(L)->buff, size); }
 
+/* What is there, as a string, without a run of the collector, which makes that room smaller. */
+static void push_scratch(lua_State *L, const char *bytes, size_t length) {
+  luaL_checkstack(L, 1, "too many values");
+  setsvalue2s(L, L->top, luaS_newlstr(L, bytes, length));
+  L->top++;
+}
+
 /* read(fd, size) -> string|nil, errno */
 static int c_read(lua_State *L) {
   int64_t fd = check_int(L, 1);
@@ -169,7 +177,7 @@ static int c_read(lua_State *L) {
     lua_pushnumber(L, number);
     return 2;
   }
-  lua_pushlstring(L, bytes, (size_t)length);
+  push_scratch(L, bytes, (size_t)length);
   lua_pushnumber(L, 0);
   return 2;
 }
@@ -215,7 +223,7 @@ static int receive_with_fd(lua_State *L) {
   if (length < 0) {
     exit_if_asked(L, number);
     lua_pushnil(L);
-  } else lua_pushlstring(L, bytes, (size_t)length);
+  } else push_scratch(L, bytes, (size_t)length);
   lua_pushnumber(L, length < 0 ? -1 : (lua_Number)args[3]);
   lua_pushnumber(L, number);
   return 3;

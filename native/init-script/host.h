@@ -1,4 +1,4 @@
-/* What the WebAssembly side (this folder) and native/init_script.c share: the calls, and the block of
+/* What the WebAssembly side (this folder) and native/host_calls.c share: the calls, and the block of
  * arguments that each takes. A pointer is an offset into the linear memory; 0 is NULL. */
 #ifndef PERILUNE_INIT_SCRIPT_HOST_H
 #define PERILUNE_INIT_SCRIPT_HOST_H
@@ -32,7 +32,8 @@ enum { HOST_ARGS = 8 };
   X(LANDLOCK_CREATE_RULESET, "Bni") X(LANDLOCK_ADD_RULE, "iibn") X(LANDLOCK_RESTRICT_SELF, "ii") \
   X(SECCOMP_SET_MODE_FILTER, "bn") \
   X(SOCKET, "iii") X(LISTEN, "ii") X(BIND_UNIX, "ibn") X(SEND_WITH_FD, "ibni") \
-  X(RECEIVE_WITH_FD, "ibno")
+  X(RECEIVE_WITH_FD, "ibno") \
+  X(REAL, "bnbn") /* of filters only: the function behind it */
 
 #define HOST_ENUM(name, signature) HOST_##name,
 enum host_call { HOST_CALLS(HOST_ENUM) HOST_CALL_COUNT };

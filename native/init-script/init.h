@@ -19,6 +19,7 @@ _Noreturn void leave(int status); /* flushes stdio, as exit(3) */
 
 /* main.c: prefix, text, newline on stderr */
 void complain(const char *prefix, const char *text, size_t length);
+void open_libraries(lua_State *L); /* main.c: all that a script has; nothing is collected from then on */
 
 /* caps.c */
 int cap_number(const char *name, size_t length); /* -1: no such capability */

@@ -1,4 +1,4 @@
-/* What wasi-libc would ask of WASI, asked of native/init_script.c instead: descriptors and names are
+/* What wasi-libc would ask of WASI, asked of native/host_calls.c instead: descriptors and names are
  * the process's own, errno is Linux's. These definitions come before libc.a's. */
 #include <errno.h>
 #include <fcntl.h>

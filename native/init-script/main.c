@@ -59,14 +59,18 @@ EXPORT(report_trap) _Noreturn void report_trap(int stack) {
   _Exit(1);
 }
 
-/* Calls what was loaded, or reports what it raised; anything may be raised. */
-static int run_script(lua_State *L) {
-  struct script *script = lua_touserdata(L, 1);
-  lua_settop(L, 0);
+void open_libraries(lua_State *L) {
   lua_gc(L, LUA_GCSTOP, 0);
   luaL_openlibs(L);
   open_bit(L);
   open_capi(L);
+}
+
+/* Calls what was loaded, or reports what it raised; anything may be raised. */
+static int run_script(lua_State *L) {
+  struct script *script = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  open_libraries(L);
   if (script->arg >= 0) {
     lua_pushinteger(L, script->arg);
     lua_setglobal(L, "arg");
