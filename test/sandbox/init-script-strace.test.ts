@@ -19,7 +19,7 @@ const CALLS: readonly (readonly [string, string?])[] = [
   ['C.dup(fd)', 'dup(<fd>) = …'],
   ['C.dup2(fd, 200)', 'dup2(<fd>, 200) = 200'],
   ['C.close(200)', 'close(200) = 0'],
-  ["C.mkdir('folder', mode(7, 5, 1))", 'mkdir("folder", 0751) = 0'],
+  ["C.mkdir('folder', mode(7, 5, 1))", 'mkdirat(AT_FDCWD, "folder", 0751) = 0'],
   ["C.link('file', 'linked')", 'link("file", "linked") = 0'],
   [
     "C.linkat(C.AT_FDCWD, 'file', C.AT_FDCWD, 'linked2', C.AT_SYMLINK_FOLLOW)",
@@ -29,7 +29,7 @@ const CALLS: readonly (readonly [string, string?])[] = [
   ["C.chown('file', -1, -1)", 'chown("file", -1, -1) = 0'],
   ["C.chmod('file', mode(6, 0, 0))", 'chmod("file", 0600) = 0'],
   ['C.umask(mode(0, 7, 7))', 'umask(077) = …'],
-  ["C.access('file', C.R_OK + C.W_OK)", 'access("file", R_OK|W_OK) = 0'],
+  ["C.access('file', C.R_OK + C.W_OK)", 'faccessat(AT_FDCWD, "file", R_OK|W_OK) = 0'],
   ["C.eaccess('file', C.F_OK)", 'faccessat2(AT_FDCWD, "file", F_OK, AT_EACCESS) = 0'],
   ["C.mkfifo('fifo', mode(6, 0, 0))", 'mknod…"fifo", S_IFIFO|0600) = 0'],
   [
@@ -177,7 +177,7 @@ errexit = false
 function numbers() io.stderr:write(fd or 'none', ' ', socket or 'none', '\\n') end
 `;
 const NAMES =
-  'openat,write,read,dup,dup2,close,mkdir,link,linkat,symlink,chown,chmod,umask,access,faccessat2,mknod,mknodat,mount,umount2,pivot_root,' +
+  'openat,write,read,dup,dup2,close,mkdirat,link,linkat,symlink,chown,chmod,umask,faccessat,faccessat2,mknod,mknodat,mount,umount2,pivot_root,' +
   'chroot,mount_setattr,fsopen,fsmount,fsconfig,move_mount,fspick,open_tree,unshare,setns,sethostname,setdomainname,setpgid,setsid,' +
   'setresgid,setresuid,setgroups,socket,bind,listen,sendmsg,recvmsg,execve,execveat,prctl,capset,landlock_create_ruleset,' +
   'landlock_add_rule,landlock_restrict_self,seccomp,chdir,close_range';
