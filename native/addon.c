@@ -4,7 +4,7 @@
 
 #define EVERYWHERE(X) \
   /* fd.c */ \
-  X(read) X(write) X(close) X(dup) X(get_status_flags) X(set_status_flags) \
+  X(read) X(write) X(close) X(close_at_once) X(dup) X(get_status_flags) X(set_status_flags) \
   X(set_close_on_exec) X(pipe2) X(isatty) X(poll) X(bytes_readable) X(unsent) X(ignore_signal) \
   X(dup2) \
   /* fault.c, for tests */ \

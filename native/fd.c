@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -13,7 +14,11 @@
 #include <sys/syscall.h>
 #endif
 
+#include "close.h"
 #include "fault.h"
+#ifdef __linux__
+#include "transfer.h"
+#endif
 
 /* (fd, bytes, offset, length) of the transfers below. */
 static inline bool take_transfer(napi_env env, napi_callback_info info, int32_t *fd,
@@ -67,6 +72,31 @@ napi_value sys_close(napi_env env, napi_callback_info info) {
   int32_t fd;
   if (!take_int32s(env, info, &fd, 1)) return NULL;
   int result = close(fd);
+  if (result == 0 && fault(FAULT_CLOSE, fd, NULL)) result = -1;
+  return give_result(env, result);
+}
+
+/* With seconds in SO_LINGER, close(2) of the last reference waits as long for a peer that reads nothing, and so does the
+ * thread: also of a socket that doesn't block. What is left is sent either way. */
+int close_at_once(int fd) {
+  struct linger linger = {0, 0};
+  socklen_t size = sizeof linger;
+#ifdef __linux__
+  if (transfers_stopped()) return close(fd); /* perhaps a filter ends the process for another call */
+#endif
+  if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff &&
+      linger.l_linger != 0) {
+    linger.l_onoff = 0;
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  }
+  return close(fd);
+}
+
+/* close_at_once(fd) -> as close, without waiting for what a socket has to send yet.  socket(7), SO_LINGER */
+napi_value sys_close_at_once(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  if (!take_int32s(env, info, &fd, 1)) return NULL;
+  int result = close_at_once(fd);
   if (result == 0 && fault(FAULT_CLOSE, fd, NULL)) result = -1;
   return give_result(env, result);
 }

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "close.h"
 #include "fault.h"
 
 enum {
@@ -135,7 +136,7 @@ static int take_descriptors(struct msghdr *message, int32_t *out, int most) {
       memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
       if (fd < 0) continue;
       if (c->cmsg_type == SCM_RIGHTS && count < most) out[count++] = fd;
-      else close(fd);
+      else close_at_once(fd);
     }
   }
   return count;

@@ -23,6 +23,7 @@
 import { EAGAIN, EBADF, EINTR } from '../sys/errno.ts';
 import {
   close,
+  closeAtOnce,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -133,6 +134,8 @@ export class Descriptor implements EventTarget, Target, Placed {
   private misses = 0;
   /** The other end of a pipe or a pair of sockets, while both are this process's: io/pair.ts. */
   peer: Descriptor | null = null;
+  /** SO_LINGER has seconds: closing must not wait for them. */
+  lingers = false;
   /** Where it is among its group's; for io/group.ts. */
   place = -1;
   /** Who it is closed with, and where it is in `unwatched`, until V8 knows of that. */
@@ -390,7 +393,10 @@ export class Descriptor implements EventTarget, Target, Placed {
     this.settle();
     const fd = this.detach(this.sole);
     if (fd < 0) return;
-    if (this.owned) close(fd);
+    if (this.owned) {
+      if (this.sole && !this.lingers) close(fd);
+      else closeAtOnce(fd);
+    }
     this.cancelAll();
   }
 

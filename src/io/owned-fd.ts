@@ -4,7 +4,7 @@
  */
 import { EBADF, SysError } from '../sys/errno.ts';
 import {
-  close,
+  closeAtOnce,
   dup,
   getStatusFlags,
   O_NONBLOCK,
@@ -40,7 +40,7 @@ export class OwnedFd implements Closable {
 
   /** Errors of close(2) are nobody's business: the descriptor is gone either way. */
   close(): void {
-    if (this.number >= 0) close(this.take());
+    if (this.number >= 0) closeAtOnce(this.take());
   }
 
   /** Stop being the owner. @returns the number, which the caller closes from now on; -1: closed */

@@ -3,7 +3,7 @@
  * shares the open file description and may change it, so that no call relies on O_NONBLOCK.
  */
 import { EAGAIN, EINTR, EPERM } from '../sys/errno.ts';
-import { close } from '../sys/fd.ts';
+import { close, closeAtOnce } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 import {
   AF_UNIX,
@@ -207,5 +207,5 @@ export function takeDescriptor(socket: Fd): Fd | undefined {
 }
 
 export function closeAll(fds: readonly Fd[]): void {
-  for (const fd of fds) close(fd);
+  for (const fd of fds) closeAtOnce(fd);
 }

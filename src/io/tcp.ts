@@ -88,6 +88,7 @@ export class NativeTcpSocket extends NativeConnectedSocket implements TcpSocket 
 
   setLinger(on: boolean, seconds: number): void {
     setLinger(this.fd('setsockopt'), on, seconds);
+    this.descriptor!.lingers = on && seconds !== 0;
   }
 
   getLinger(): { readonly on: boolean; readonly seconds: number } {

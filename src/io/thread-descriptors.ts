@@ -5,7 +5,7 @@
  * A byte for each number that a descriptor may have. A thread sets it after it has got the descriptor, and clears it
  * before it closes the descriptor or gives it away: dying between the two loses one, and closes nobody else's.
  */
-import { close } from '../sys/fd.ts';
+import { close, closeAtOnce } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 
 const NOT_HELD = 0;
@@ -60,7 +60,7 @@ export function closeAllHeld(
   for (let fd = 0; fd < bytes.length; fd++) {
     const what = bytes[fd]!;
     bytes[fd] = NOT_HELD;
-    if (what === HELD) close(fd);
+    if (what === HELD) closeAtOnce(fd);
     else if (what >= CHILD) abandon(fd, what - CHILD);
   }
 }

@@ -49,6 +49,14 @@ export function close(fd: Fd): number {
   return native().close(fd);
 }
 
+/**
+ * The same for what may be a socket of anybody's: with seconds in SO_LINGER the kernel would wait as long for a peer that reads
+ * nothing. Who has the socket, too, finds it without.
+ */
+export function closeAtOnce(fd: Fd): number {
+  return native().close_at_once(fd);
+}
+
 /** A duplicate, close-on-exec, numbered at least `lowest`. fcntl(2), F_DUPFD_CLOEXEC. EMFILE */
 export function dup(fd: Fd, lowest = 0): Fd {
   return ok('dup', native().dup(fd, lowest));

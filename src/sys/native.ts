@@ -17,6 +17,7 @@ export interface Native {
   write(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
   preadv2_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
   close(fd: Fd): number;
+  close_at_once(fd: Fd): number;
   dup(fd: Fd, lowest: number): number;
   dup2(fd: Fd, number: Fd): number;
   get_status_flags(fd: Fd): number;

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { parseAddress } from '../../src/io/address.ts';
 import { nativeBackend } from '../../src/io/backend.ts';
 import { Operation, PENDING } from '../../src/io/operation.ts';
+import { OwnedFd } from '../../src/io/owned-fd.ts';
+import { closeAll } from '../../src/io/packet.ts';
+import type { NativeTcpSocket } from '../../src/io/tcp.ts';
 import type { TcpSocket } from '../../src/io/transport.ts';
 import {
   EALREADY,
@@ -17,8 +20,9 @@ import {
   SysError,
 } from '../../src/sys/errno.ts';
 import { clearFault, injectFault } from '../../src/sys/fault.ts';
+import { close, dup } from '../../src/sys/fd.ts';
 import { getLimits, RLIMIT_NOFILE, setLimits } from '../../src/sys/rlimit.ts';
-import { MSG_OOB, MSG_PEEK } from '../../src/sys/socket.ts';
+import { getLinger, MSG_OOB, MSG_PEEK } from '../../src/sys/socket.ts';
 import {
   accept,
   connected,
@@ -286,6 +290,57 @@ ioTest('a reset wakes a write that waits, too', async (group) => {
   await turns();
   assert.deepEqual(writing.results, [-ECONNRESET]);
 });
+
+ioTest('no close waits for a peer that reads nothing, whatever SO_LINGER says', async (group) => {
+  const lingerAfter = async (
+    linger: [on: boolean, seconds: number],
+    end: (socket: TcpSocket) => void,
+  ): Promise<readonly [boolean, number]> => {
+    const [near, far] = await connected(group);
+    near.setLinger(...linger);
+    const fd = near.release();
+    const same = dup(fd); // the kernel waits only where nobody else has it: here it doesn't
+    near.assign(fd);
+    end(near);
+    const { on, seconds } = getLinger(same);
+    close(same);
+    far.close();
+    return [on, seconds];
+  };
+  const ends: Record<string, (socket: TcpSocket) => void> = {
+    close: (socket) => socket.close(),
+    'the end of its owner': (socket) => new OwnedFd(socket.release(), group).close(),
+    'a message that nobody wants': (socket) => closeAll([socket.release()]),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    assert.deepEqual((await lingerAfter([true, 3600], end))[0], false, name);
+    assert.deepEqual((await lingerAfter([true, -1], end))[0], false, `${name}: for ever`);
+    assert.deepEqual(await lingerAfter([true, 0], end), [true, 0], `${name}: a reset is one still`);
+  }
+});
+
+ioTest(
+  'a socket of ours that lingers is closed at once, and what was written arrives',
+  async (group) => {
+    const [near, far] = await connected(group);
+    near.setLinger(true, 5);
+    const data = Buffer.alloc(3_000_000, 'to the last byte ');
+    let written = 0;
+    for (let result = 0; ; written += result) {
+      const { op } = new Recorded();
+      result = near.write(op, data, written, data.length - written);
+      if (result === PENDING) op.cancel();
+      if (result <= 0) break;
+    }
+    assert.ok(written > 0);
+    const same = dup((near as NativeTcpSocket).number);
+    near.close();
+    assert.equal(getLinger(same).on, false);
+    close(same);
+    const received = await readAll(far, written + 1);
+    assert.ok(received.equals(data.subarray(0, written)));
+  },
+);
 
 ioTest('half a connection closed, the other half goes on', async (group) => {
   const [near, far] = await connected(group);
