@@ -226,7 +226,8 @@ napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
 
 /* sendmsg_unix(fd, bytes, offset, length, flags, path: Uint8Array, path length or -1: the peer,
  * fds: Int32Array, count) -> bytes taken or -errno (EINVAL: too many descriptors; ETOOMANYREFS).
- * With the first byte go all descriptors.  sendmsg(2) */
+ * With the first byte go all descriptors. Never waits, whatever the descriptor's own mode: in a sandbox there is no other way.
+ * sendmsg(2) */
 napi_value sys_sendmsg_unix(napi_env env, napi_callback_info info) {
   napi_value args[9];
   int32_t fd, offset, count, flags, path_length, fd_count;
@@ -269,7 +270,7 @@ napi_value sys_sendmsg_unix(napi_env env, napi_callback_info info) {
     c->cmsg_len = CMSG_LEN(fd_bytes);
     memcpy(CMSG_DATA(c), fds, fd_bytes);
   }
-  return give_result(env, sendmsg(fd, &message, flags | MSG_NOSIGNAL));
+  return give_result(env, sendmsg(fd, &message, flags | MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 /* get_peer_credentials(fd, out: Int32Array(3)) -> 0 with pid, uid, gid, or -errno.

@@ -42,8 +42,11 @@ const BESIDE_THE_HEAP = 2 ** 28;
 /** Addresses cost tables of pages, that no limit of memory counts; a memory of WebAssembly takes 10 GB of addresses. */
 const BESIDE_THE_ADDRESSES = 2 ** 34;
 
-/** Each takes memory of the kernel's, and a number of which there are 32,768 for the whole machine. */
-const MOST_THREADS = 128;
+/**
+ * Each takes memory of the kernel's, a number of which there are 32,768 for the whole machine, and holds what it waits
+ * for. An actor has one, and four for what would block it.
+ */
+const MOST_THREADS = 32;
 
 export const DEFAULT_LIMITS: Limits = { memory: 2 ** 30, cpu: undefined, files: 256 };
 

@@ -29,7 +29,11 @@ const THREAD_FLAGS =
   THREAD | 0x00040000 | 0x00080000 | 0x00100000 | 0x00200000 | 0x00400000 | 0x01000000;
 
 const F_DUPFD_CLOEXEC = 1030;
-const fcntlCommands = [F_DUPFD_CLOEXEC, 1, 2, 3, 4]; // F_GETFD, F_SETFD, F_GETFL, F_SETFL
+const F_SETFL = 4;
+const fcntlCommands = [F_DUPFD_CLOEXEC, 1, 2, 3]; // F_GETFD, F_SETFD, F_GETFL
+const O_ASYNC = 0o20000;
+const MSG_DONTWAIT = 0x40;
+const MSG_FASTOPEN = 0x2000_0000;
 /** FIONREAD, FIONBIO, FIOCLEX, TCGETS: none that changes more than the descriptor. */
 const ioctls = [0x541b, 0x5421, 0x5451, 0x5401];
 
@@ -73,7 +77,8 @@ const memory = (writeAndExecute: boolean): Rule[] => [
   allow(['rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'restart_syscall']),
   allow(['exit', 'exit_group']),
   allow(['epoll_create1', 'epoll_ctl', 'epoll_wait', 'epoll_pwait', 'eventfd2', 'pipe2']),
-  allow(['poll', 'ppoll']),
+  // Who waits holds what he waits for, also when he has no descriptor of it any more.
+  allow(['poll', 'ppoll'], within(1, 7)),
   allow(['clone'], within(0, THREAD_FLAGS), has(0, THREAD)),
   // Its flags are in memory, where no filter can look: the C library then asks with clone.
   { calls: ['clone3'], when: [], action: { errno: ENOSYS } },
@@ -84,12 +89,18 @@ const memory = (writeAndExecute: boolean): Rule[] => [
 const descriptors: Rule[] = [
   allow(['read', 'write', 'readv', 'writev', 'close', 'close_range', 'dup', 'lseek', 'fstat']),
   allow(['pread64', 'pwrite64', 'preadv2', 'pwritev2', 'fsync', 'fdatasync', 'ftruncate']),
-  allow(['sendto', 'recvfrom', 'sendmsg', 'recvmsg', 'shutdown', 'accept4']),
-  allow(['getsockname', 'getpeername', 'getsockopt']),
-  // SO_REUSEADDR, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_LINGER, SO_RCVLOWAT
-  allow(['setsockopt'], is(1, SOL_SOCKET), is(2, 2, 7, 8, 9, 10, 13, 18)),
+  allow(['recvfrom', 'recvmsg', 'shutdown', 'accept4', 'getsockname', 'getpeername', 'getsockopt']),
+  // MSG_FASTOPEN connects, and shutdown(2) makes of a socket that listens one that can be connected.
+  allow(['sendto'], hasNot(3, MSG_FASTOPEN)),
+  // Descriptors on their way are counted before it waits for room: many threads could have any number of them.
+  allow(['sendmsg'], masked(2, BigInt(MSG_FASTOPEN | MSG_DONTWAIT), MSG_DONTWAIT)),
+  // SO_REUSEADDR, SO_KEEPALIVE, SO_OOBINLINE, SO_RCVLOWAT. Not SO_SNDBUF, SO_RCVBUF: what is in a socket no limit counts; not
+  // SO_LINGER: whoever closes the socket as the last waits then, and that may be its maker.
+  allow(['setsockopt'], is(1, SOL_SOCKET), is(2, 2, 9, 10, 18)),
   allow(['setsockopt'], is(1, IPPROTO_TCP), is(2, 1)), // TCP_NODELAY
   allow(['fcntl'], is(1, ...fcntlCommands)),
+  // A terminal signals those who use it, then: SIGIO ends them.
+  allow(['fcntl'], is(1, F_SETFL), hasNot(2, O_ASYNC)),
   allow(['ioctl'], is(1, ...ioctls)),
   // An address to send: a pair of sockets that are connected to each other.
   allow(['socketpair'], is(0, AF_UNIX), is(1, SOCK_SEQPACKET, SOCK_SEQPACKET | SOCK_FLAGS)),
