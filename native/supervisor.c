@@ -739,7 +739,10 @@ static ssize_t receive_packet(struct iovec *parts, size_t part_count, int *fds, 
     *count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
     memcpy(fds, CMSG_DATA(c), (size_t)*count * sizeof(int));
   }
-  if (message.msg_flags & MSG_CTRUNC) *count = -EMFILE;
+  if (message.msg_flags & MSG_CTRUNC) {
+    for (int i = 0; i < *count; i++) close(fds[i]);
+    *count = -EMFILE;
+  }
   return length;
 }
 

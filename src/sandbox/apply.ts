@@ -1,5 +1,5 @@
 /** Puts walls up: each step of a plan is one call. What fails stops it. */
-import { setLimits } from '../sys/rlimit.ts';
+import { getLimits, setLimits } from '../sys/rlimit.ts';
 import {
   dropCapabilities,
   emptyRoot,
@@ -52,7 +52,8 @@ function apply(step: Step): void {
       const { resource } = step;
       // Or others of the same user would count, and there might be none left at all.
       if (resource === 'processes' && !countsByNamespace()) return;
-      const most = step.most + (inherited[resource] ?? 0);
+      const { hard } = getLimits(RLIMITS[resource]); // which may be lower already
+      const most = Math.min(step.most + (inherited[resource] ?? 0), hard);
       return setLimits(RLIMITS[resource], { soft: most, hard: most });
     }
     case 'no_new_privs':

@@ -8,6 +8,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { MAIN, type Outcome } from '../support/spec.ts';
 
@@ -26,7 +27,7 @@ const PROGRAM = `
   local function new()
     local options = {module = '.'}
     if system.arguments[3] == 'thread' then options.inherit_context = false
-    else options.subprocess = {stderr = 'share'} end
+    else options.subprocess = {stderr = 'share', sandbox = system.arguments[3] == 'sandbox' and 'inbox' or nil} end
     local c = spawn_vm(options)
     c:monitor()
     local ok, e = pcall(c.send, c, inbox)
@@ -67,7 +68,7 @@ const PROGRAM = `
   c:close()
 `;
 
-type Home = 'thread' | 'process';
+type Home = 'thread' | 'process' | 'sandbox';
 
 /** @param limits  arguments of prlimit(1) @param uid  whose threads and processes are counted; undefined: ours */
 async function limited(home: Home, limits: string[], uid?: number): Promise<Outcome> {
@@ -118,6 +119,13 @@ function missing(needsUser: boolean): string | false {
   return reads.status === 0 ? false : 'the files of this folder are not for other users';
 }
 
+function noSandboxes(): string | false {
+  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
+  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
+    ? false
+    : 'the kernel gives no namespaces here';
+}
+
 const EMFILE = /^(Worker initialization failure: EMFILE|EMFILE: .*|Too many open files)$/;
 
 for (const [what, home, limit, expected] of [
@@ -125,11 +133,14 @@ for (const [what, home, limit, expected] of [
   ['descriptors', 'process', '--nofile=60', /^Too many open files$/],
   ['threads', 'thread', '--nproc=30', /^Resource temporarily unavailable$/],
   ['processes', 'process', '--nproc=24', /^Resource temporarily unavailable$/],
+  // Less than sandboxes are to have.
+  ['descriptors', 'sandbox', '--nofile=60', /^Too many open files$/],
+  ['processes', 'sandbox', '--nproc=24', /^Resource temporarily unavailable$/],
 ] as const) {
   const needsUser = limit.startsWith('--nproc');
   test(`no more ${what}: an actor in a ${home} of its own`, {
     timeout: 300_000,
-    skip: missing(needsUser),
+    skip: missing(needsUser) || (home === 'sandbox' && noSandboxes()),
   }, async () => {
     const outcome = await limited(home, [limit], needsUser ? NOBODY : undefined);
     const [error, ...rest] = outcome.stdout.split('\n');
