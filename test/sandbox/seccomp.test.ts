@@ -416,7 +416,7 @@ test('the plan: the root goes first, privileges before Landlock, calls last', ()
     { do: 'limit', resource: 'files', most: 256 },
     { do: 'limit', resource: 'memory', most: 2 ** 30 + 2 ** 28 },
     { do: 'limit', resource: 'addresses', most: 2 ** 34 + 2 ** 30 + 2 ** 28 },
-    { do: 'limit', resource: 'processes', most: 128 },
+    { do: 'limit', resource: 'processes', most: 32 },
     { do: 'limit', resource: 'cpu', most: 5 },
     { do: 'seccomp', jitless: false },
   ]);
