@@ -203,10 +203,21 @@ test('arguments count, with all of their bits', () => {
   assert.equal(ask('socketpair', 1, 5 | 0o2004000), ALLOW);
   assert.equal(ask('socketpair', 1, 2), EPERM);
   assert.equal(ask('socketpair', 2, 5), EPERM);
-  assert.equal(ask('setsockopt', 0, 1, 7), ALLOW);
+  assert.equal(ask('fcntl', 0, 4, 0o4002), ALLOW);
+  assert.equal(ask('fcntl', 0, 4, 0o24002), EPERM); // O_ASYNC
+  assert.equal(ask('setsockopt', 0, 1, 9), ALLOW);
   assert.equal(ask('setsockopt', 0, 6, 1), ALLOW);
-  for (const option of [26, 50, 51, 25, 36]) assert.equal(ask('setsockopt', 0, 1, option), EPERM);
+  for (const option of [7, 8, 13, 26, 50, 51, 25, 36])
+    assert.equal(ask('setsockopt', 0, 1, option), EPERM);
   assert.equal(ask('setsockopt', 0, 0, 7), EPERM);
+  for (const flags of [0, 0x40, 0x4040]) assert.equal(ask('sendto', 0, 1, 1, flags), ALLOW);
+  assert.equal(ask('sendto', 0, 1, 1, 0x20000000), EPERM); // MSG_FASTOPEN
+  for (const flags of [0x40, 0x4040]) assert.equal(ask('sendmsg', 0, 1, flags), ALLOW);
+  for (const flags of [0, 0x4000, 0x20000040]) assert.equal(ask('sendmsg', 0, 1, flags), EPERM);
+  for (const name of ['poll', 'ppoll']) {
+    assert.equal(ask(name, 1, 7), ALLOW);
+    for (const count of [8, 2 ** 32]) assert.equal(ask(name, 1, count), EPERM);
+  }
 });
 
 test('what is open can be asked for, but no path, not even beside AT_EMPTY_PATH', () => {
