@@ -3,9 +3,11 @@
  * own for it when it has asked some times, so that V8 learns there what tables come by; and where only a few names
  * do, they stand in its text, each with an inline cache of its own. docs/decisions/0038-keys-that-vary.md
  */
+import { one, settle } from './call.ts';
 import { isWatched } from './classes.ts';
+import { state } from './state.ts';
 import { knownProperty, LuaTable } from './table.ts';
-import type { LuaValue, Result } from './value.ts';
+import { type LuaValue, NONE, type Result, SUSPEND } from './value.ts';
 
 type Get = (o: LuaValue, k: LuaValue) => Result;
 type Set = (o: LuaValue, k: LuaValue, v: LuaValue) => Result;
@@ -19,7 +21,9 @@ export function useKeyed(index: Get, setElement: Set): void {
 /** So often those do: to make code takes as long as a thousand look-ups. */
 const FEW = 24;
 /** Names in a text. To ask V8 for the property takes no longer than to compare with more of them. */
-const MAX_NAMES = 5;
+const MAX_NAMES = 24;
+/** So many are compared with one by one. */
+const FEW_NAMES = 5;
 /** When so many other names of fields have come by, the text is written anew. */
 const OTHERS = 64;
 
@@ -42,6 +46,26 @@ class Names {
 /** Part of each text: V8 gives functions made of equal texts what it learned in common. */
 let made = 0;
 
+/**
+ * More than a few names: a place for each, by length and two characters, so that one comparison is enough. A string that has
+ * just been made is compared character by character.
+ */
+function bySlot(names: readonly string[], fields: readonly string[]): string {
+  for (let a = 0; a < 64; a++) {
+    const [b, c] = [a & 7, a >> 3];
+    const slots = names.map(
+      (n) => (n.length + (n.charCodeAt(0) << b) + (n.charCodeAt(n.length - 1) << c)) & 63,
+    );
+    if (new Set(slots).size < names.length) continue;
+    const cases = fields.map((text, i) => `case ${slots[i]}: ${text} break;`);
+    return `if (k !== '') switch ((k.length + (k.charCodeAt(0) << ${b}) + (k.charCodeAt(k.length - 1) << ${c})) & 63) { ${cases.join(' ')} }`;
+  }
+  return oneByOne(fields);
+}
+
+const oneByOne = (fields: readonly string[]): string =>
+  fields.map((text) => `${text} else`).join(' ');
+
 function compile<T>(
   names: Names,
   again: () => void,
@@ -49,8 +73,10 @@ function compile<T>(
   text: string,
 ): T {
   const fields = names.seen.map(
-    (name) => `if (k === ${JSON.stringify(name)}) { ${field(JSON.stringify(`$${name}`))} } else`,
+    (name) => `if (k === ${JSON.stringify(name)}) { ${field(JSON.stringify(`$${name}`))} }`,
   );
+  const asked = fields.length <= FEW_NAMES ? oneByOne(fields) : bySlot(names.seen, fields);
+  const count = names.seen.length;
   // Names that are not in the text are counted, if there may be another one.
   const note = names.isFull
     ? ''
@@ -60,11 +86,30 @@ function compile<T>(
     'index',
     'setElement',
     'known',
+    'state',
+    'one',
+    'settle',
+    'NONE',
+    'SUSPEND',
     'names',
     'again',
-    `/* ${++made} */ let left = ${OTHERS}; return ${text.replace('NOTE', note).replace('FIELDS', () => fields.join(' '))}`,
+    `/* ${++made} */ let left = ${OTHERS}; return ${text.replace('NOTE', note).replace('FIELDS', () => asked)}`,
   );
-  return make(LuaTable, any.index, any.setElement, knownProperty, names, again) as T;
+  return make(
+    LuaTable,
+    any.index,
+    any.setElement,
+    knownProperty,
+    state,
+    one,
+    settle,
+    NONE,
+    SUSPEND,
+    names,
+    () => {
+      if (names.seen.length !== count) again();
+    },
+  ) as T;
 }
 
 /** Emitted code has looked for an element: no number is one here. */
@@ -86,14 +131,24 @@ const makeGet = (names: Names, again: () => void): Get =>
           }
           if ((h = o.hash) !== undefined && (v = h.getOther(k)) !== undefined) return v;
           if (o.meta === undefined) return undefined;
-        }
+        } else return index(o, k);
       } else if (o instanceof LuaTable) {
         if ((h = o.hash) !== undefined &&
             (v = typeof k === 'number' ? h.getNumber(k) : h.getOther(k)) !== undefined) return v;
         if (o.meta === undefined) return undefined;
-      }
+      } else return index(o, k);
+      CALL
       return index(o, k);
-    }`,
+    }`.replace(
+      'CALL',
+      state.suspendAll
+        ? ''
+        : `
+      if (typeof (h = o.meta.$__index) === 'function') {
+        state.argCount = 2;
+        return Array.isArray(v = h(o, k)) ? one(v) : v;
+      }`,
+    ),
   );
 
 /**
@@ -107,9 +162,10 @@ const makeSet = (names: Names, again: () => void): Set =>
     again,
     (p) => `if (o[${p}] !== undefined) { o[${p}] = v; return undefined; }`,
     `function set(o, k, v) {
-      let m;
-      if (v !== undefined && o instanceof LuaTable) {
-        if (typeof k === 'string') {
+      let m, f, h, p;
+      if (o instanceof LuaTable) {
+        if (v === undefined);
+        else if (typeof k === 'string') {
           FIELDS if (o.named && k.charCodeAt(1) !== 95) {
             const p = known(k);
             if (p !== undefined) {
@@ -118,9 +174,10 @@ const makeSet = (names: Names, again: () => void): Set =>
             }
           }
         }
-        if ((m = o.meta) === undefined || (m.$__newindex === undefined && m.hash === undefined)) {
+        if ((m = o.meta) === undefined || ((f = m.$__newindex) === undefined && m.hash === undefined)) {
           const { arr, hash } = o;
-          if (typeof k === 'number') {
+          if (v === undefined);
+          else if (typeof k === 'number') {
             if (k === arr.length && k > 1 && (hash === undefined || hash.numbers === 0) &&
                 ((k & (k - 1)) !== 0 || k < 64)) {
               arr.push(v);
@@ -128,10 +185,22 @@ const makeSet = (names: Names, again: () => void): Set =>
             }
           } else if (hash !== undefined && (typeof k !== 'string' || k.charCodeAt(1) !== 95) &&
               hash.updateOther(k, v)) return undefined;
-        }
+        } CALL
       }
       return setElement(o, k, v);
-    }`,
+    }`.replace(
+      'CALL',
+      state.suspendAll
+        ? ''
+        : `
+        else if (typeof f === 'function' && o.chained !== true &&
+            ((h = o.hash) === undefined || h.get(k) === undefined) &&
+            (typeof k === 'number' ? k !== 0 && !((k | 0) === k && k > 0 && k < o.arr.length && o.arr[k] !== undefined)
+              : !o.named || typeof k !== 'string' || (p = known(k)) === undefined || o[p] === undefined)) {
+          state.argCount = 3;
+          return (f = f(o, k, v)) !== NONE && Array.isArray(f) && settle(f) === SUSPEND ? SUSPEND : undefined;
+        }`,
+    ),
   );
 
 /** What one function of the program has. Its code calls `first` and `firstSet` until there is `get` or `set`. */

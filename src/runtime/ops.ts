@@ -167,6 +167,15 @@ const LEVELS = 4;
 export function getter(name: string): Getter {
   property(name);
   const p = propertyText(name);
+  // The name of what a metatable without hash part has there.
+  const callIndex = (o: string, handler: string): string =>
+    state.suspendAll
+      ? ''
+      : `
+      if (typeof ${handler} === 'function') {
+        state.argCount = 2;
+        return Array.isArray(v = ${handler}(${o}, name)) ? one(v) : v;
+      }`;
   let body = '';
   for (let level = 0; level < LEVELS; level++) {
     const o = `o${level}`;
@@ -179,12 +188,13 @@ export function getter(name: string): Getter {
       if ((m = ${o}.meta) === undefined) return ${o} instanceof LuaTable ? undefined : index(o0, name);
       const ${next} = m.$__index;
       if (${next} === undefined) return index(o0, name);
-      if ((v = ${next}${p}) !== undefined) return v;`;
+      if ((v = ${next}${p}) !== undefined) return v;${callIndex(o, next)}`;
   }
   return new Function(
     'LuaTable',
     'index',
     'state',
+    'one',
     `/* ${++accessors} */ const name = ${JSON.stringify(name)};
     return function get(o0) {
       let v, m, h;
@@ -195,7 +205,7 @@ export function getter(name: string): Getter {
       } ${body}
       return index(o0, name);
     }`,
-  )(LuaTable, index, state) as Getter;
+  )(LuaTable, index, state, one) as Getter;
 }
 
 /** `o.name = v` when the field is nil, or v is. */
@@ -209,22 +219,35 @@ export function setter(name: string): Setter {
     };
   }
   const p = propertyText(name);
+  const call = state.suspendAll
+    ? ''
+    : `
+        if (typeof h === 'function' && o${p} === undefined && o.chained !== true) {
+          state.argCount = 3;
+          return (h = h(o, name, v)) !== NONE && Array.isArray(h) && settle(h) === SUSPEND ? SUSPEND : undefined;
+        }`;
   return new Function(
     'LuaTable',
     'setNamed',
+    'state',
+    'settle',
+    'NONE',
+    'SUSPEND',
     `/* ${++accessors} */ const name = ${JSON.stringify(name)}, prop = ${JSON.stringify(prop)};
     return function set(o, v) {
-      if (o instanceof LuaTable && o.hash === undefined &&
-          (o.meta === undefined || (o.meta.$__newindex === undefined && o.meta.hash === undefined))) {
-        if (v !== undefined) {
-          o.named = true;
-          o${p} = v;
-        } else if (o${p} !== undefined) o${p} = undefined;
-        return undefined;
+      let m, h;
+      if (o instanceof LuaTable && o.hash === undefined) {
+        if ((m = o.meta) === undefined || ((h = m.$__newindex) === undefined && m.hash === undefined)) {
+          if (v !== undefined) {
+            o.named = true;
+            o${p} = v;
+          } else if (o${p} !== undefined) o${p} = undefined;
+          return undefined;
+        } ${call}
       }
       return setNamed(o, name, prop, v);
     }`,
-  )(LuaTable, setNamed) as Setter;
+  )(LuaTable, setNamed, state, settle, NONE, SUSPEND) as Setter;
 }
 
 /**

@@ -91,6 +91,12 @@ export class Hash implements HashPart {
   private lastAt = 0;
   /** Where that is 0: what it was. */
   private missed: LuaValue = undefined;
+  /** It was the one after what was looked for before: so may the next be. */
+  private inOrder = false;
+  /** It has got its value: it will hardly get another one now. */
+  private updated = false;
+  /** Where the number is that was looked for last. */
+  private lastNumber = 0;
   /** Keys with a value: numbers, and others. */
   private liveNumbers = 0;
   private liveOthers = 0;
@@ -118,10 +124,12 @@ export class Hash implements HashPart {
       for (let at = 1; at < numKeys.length; at++) if (numKeys[at] === key) return at;
       return 0;
     }
+    const next = this.lastNumber + 1;
+    if (next < numKeys.length && numKeys[next] === key) return (this.lastNumber = next);
     const mask = index.length - 1;
     for (let slot = hashNumber(key) & mask; ; slot = (slot + 1) & mask) {
       const at = index[slot]!;
-      if (at === 0 || numKeys[at] === key) return at;
+      if (at === 0 || numKeys[at] === key) return (this.lastNumber = at);
     }
   }
 
@@ -129,8 +137,15 @@ export class Hash implements HashPart {
   private findOther(key: LuaValue): number {
     const { strings } = this;
     if (strings === undefined) return this.findAmongFew(key);
+    const next = this.lastAt + 1;
+    this.updated = false;
+    if (this.inOrder && next < this.keys.length && this.keys[next] === key) {
+      this.lastAt = next;
+      return next;
+    }
     const at = typeof key === 'string' ? this.findString(strings, key) : (this.map?.get(key) ?? 0);
     this.lastAt = at;
+    this.inOrder = at === next;
     if (at === 0) this.missed = key;
     return at;
   }
@@ -194,8 +209,10 @@ export class Hash implements HashPart {
   updateOther(key: LuaValue, value: LuaValue): boolean {
     const { vals } = this;
     let at = this.lastAt;
-    if (at === 0 ? key !== this.missed : this.keys[at] !== key) at = this.findOther(key);
+    if (this.updated || (at === 0 ? key !== this.missed : this.keys[at] !== key))
+      at = this.findOther(key);
     if (at === 0) return false;
+    this.updated = true;
     if (value === undefined) {
       if (vals[at] !== undefined) this.liveOthers--;
     } else if (vals[at] === undefined) this.liveOthers++;
