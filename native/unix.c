@@ -9,6 +9,7 @@
 
 #include "close.h"
 #include "fault.h"
+#include "transfer.h"
 
 enum {
   MAX_PATH = sizeof(((struct sockaddr_un *)0)->sun_path),
@@ -222,6 +223,27 @@ napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
   out[1] = message.msg_controllen > 0 ? take_descriptors(&message, out + 2, (int)most) : 0;
   out[0] = message.msg_flags;
   return give_result(env, result);
+}
+
+/* discard_packets(fd) -> 0: nothing comes any more, and what waits is received and dropped. Otherwise close(2) would close
+ * the descriptors in it, and may wait as long as whoever has sent them wants: close_at_once.  shutdown(2), recvmsg(2) */
+napi_value sys_discard_packets(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  if (!take_int32s(env, info, &fd, 1)) return NULL;
+  if (transfers_stopped()) return give_int32(env, 0); /* perhaps a filter ends the process for these */
+  const int on = 1;
+  shutdown(fd, SHUT_RD);
+  setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on); /* so that empty packets differ from none */
+  for (;;) {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int)) +
+                                          CMSG_SPACE(MAX_FDS * sizeof(int))];
+    struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
+    const ssize_t result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (result < 0 && errno == EINTR) continue;
+    if (result < 0 || message.msg_controllen == 0) break;
+    take_descriptors(&message, NULL, 0);
+  }
+  return give_int32(env, 0);
 }
 
 /* sendmsg_unix(fd, bytes, offset, length, flags, path: Uint8Array, path length or -1: the peer,

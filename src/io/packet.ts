@@ -19,6 +19,7 @@ import {
   shutdown,
 } from '../sys/socket.ts';
 import {
+  discardPackets,
   MSG_CTRUNC,
   MSG_TRUNC,
   PACKET_FD_COUNT,
@@ -189,6 +190,7 @@ export class PacketReceiver implements EventTarget, Closable {
     unregister(fd, this);
     this.fd = -1;
     this.group.delete(this);
+    discardPackets(fd);
     closeHeld(fd);
   }
 }

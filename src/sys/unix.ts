@@ -108,6 +108,11 @@ export function receivePacket(fd: Fd, bytes: Uint8Array, out: Int32Array): numbe
   return native().receive_packet(fd, bytes, out);
 }
 
+/** Before a socket of packets is closed: nothing comes any more, and the descriptors in what waits are closed, each at once. */
+export function discardPackets(fd: Fd): void {
+  native().discard_packets(fd);
+}
+
 export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
