@@ -28,6 +28,8 @@ import {
   SysError,
 } from '../sys/errno.ts';
 import {
+  close,
+  closeAtOnce,
   dup,
   getStatusFlags,
   ignoreSignal,
@@ -58,7 +60,7 @@ import { closeWithOwner } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { ByteHandle, type Owner, raise } from './handle.ts';
 import { type Canceller, type Operation, PENDING } from './operation.ts';
-import { closeHeld, hold, letGo } from './thread-descriptors.ts';
+import { hold, letGo } from './thread-descriptors.ts';
 import { startTimer } from './timer.ts';
 import { collect, readInRing, writeInRing } from './uring.ts';
 
@@ -107,10 +109,13 @@ class OpenFile implements Closable {
   misses = 0;
   private jobs = 0;
   private open = true;
+  private readonly isForeign: boolean;
 
-  constructor(fd: Fd, group: IoGroup) {
+  /** @param isForeign  opened by somebody else: it may be anything, a socket too */
+  constructor(fd: Fd, group: IoGroup, isForeign: boolean) {
     this.fd = fd;
     this.group = group;
+    this.isForeign = isForeign;
     hold(fd);
     group.add(this);
   }
@@ -128,7 +133,12 @@ class OpenFile implements Closable {
     this.open = false;
     this.group.delete(this);
     this.cancelAll();
-    return this.jobs === 0 ? closeHeld(this.fd) : 0;
+    return this.jobs === 0 ? this.closeNumber() : 0;
+  }
+
+  private closeNumber(): number {
+    letGo(this.fd);
+    return this.isForeign ? closeAtOnce(this.fd) : close(this.fd);
   }
 
   /** @returns a number for the caller to own */
@@ -154,7 +164,7 @@ class OpenFile implements Closable {
 
   end(): void {
     this.jobs--;
-    if (!this.open && this.jobs === 0) closeHeld(this.fd);
+    if (!this.open && this.jobs === 0) this.closeNumber();
   }
 }
 
@@ -349,11 +359,11 @@ abstract class AnyFile implements Owner {
 
   assign(fd: Fd): void {
     if (this.isOpen) raise('assign', EALREADY);
-    this.own(fd);
+    this.own(fd, true);
   }
 
-  protected own(fd: Fd): void {
-    this.file = new OpenFile(fd, this.group);
+  protected own(fd: Fd, isForeign = false): void {
+    this.file = new OpenFile(fd, this.group, isForeign);
     closeWithOwner(this, this.file);
   }
 
@@ -519,10 +529,10 @@ export class StreamFile extends AnyFile implements Canceller {
     return this.pipe?.isOpen ?? super.isOpen;
   }
 
-  protected override own(fd: Fd): void {
+  protected override own(fd: Fd, isForeign = false): void {
     if (isSeekable(fd)) {
       this.pipe = undefined;
-      super.own(fd);
+      super.own(fd, isForeign);
       return;
     }
     const pipe = new ByteHandle(this.group);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from '../../src/io/address.ts';
 import { nativeBackend } from '../../src/io/backend.ts';
+import { RandomAccessFile } from '../../src/io/file.ts';
 import { Operation, PENDING } from '../../src/io/operation.ts';
 import { OwnedFd } from '../../src/io/owned-fd.ts';
 import { closeAll } from '../../src/io/packet.ts';
@@ -310,6 +311,11 @@ ioTest('no close waits for a peer that reads nothing, whatever SO_LINGER says', 
   const ends: Record<string, (socket: TcpSocket) => void> = {
     close: (socket) => socket.close(),
     'the end of its owner': (socket) => new OwnedFd(socket.release(), group).close(),
+    'a file': (socket) => {
+      const file = new RandomAccessFile(group);
+      file.assign(socket.release());
+      file.close();
+    },
     'a message that nobody wants': (socket) => closeAll([socket.release()]),
   };
   for (const [name, end] of Object.entries(ends)) {
