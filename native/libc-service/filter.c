@@ -29,7 +29,7 @@
 
 enum {
   GUARD = 65536, /* a page or more, on every architecture */
-  STACK = 262144,
+  STACK = 524288,
   HEADROOM = 65536, /* below the frames of Lua: for the calls that it makes, and handlers of signals */
   MEMORY = lua51_memory_size,
   KEPT = 512 * 1024, /* more of an instance isn't kept in memory for the next filter */
