@@ -431,6 +431,7 @@ for (const name of [
   'descriptors',
   'no_memory',
   'messages',
+  'denied',
 ]) {
   test(`in a process: ${name}`, { skip }, () => {
     const { stdout, stderr, signal } = spawnSync(build([]), [name], {

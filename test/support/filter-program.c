@@ -7,15 +7,20 @@
  * `real` gives its arguments back, unless the first is one of the texts that it knows. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -360,6 +365,22 @@ static bool no_memory(void) {
   return waitpid(child, &status, 0) == child && status == 0;
 }
 
+/* Behind a filter of system calls (seccomp(2)) the pages that were used aren't told, or can't be given back either. */
+static bool deny(unsigned call) {
+  struct sock_filter steps[] = {
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, call},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+  };
+  struct sock_fprog program = {4, steps};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+static bool denied(void) {
+  return wiped() && deny(SYS_mincore) && wiped() && works("x = 1") && works("assert(x == nil)") && deny(SYS_madvise) &&
+         wiped() && works("x = 1") && works("assert(x == nil)");
+}
+
 /* A message is cut, and ends with a NUL; there may be no room for one. */
 static bool messages(void) {
   char message[8];
@@ -393,7 +414,7 @@ static const struct {
 } cases[] = {{"threads", threads},         {"small_stack", small_stack}, {"forks", forks},
              {"forks_in_real", forks_in_real}, {"signals", signals},     {"jumps", jumps},
              {"wiped", wiped},             {"descriptors", descriptors}, {"no_memory", no_memory},
-             {"messages", messages}};
+             {"messages", messages},      {"denied", denied}};
 
 int main(int count, char **arguments) {
   if (count != 2) return 2;
