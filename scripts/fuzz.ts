@@ -3,10 +3,10 @@
  * LuaJIT; what they print must be the same. A difference is made as small as it can be and written to
  * test/conformance/found/, where it is a test from then on.
  *
- *   npm run fuzz -- --seconds N | --programs N [--seed S] [--save] [--most N] [--only KIND] [--as-is] [--progress]
+ *   npm run fuzz -- --seconds N | --programs N [--seed S] [--save] [--most N] [--only KIND] [--as-is] [--progress] [--later]
  *
  * `--save` writes what is found; after `--most` differences (10) it ends. `--as-is` shows the tests that differ and makes
- * nothing smaller. `--progress` writes a line after each batch. KIND is one of KINDS below. Ends with code 1 if there was a
+ * nothing smaller. `--progress` writes a line after each batch. `--later` has functions parsed and compiled when they are first called. KIND is one of KINDS below. Ends with code 1 if there was a
  * difference.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
@@ -34,6 +34,7 @@ const BATCH_SECONDS = 30;
 const ONE_SECONDS = 2;
 let seconds = BATCH_SECONDS;
 let isProgressShown = false;
+let later = false;
 
 const here = import.meta.dirname;
 const found = join(here, '..', 'test', 'conformance', 'found');
@@ -115,7 +116,7 @@ function runHere(job: Job): Promise<string[]> {
 /** What each program prints here, or how it failed as a whole. */
 async function outputsHere(programs: string[], suspendAll: boolean): Promise<string[]> {
   try {
-    return await runHere({ programs, suspendAll });
+    return await runHere({ programs, suspendAll, later });
   } catch (fault) {
     if (programs.length === 1) return [String(fault)];
     if (isProgressShown) console.log(`${programs.length} programs: ${(fault as Error).message}`);
@@ -213,6 +214,7 @@ async function main(): Promise<void> {
       most: { type: 'string', default: '10' },
       only: { type: 'string' },
       'as-is': { type: 'boolean', default: false },
+      later: { type: 'boolean', default: false },
       progress: { type: 'boolean', default: false },
     },
   });
@@ -221,6 +223,7 @@ async function main(): Promise<void> {
   const first = Number(values.seed);
   const only = values.only as Kind | undefined;
   isProgressShown = values.progress;
+  later = values.later;
   folder = mkdtempSync(join(tmpdir(), 'perilune-fuzz-'));
   let seed = first;
   let differences = 0;

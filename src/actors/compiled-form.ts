@@ -15,7 +15,9 @@ interface Head {
   /** Of these, in order: none looks like a number. */
   readonly properties: Readonly<Record<string, 0>>;
   readonly guards: readonly number[];
+  /** Its own ones. */
   readonly functions: Compiled['functions'];
+  readonly own: Compiled['own'];
   /** By site. */
   readonly lines: readonly number[];
   readonly functionIndexes: readonly number[];
@@ -79,7 +81,7 @@ export function toParts(
   compiled: Compiled,
   { continuations: emitted, later = [], code = NO_BYTES, isLater = false }: Made,
 ): Buffer[] | undefined {
-  const { main, functions, sites, fields, guards, left } = compiled;
+  const { main, functions, own, sites, fields, guards, left } = compiled;
   if (main.js.length > MOST) return undefined;
   const before = compiled instanceof StoredChunk ? compiled : undefined;
   const continuations = new Map([...(before?.continuations ?? []), ...emitted]);
@@ -90,7 +92,8 @@ export function toParts(
     fields: Object.fromEntries(fields.map((name, i) => [name, i])),
     properties: Object.fromEntries(fields.map((name) => [`$${name}`, 0 as const])),
     guards,
-    functions: isLater ? [] : functions,
+    functions: functions.slice(own[0], own[0] + own[1]),
+    own,
     lines: sites.map(({ line }) => line),
     functionIndexes: sites.map(({ functionIndex }) => functionIndex),
     savesFunction: sites.map((site) => (site.savesFunction ? 1 : 0)),
@@ -159,6 +162,7 @@ export class StoredChunk implements Compiled {
   readonly properties: readonly string[];
   readonly guards: readonly number[];
   readonly functions: Compiled['functions'];
+  readonly own: Compiled['own'];
   readonly sites: readonly StoredSite[];
   readonly main: Emitted;
   readonly continuations: ReadonlyMap<number, Emitted>;
@@ -186,7 +190,12 @@ export class StoredChunk implements Compiled {
     this.fields = inOrder(known.fields);
     this.properties = Object.keys(known.properties);
     this.guards = known.guards;
+    this.own = known.own;
     this.functions = outer?.functions ?? known.functions;
+    if (outer !== undefined)
+      known.functions.forEach((one, i) => {
+        (this.functions as { name: string; line: number }[])[known.own[0] + i] = one;
+      });
     this.sites = known.lines.map((_, id) => new StoredSite(this, id, known));
     this.detailBytes = details!;
     this.read = undefined;

@@ -25,6 +25,13 @@ import { inspection } from './inspection.ts';
 
 /** Makes a function that was left for later: of the globals, the function that calls it, and what it names outside. */
 type Maker = (env: LuaTable, self: LuaFunction, ...outside: unknown[]) => LuaFunction;
+/** Has that done when `self` is first called. What is outside may be `self`: then `$z` stands for it. */
+type Leave = (
+  place: number,
+  index: number,
+  self: FunctionWithEnv,
+  ...outside: unknown[]
+) => LuaFunction;
 
 type Continuation = (value: unknown, frame: Frame) => unknown;
 /** Makes the main function of a chunk, for these globals. */
@@ -135,12 +142,30 @@ class ChunkCode {
     return (this.main as Main)(env);
   }
 
-  /** For emitted code: of a function that was left for later, now that it is called. */
-  private readonly makerOf = (index: number): Maker => {
+  /**
+   * For emitted code: what makes functions that were left for later.
+   * @param does  what they call, each at a place of its own
+   * @param env   that of the function that makes them
+   */
+  private readonly leave =
+    (does: LuaFunction[], globals: LuaTable, env: LuaTable): Leave =>
+    (place, index, self, ...outside) => {
+      while (does.length < place) does.push(self); // V8 reads an array without holes faster
+      does[place] = (...args) => {
+        const all = outside.map((x) => (x === does ? self : x));
+        does[place] = this.makerOf(index)(globals, self, ...all);
+        return does[place](...args);
+      };
+      if (env !== globals) self.E = env;
+      return self;
+    };
+
+  /** Of a function that was left for later, now that it is called. */
+  private makerOf(index: number): Maker {
     const code = this.laterCode(index);
     code.main ??= code.evaluate<Maker>(code.compiled.main);
     return code.main as Maker;
-  };
+  }
 
   private laterCode(index: number): ChunkCode {
     let code = this.later.get(index);
@@ -180,14 +205,14 @@ class ChunkCode {
     const name = registerScript(script);
     if (++registered % SCRIPTS_HELD === 0) releaseWeaklyHeld();
     if (emitted === this.compiled.main && this.storage !== undefined) {
-      return (this.storage.run(emitted.js, name) as Evaluated<F>)(this.sites, this.makerOf);
+      return (this.storage.run(emitted.js, name) as Evaluated<F>)(this.sites, this.leave);
     }
     // Indirect eval: global scope, nothing of ours in reach but what `installOps` put there.
     // biome-ignore lint/security/noGlobalEval: running compiled code is what this is for
     // biome-ignore lint/complexity/noCommaOperator: the comma makes it indirect
     return (0, eval)(`${emitted.js}\n//# sourceURL=${name}${this.mapOf(emitted)}`)(
       this.sites,
-      this.makerOf,
+      this.leave,
     ) as F;
   }
 
@@ -244,7 +269,10 @@ class ChunkCode {
   }
 }
 
-type Evaluated<F> = (sites: readonly Site[], later: (index: number) => Maker) => F;
+type Evaluated<F> = (
+  sites: readonly Site[],
+  leave: (does: LuaFunction[], globals: LuaTable, env: LuaTable) => Leave,
+) => F;
 
 /** Where a site is, for whoever asks: its names may have to be read first. */
 class Position implements SitePosition {
@@ -404,7 +432,14 @@ function compileChunk(source: string, chunkName: string, file?: string): ChunkCo
  * Of chunks from so many characters on, functions of so many are compiled when they are first called. (They are slower
  * than others by one call, which V8 removes. Those inside of functions may be made often, and each takes 100 bytes more.)
  */
-export const leaving = { from: 8 * 1024, own: 256, inner: 2 * 1024 };
+export const leaving = { from: 8 * 1024, own: 256, inner: 2 * 1024, unreadFrom: 32 * 1024 };
+
+function toBytes(text: string, end: string): Uint8Array {
+  const bytes = Buffer.allocUnsafe(text.length + end.length);
+  bytes.write(text, 0, 'latin1');
+  bytes.write(end, text.length, 'latin1');
+  return bytes;
+}
 
 /** Makes the form that takes nothing for granted. It is never stored: few programs come to need it. */
 const generic = (source: string, chunkName: string, from?: Source) => (): ChunkCode => {
@@ -429,6 +464,7 @@ function compileText(
       suspendAll,
       isGeneric,
       later: source.length < leaving.from || inspection.profiles ? AT_ONCE : leaving,
+      toBytes: source.length < leaving.unreadFrom || inspection.profiles ? undefined : toBytes,
     });
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);

@@ -41,6 +41,10 @@ export interface FunctionNode {
   upvalues: ReadonlySet<LocalVar>;
   /** Characters of its text. */
   size: number;
+  /** Functions inside it. They are numbered from its own index on. */
+  inner: number;
+  /** Its text is right, but is read when it is first called: until then `body` is empty. */
+  unread: Unread | undefined;
   isVararg: boolean;
   body: Block;
   line: number;
@@ -55,6 +59,19 @@ export interface FunctionNode {
   result: Num;
   /** Besides, nothing in it can suspend. */
   pure: boolean;
+}
+
+/** What is known of a function from a look at its text (skim.ts). */
+export interface Unread {
+  /** Where its body begins, and the line of that. */
+  readonly start: number;
+  readonly startLine: number;
+  /** How deep it is. */
+  readonly level: number;
+  /** Of its `upvalues`: those that it, or a function inside it, assigns. */
+  readonly assigned: readonly LocalVar[];
+  /** Those that it does more with than to call them. */
+  readonly values: ReadonlySet<LocalVar>;
 }
 
 export interface Block {
@@ -156,11 +173,18 @@ export type Stat =
   | { kind: 'goto'; label: string; target: Label | undefined; backward: boolean; line: number };
 
 export interface Chunk {
-  /** All functions, the main one first. */
+  /** All functions that have been read, the main one first, and those that make the unread ones. */
   functions: FunctionNode[];
+  /** How many functions the text has. */
+  count: number;
   main: FunctionNode;
   /** Constant keys that may name fields, and names of globals. */
   fields: Set<string>;
   /** It names `collectgarbage`: what locals hold must not be collected before they go out of scope. */
   watchesCollector: boolean;
+  /**
+   * Read a function that is `unread`.
+   * @returns all functions that it consists of, and the fields of which `fields` knew nothing
+   */
+  read(node: FunctionNode): { functions: readonly FunctionNode[]; fields: readonly string[] };
 }

@@ -1,13 +1,14 @@
 /** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → infer → lower → emit. */
-import type { Chunk } from './ast.ts';
+import type { Chunk, FunctionNode } from './ast.ts';
 import { type Emitted, emitChunk, emitContinuation } from './emit.ts';
 import { type EmittedForDebug, emitChunkForDebug, emitContinuationForDebug } from './emit-debug.ts';
 import { showChunk } from './emit-readable.ts';
-import { infer } from './infer.ts';
+import { infer, inferPart } from './infer.ts';
 import type { ChunkCode, OpNames } from './ir.ts';
 import { lower } from './lower.ts';
 import type { Later, LowerOptions } from './lower-code.ts';
-import { parse } from './parse.ts';
+import { type Leaving, parse } from './parse.ts';
+import type { ToBytes } from './skim.ts';
 
 export { LuaSyntaxError } from './lex.ts';
 
@@ -21,6 +22,8 @@ export interface CompileOptions {
   isGeneric?: boolean;
   /** How long functions are whose text is left for later. */
   later?: Later;
+  /** If given, those of the chunk itself aren't even parsed. */
+  toBytes?: ToBytes | undefined;
 }
 
 /** All functions are compiled with their chunk. */
@@ -32,7 +35,10 @@ export const AT_ONCE: Later = {
 /** What a text is compiled to; or one of its functions that was left for later. */
 export interface Compiled {
   main: Emitted;
+  /** Those of the chunk, by index; of one in a function that has not been parsed, nothing is known. */
   functions: readonly { name: string; line: number }[];
+  /** Of those, the ones that it consists of: the first, and how many. */
+  readonly own: readonly [number, number];
   /** By site id: where each site is. */
   sites: readonly {
     line: number;
@@ -57,18 +63,50 @@ export interface Compiled {
  * @throws LuaSyntaxError
  */
 export function compile(source: string, options: CompileOptions): Compiled {
-  const chunk = parseAndInfer(source, options);
-  const lowered: LowerOptions = { ...options, readable: false, later: options.later ?? AT_ONCE };
+  const { later = AT_ONCE, toBytes } = options;
+  const chunk = parseAndInfer(source, options, toBytes && { own: later.own, toBytes });
+  const lowered: LowerOptions = { ...options, readable: false, later };
   const functions = namesOf(chunk);
-  const compiled = (code: ChunkCode): Compiled => ({
-    ...describe(code),
-    functions,
-    fields: code.main.node === chunk.main ? [...chunk.fields] : [],
-    main: emitChunk(code),
-    continuation: (id) => emitContinuation(id, code),
-    later: (index) => compiled(lower(chunk, chunk.functions[index]!, lowered)),
-  });
-  return compiled(lower(chunk, chunk.main, lowered));
+  const known = new Map(chunk.functions.map((node) => [node.index, node]));
+  const compiled = (node: FunctionNode, fields: readonly string[]): Compiled => {
+    const code = lower(chunk, node, lowered);
+    return {
+      ...describe(code),
+      functions,
+      fields,
+      main: emitChunk(code),
+      continuation: (id) => emitContinuation(id, code),
+      later: (index) => compiledLater(known.get(index)!),
+    };
+  };
+  const made = new Map<FunctionNode, Compiled>();
+  const compiledLater = (node: FunctionNode): Compiled => {
+    const { unread, body } = node;
+    if (unread === undefined) return made.get(node) ?? compiled(node, []);
+    try {
+      const read = chunk.read(node);
+      inferPart(read.functions);
+      const code = compiled(node, read.fields);
+      for (const one of read.functions) {
+        known.set(one.index, one);
+        functions[one.index] = { name: one.name, line: one.line };
+      }
+      made.set(node, code);
+      return code;
+    } catch (error) {
+      // It was called where the stack is nearly full. The next call begins anew.
+      node.unread = unread;
+      body.stats = [];
+      body.labels = undefined;
+      throw error;
+    } finally {
+      // What is made of the others must not depend on which has been called before: continuations of a stored form are made anew.
+      node.single = false;
+      node.result = undefined;
+      node.pure = false;
+    }
+  };
+  return compiled(chunk.main, [...chunk.fields]);
 }
 
 export interface CompiledForDebug extends Compiled {
@@ -104,8 +142,8 @@ export function compileForReading(source: string, options: CompileOptions): stri
   return showChunk(lowerReadable(parseAndInfer(source, options), options), source);
 }
 
-function parseAndInfer(source: string, options: CompileOptions): Chunk {
-  const chunk = parse(source, options.chunkName, options.parseNumber);
+function parseAndInfer(source: string, options: CompileOptions, leaving?: Leaving): Chunk {
+  const chunk = parse(source, options.chunkName, options.parseNumber, leaving);
   const relies = options.isGeneric !== true && !options.suspendAll;
   infer(chunk, relies);
   return chunk;
@@ -115,11 +153,18 @@ function lowerReadable(chunk: Chunk, { suspendAll }: CompileOptions): ChunkCode 
   return lower(chunk, chunk.main, { suspendAll, readable: true, later: AT_ONCE });
 }
 
-const namesOf = ({ functions }: Chunk): Compiled['functions'] =>
-  functions.map(({ name, line }) => ({ name, line }));
+const UNKNOWN = { name: '', line: 0 };
 
-function describe(code: ChunkCode): Pick<Compiled, 'guards' | 'left' | 'sites'> {
+function namesOf({ functions, count }: Chunk): { name: string; line: number }[] {
+  const names = new Array<{ name: string; line: number }>(count).fill(UNKNOWN);
+  for (const { index, name, line } of functions) names[index] = { name, line };
+  return names;
+}
+
+function describe(code: ChunkCode): Pick<Compiled, 'guards' | 'left' | 'own' | 'sites'> {
+  const { index, inner } = code.main.node;
   return {
+    own: [index, 1 + inner],
     guards: code.guards,
     left: code.later,
     sites: code.sites.map(({ site, func }) => ({

@@ -2,11 +2,19 @@
  * Structured code → JavaScript: a chunk in its ordinary form, or what is left of one function after a
  * site that has suspended. Each line of output belongs to one Lua line, which `lines` records.
  */
-import type { ChunkCode, FunctionCode, Node, OpNames, Seq, Site } from './ir.ts';
+import {
+  type ChunkCode,
+  type FunctionCode,
+  leftText,
+  type Node,
+  type OpNames,
+  type Seq,
+  type Site,
+} from './ir.ts';
 
 export interface Emitted {
   /**
-   * An expression: a function of `$K` (the sites) and `$L` (what gives functions that have been left for later), evaluated
+   * An expression: a function of `$K` (the sites) and `$L` (what makes functions that have been left for later), evaluated
    * once for all VMs of a thread. It returns, of a chunk, a function of `$E` (a table of globals) that makes the main function;
    * of one that was left for later, a function of `$E`, `F$` (the function that calls it) and the variables outside that it
    * names; of a site, its continuation.
@@ -142,6 +150,7 @@ export class Printer {
     this.line(`function ${func.jsName}($v, $fr) {${func.scratch ? ' let a$, m$;' : ''}`, site.line);
     this.line(`let ${live.join(', ')};`, site.line);
     if (func.node.usesEnv) this.line('const E$ = F$.E || $E;', site.line);
+    if (func.leaves) this.line(leftText(func.node), site.line);
     const { dst } = site;
     if (dst !== undefined) {
       const one = '$isA($v) ? $v[0] : $v';

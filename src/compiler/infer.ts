@@ -17,6 +17,7 @@ import type {
   LocalVar,
   Num,
   Stat,
+  Unread,
 } from './ast.ts';
 import { findGuarded, isMulti, libraryCall, returnedBy } from './library.ts';
 
@@ -69,26 +70,45 @@ class Inference {
   private readonly controls = new Set<Expr>();
   /** Functions with a `return` that is not of one value, or with an end that is reached. */
   private readonly odd = new Set<FunctionNode>();
+  /** What is found out about. */
+  private readonly functions: ReadonlySet<FunctionNode>;
+  /** Known functions that are called with who knows what. */
+  private readonly calledElsewhere = new Set<FunctionNode>();
 
-  constructor(chunk: Chunk) {
-    this.func = chunk.main;
+  constructor(functions: readonly FunctionNode[]) {
+    this.functions = new Set(functions);
+    this.func = functions[0]!;
   }
 
-  run(chunk: Chunk): void {
-    for (const func of chunk.functions) this.declareKnown(func.body);
-    for (const func of chunk.functions) {
+  /** @param isPart  the first one is called from elsewhere, too */
+  run(isPart = false): void {
+    const { functions } = this;
+    if (isPart) this.calledElsewhere.add(this.func);
+    for (const func of functions) this.declareKnown(func.body);
+    for (const func of functions) {
       this.func = func;
+      if (func.unread !== undefined) this.unread(func, func.unread);
       this.block(func.body);
       if (func.body.stats.length === 0 || fallsOff(func.body)) this.odd.add(func);
     }
-    for (const func of chunk.functions) {
+    for (const func of functions) {
       if (this.escaped.has(func)) func.self = undefined;
       if (!this.odd.has(func)) func.single = true;
       else this.flows.delete(func);
     }
-    this.passArguments(chunk);
+    this.passArguments();
     this.solve();
-    this.findPure(chunk);
+    this.findPure();
+  }
+
+  /** It may do anything with the variables outside that it names. */
+  private unread({ upvalues }: FunctionNode, { assigned, values }: Unread): void {
+    for (const v of assigned) this.flow(v, undefined);
+    for (const v of upvalues) {
+      if (v.known === undefined) continue;
+      if (values.has(v)) this.escaped.add(v.known);
+      else this.calledElsewhere.add(v.known);
+    }
   }
 
   /** Which locals are functions for good: before anything is read. */
@@ -114,6 +134,8 @@ class Inference {
   }
 
   private flow(to: LocalVar | FunctionNode, source: Expr | undefined): void {
+    // A variable outside is settled.
+    if ('func' in to && !this.functions.has(to.func)) return;
     const flow = this.flows.get(to);
     if (flow !== undefined) flow.sources.push(source ?? NIL);
     else {
@@ -127,9 +149,10 @@ class Inference {
     }
   }
 
-  private passArguments(chunk: Chunk): void {
+  private passArguments(): void {
     const called = new Set<FunctionNode>();
     for (const { func, args } of this.calls) {
+      if (!this.functions.has(func)) continue;
       called.add(func);
       const last = args.at(-1);
       const open = last !== undefined && isMulti(last);
@@ -138,8 +161,10 @@ class Inference {
         this.flow(p, open && i >= args.length - 1 && !isCallOfOne(arg) ? undefined : arg);
       });
     }
-    for (const func of chunk.functions) {
-      if (called.has(func) && !this.escaped.has(func)) continue;
+    for (const func of this.functions) {
+      if (func.unread !== undefined) continue; // its parameters are looked at then
+      const isHere = called.has(func) && !this.calledElsewhere.has(func);
+      if (isHere && !this.escaped.has(func)) continue;
       for (const p of func.params) this.flow(p, undefined);
     }
   }
@@ -366,12 +391,16 @@ class Inference {
   // ── functions that only compute ──────────────────────────────────────────────────────────────
 
   /** Functions of one result that can neither suspend nor leave a tail call: no sites but such calls. */
-  private findPure(chunk: Chunk): void {
+  private findPure(): void {
     const known = new Set<FunctionNode>();
     for (const { func } of this.calls) known.add(func);
     const callers = new Map<FunctionNode, FunctionNode[]>();
     const pure = new Set<FunctionNode>();
     for (const func of known) {
+      if (!this.functions.has(func)) {
+        if (func.pure) pure.add(func);
+        continue;
+      }
       if (func.single !== true || func.isVararg || func.usesEnv) continue;
       this.callees = new Set();
       if (!this.isPureBlock(func.body)) continue;
@@ -386,7 +415,7 @@ class Inference {
     for (const func of impure) {
       for (const caller of callers.get(func) ?? []) if (pure.delete(caller)) impure.push(caller);
     }
-    for (const func of chunk.functions) func.pure = pure.has(func);
+    for (const func of this.functions) func.pure = pure.has(func);
   }
   private callees = new Set<FunctionNode>();
 
@@ -547,5 +576,13 @@ export function infer(chunk: Chunk, relies: boolean): void {
     for (const s of body.stats)
       if (s.kind === 'local') for (const v of s.vars) v.library = v.guarded;
   }
-  new Inference(chunk).run(chunk);
+  new Inference(chunk.functions).run();
+}
+
+/**
+ * The same for a function that has been left unread before, and those in it.
+ * @param functions  it is the first of them. What is known of it holds in itself: others have been told otherwise
+ */
+export function inferPart(functions: readonly FunctionNode[]): void {
+  new Inference(functions).run(true);
 }

@@ -105,6 +105,10 @@ export interface Jump extends Place {
 
 export type Node = Line | Closure | Site | If | Loop | Scope | Jump;
 
+/** In a function that leaves others for later, and in its continuations. */
+export const leftText = ({ usesEnv }: FunctionNode): string =>
+  `const $z = [], $l = $L($z, $E, ${usesEnv ? 'E$' : '$E'});`;
+
 export interface FunctionCode {
   readonly node: FunctionNode;
   readonly params: string[];
@@ -118,6 +122,8 @@ export interface FunctionCode {
   readonly outside: readonly string[] | undefined;
   /** Of such a one, its own variable, where that is only ever called. */
   readonly self: string | undefined;
+  /** It leaves functions for later: `$z` holds what they do, `$l` makes them. */
+  leaves: boolean;
   /** It uses `a$`, for the array that was tested last, or `m$`, for what made the last table of a class. */
   scratch: boolean;
 }

@@ -96,6 +96,14 @@ export class Lexer {
     return this.tokenStart;
   }
 
+  /** Go on at the token there. */
+  moveTo(position: number, line: number): void {
+    this.pos = position;
+    this.line = line;
+    this.aheadKind = -1;
+    this.next();
+  }
+
   /** The kind of the token after the current one. */
   peek(): number {
     if (this.aheadKind >= 0) return this.aheadKind;

@@ -9,7 +9,7 @@ import {
 } from './intrinsics.ts';
 import type { FunctionCode, OpNames, Var } from './ir.ts';
 import { isMulti, returnedBy } from './library.ts';
-import { jsNameOf, NOT_LUA, outsideOf } from './lower-code.ts';
+import { NOT_LUA, outsideOf } from './lower-code.ts';
 import { TableLowering } from './lower-tables.ts';
 import {
   type Args,
@@ -194,6 +194,7 @@ export abstract class CallLowering extends TableLowering {
    * object with a hash may have its own there, set by a key that was made at run time.
    */
   protected method(obj: Ex, key: string, objName: string | undefined): Ex {
+    if (this.runsOnce) return this.fieldGet(obj, key, [objName]);
     const v = this.temp(key);
     const m = member(key);
     const n = v.name;
@@ -442,7 +443,8 @@ export abstract class CallLowering extends TableLowering {
     return v === undefined ? NIL : { ...this.varEx(v), notNil: true };
   }
 
-  protected isForLater({ size }: FunctionNode): boolean {
+  protected isForLater({ size, unread }: FunctionNode): boolean {
+    if (unread !== undefined) return true;
     const { own, inner } = this.options.later;
     return this.loops.length === 0 && size >= (this.isMain ? own : inner);
   }
@@ -450,31 +452,34 @@ export abstract class CallLowering extends TableLowering {
   /**
    * A function that has what it does compiled when it is first called: it stays what the program knows, and
    * calls that. It is so short that V8 always puts it into what calls it. The variables outside never change, or are in
-   * cells, so they can be read then.
+   * cells, so they can be read now.
    */
   protected laterClosure(
     { func, line }: FunctionExpr,
     dst?: { name: string; keyword: string; cell: boolean },
   ): Ex {
     this.chunk.later.push(func.index);
-    const vars = outsideOf(func).map((local) => this.varOf(local));
-    const name = jsNameOf(func);
-    const given = ['$E', name, ...vars.map((v) => v.name)].join(', ');
+    const { index } = func;
+    const vars: Var[] = [];
+    const outside = outsideOf(func).map((local) => {
+      if (local.known === func) return '$z'; // itself, which is not there yet
+      const v = this.varOf(local);
+      vars.push(v);
+      return v.name;
+    });
     const params = func.params.map((_, i) => `p${i}`);
     if (func.isVararg) params.push('...va');
     const list = params.join(', ');
     const v = dst === undefined ? this.temp() : undefined;
     const target = dst?.name ?? v!.name;
-    const does = `$z${func.index}`;
-    const head = dst?.keyword ?? 'const ';
-    let tail = '';
-    if (func.usesEnv) {
-      vars.push(this.env!);
-      tail = ` if (E$ !== $E) ${target}.E = E$;`;
-    }
+    const place = this.leaves++;
+    // By its name others know that it is of a program.
+    const name = `$f${index}`;
+    const given = [place, index, name, ...outside].join(', ');
+    if (func.usesEnv) vars.push(this.env!);
     this.line = NOT_LUA;
     this.emitLine(
-      `var ${does} = (${list}) => (${does} = $L(${func.index})(${given}))(${list}); const ${name} = (${list}) => ${does}(${list}); ${head}${target} = ${name};${tail}`,
+      `const ${name} = (${list}) => $z[${place}](${list}); ${dst?.keyword ?? 'const '}${target} = $l(${given});`,
       vars,
     );
     this.line = line;

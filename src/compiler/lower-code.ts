@@ -86,6 +86,8 @@ export abstract class CodeBuilder {
     breakLabel: string;
     calls: boolean;
   }[] = [];
+  /** Functions that it leaves for later. */
+  protected leaves = 0;
   /** Bodies of loops that call functions. */
   protected readonly calling: Seq[] = [];
   protected env: Var | undefined;
@@ -118,6 +120,7 @@ export abstract class CodeBuilder {
       outside: isLater ? outsideOf(node).map((local) => this.nameOf(local)) : undefined,
       self: isLater && node.self !== undefined ? this.nameOf(node.self) : undefined,
       scratch: false,
+      leaves: false,
     };
   }
 
@@ -129,18 +132,24 @@ export abstract class CodeBuilder {
 
   /** What each site must save: one walk over declarations and sites in order of position. */
   protected findLive(): void {
-    let active: Var[] = [];
+    const active: Var[] = [];
     let next = 0;
     // Nearly in order: a variable may be declared some lines after it has been named.
     const declared = this.declared.sort((a, b) => a.decl - b.decl);
     for (const site of this.code.sites) {
       while (next < declared.length && declared[next]!.decl < site.pos)
         active.push(declared[next++]!);
-      active = active.filter((v) => v.end > site.pos);
-      if (site.live.length > 0) continue; // a guard
+      const isGuard = site.live.length > 0;
       // Not the table of globals, but the function: `setfenv` may change it meanwhile.
-      site.live = active.filter((v) => v !== site.dst && v !== this.env);
-      if (this.env !== undefined) site.live.unshift(SELF);
+      const live = this.env === undefined ? [] : [SELF];
+      let kept = 0;
+      for (const v of active) {
+        if (v.end <= site.pos) continue;
+        active[kept++] = v;
+        if (v !== site.dst && v !== this.env) live.push(v);
+      }
+      active.length = kept;
+      if (!isGuard) site.live = live;
     }
   }
   // ── variables ────────────────────────────────────────────────────────────────────────────────

@@ -76,6 +76,18 @@ export abstract class TableLowering extends ExpressionLowering {
       dst !== undefined && !obj.vars.includes(dst.v) ? dst : undefined,
       key,
     );
+    if (this.runsOnce) {
+      const read = `$O.index(${obj.js}, ${JSON.stringify(key)})`;
+      this.emitSite(
+        `${decl}${v.name} = ${read}; if (${v.name} === $SUSPEND) return `,
+        ';',
+        obj.vars,
+        v,
+        'one',
+        names,
+      );
+      return this.varEx(v);
+    }
     const get = `$g${this.field(key)}`;
     this.emitSite(
       `${decl}${v.name} = ${obj.js}${member(key)}; if (${v.name} === undefined && (${v.name} = ${get}(${obj.js})) === $SUSPEND) return `,
@@ -91,6 +103,12 @@ export abstract class TableLowering extends ExpressionLowering {
 
   protected fieldSet(obj: Ex, key: string, value: Ex, names: OpNames): void {
     const val = this.atom(value);
+    if (this.runsOnce) {
+      const store = `$O.setField(${obj.js}, ${JSON.stringify(key)}, ${val.js})`;
+      const vars = [...obj.vars, ...val.vars];
+      this.emitSite(`if (${store} === $SUSPEND) return `, ';', vars, undefined, 'none', names);
+      return;
+    }
     const place = `${obj.js}${member(key)}`;
     const test = val.notNil ? '' : ` && ${val.js} !== undefined`;
     const set = `$s${this.field(key)}`;
@@ -107,6 +125,15 @@ export abstract class TableLowering extends ExpressionLowering {
       names,
       set,
     );
+  }
+
+  /**
+   * In a long chunk, outside of functions and loops: what is emitted there is to be short, since V8 takes more time for
+   * its text than to run it.
+   */
+  protected get runsOnce(): boolean {
+    if (!this.isMain || this.loops.length > 0 || this.readable !== undefined) return false;
+    return this.options.later.own !== Number.POSITIVE_INFINITY;
   }
 
   /** In a loop, and not for people: see `overCallee`. */

@@ -18,7 +18,14 @@ import type {
   Stat,
 } from './ast.ts';
 import { intrinsic } from './intrinsics.ts';
-import type { ChunkCode, FunctionCode, Loop, OpNames, Var } from './ir.ts';
+import {
+  type ChunkCode,
+  type FunctionCode,
+  type Loop,
+  leftText,
+  type OpNames,
+  type Var,
+} from './ir.ts';
 import { isMulti, libraryCall } from './library.ts';
 import { CallLowering } from './lower-calls.ts';
 import type { LowerOptions, Target } from './lower-code.ts';
@@ -55,6 +62,20 @@ export function lower(chunk: Chunk, node: FunctionNode, options: LowerOptions): 
   return code;
 }
 
+/** To evaluate it has no effect, whatever comes before it. */
+function isMade({ kind }: Expr): boolean {
+  switch (kind) {
+    case 'functionExpr':
+    case 'number':
+    case 'string':
+    case 'true':
+    case 'false':
+      return true;
+    default:
+      return false;
+  }
+}
+
 class FunctionLowering extends CallLowering {
   protected inner(node: FunctionNode): FunctionLowering {
     return new FunctionLowering(node, this, this.chunk, this.options);
@@ -69,6 +90,7 @@ class FunctionLowering extends CallLowering {
       const self = code.outside === undefined ? `F$ = ${code.jsName}, ` : '';
       this.emitLine(`const ${self}E$ = F$.E || $E;`);
     }
+    const begin = this.seq.nodes.length;
     for (const p of node.params) {
       const v = this.localVar(p);
       this.owning.add(v);
@@ -89,6 +111,12 @@ class FunctionLowering extends CallLowering {
     this.closeScope(0);
     this.line = node.endLine;
     if (node.body.stats.at(-1)?.kind !== 'return') this.emitLine('return $NONE;');
+    if (this.leaves > 0) {
+      code.leaves = true;
+      const { seq } = this;
+      const js = leftText(node);
+      seq.nodes.splice(begin, 0, { kind: 'line', js, names: undefined, seq, line: node.line });
+    }
     if (code.scratch && this.readable === undefined)
       for (const body of this.calling) this.dropScratch(body);
     this.findLive();
@@ -430,6 +458,8 @@ class FunctionLowering extends CallLowering {
       this.store(target, undefined, ex);
       return;
     }
+    if (this.runsOnce && isMade(value) && target.obj.kind === 'global' && isFieldKey(target.key))
+      if (target.obj.line === line) return this.setInGlobal(target.obj, target.key.value, value);
     // A local of this function is read when the store runs, an upvalue before the value is evaluated.
     let obj = this.object(this.exp(target.obj));
     if (obj.cell === 'upvalue') obj = this.spill(obj);
@@ -444,6 +474,22 @@ class FunctionLowering extends CallLowering {
     const ex = this.exp(value);
     this.line = line;
     this.indexSet(obj, key, ex, [name(target.obj)]);
+  }
+
+  /** `Class.name = function …`, `function Class:name() …`: most of what a long program does outside of functions. */
+  protected setInGlobal(global: Extract<Expr, { kind: 'global' }>, key: string, value: Expr): void {
+    const ex = this.exp(value);
+    const env = this.envEx();
+    this.line = global.line;
+    const names = `${JSON.stringify(global.name)}, ${JSON.stringify(key)}`;
+    this.emitSite(
+      `if ($O.setInField(${env.js}, ${names}, ${ex.js}) === $SUSPEND) return `,
+      ';',
+      [...env.vars, ...ex.vars],
+      undefined,
+      'none',
+      [name(global)],
+    );
   }
 
   protected store(

@@ -16,14 +16,10 @@ import {
   type TableExpr,
 } from './ast.ts';
 import { Lexer } from './lex.ts';
-import { FunctionScope, MAX_LOCALS, type ScopeFault } from './resolve.ts';
+import { MAX_LEVELS, MAX_LOCALS, MAX_UPVALUES, MAX_VALUES } from './limits.ts';
+import { FunctionScope, type ScopeFault } from './resolve.ts';
+import { type Skimmer, skimmer, type ToBytes } from './skim.ts';
 import { CHAR, T, tokenName } from './token.ts';
-
-/** LuaJIT's LJ_MAX_XLEVEL: how deep statements and expressions nest. */
-const MAX_LEVELS = 200;
-/** Arguments of a call, values of a list: LuaJIT's are limited by the slots of a function. */
-const MAX_VALUES = 250;
-const MAX_UPVALUES = 60 * 4;
 
 const ch = (c: string): number => CHAR + c.charCodeAt(0);
 const LPAREN = ch('(');
@@ -65,33 +61,52 @@ const binary = new Map<number, { op: BinaryOp | 'and' | 'or'; left: number; righ
 ]);
 const UNARY_POWER = 8;
 
+/** Which functions are left unread. */
+export interface Leaving {
+  /** Characters of the shortest of the chunk's own functions that is. */
+  readonly own: number;
+  readonly toBytes: ToBytes;
+}
+
 /**
  * @param source     Lua text, one byte a code unit
  * @param chunkName  as messages print it
+ * @param leaving    leave functions of the chunk unread that are not made in a loop
  * @throws LuaSyntaxError
  */
 export function parse(
   source: string,
   chunkName: string,
   parseNumber: (text: string) => number | undefined,
+  leaving?: Leaving,
 ): Chunk {
-  const chunk = new Parser(new Lexer(source, chunkName, parseNumber)).chunk();
+  const parser = new Parser(new Lexer(source, chunkName, parseNumber), /[sg]etfenv/.test(source));
+  if (leaving !== undefined) {
+    parser.skimmer = skimmer(source, leaving.toBytes, parseNumber);
+    parser.leastUnread = leaving.own;
+  }
+  const chunk = parser.chunk();
   if (source.includes('collectgarbage')) chunk.watchesCollector = true;
-  // They look for the functions that run, whatever they are called through.
-  if (/[sg]etfenv/.test(source)) for (const node of chunk.functions) node.usesEnv = true;
   return chunk;
 }
 
 class Parser {
   private readonly lex: Lexer;
-  private readonly functions: FunctionNode[] = [];
-  private readonly fields = new Set<string>();
+  private readonly looksForFunctions: boolean;
+  private functions: FunctionNode[] = [];
+  private fields = new Set<string>();
   private scope!: FunctionScope;
   private nextId = 1;
+  private nextIndex = 0;
   private level = 0;
+  skimmer: Skimmer | undefined = undefined;
+  leastUnread = 0;
+  private mayLeave = true;
 
-  constructor(lex: Lexer) {
+  /** @param looksForFunctions  it names what looks for functions that run, whatever they are called through */
+  constructor(lex: Lexer, looksForFunctions: boolean) {
     this.lex = lex;
+    this.looksForFunctions = looksForFunctions;
   }
 
   chunk(): Chunk {
@@ -102,8 +117,81 @@ class Parser {
     this.statements(main.body);
     if (this.lex.kind !== T.eof) this.lex.errorNear("'<eof>' expected");
     main.endLine = this.lex.line;
+    main.inner = this.nextIndex - 1;
     this.closeFunction();
-    return { functions: this.functions, main, fields: this.fields, watchesCollector: false };
+    const { functions, fields, nextId } = this;
+    for (const name of this.skimmer?.fields() ?? []) fields.add(name);
+    this.skimmer = undefined;
+    return {
+      functions,
+      main,
+      count: this.nextIndex,
+      fields,
+      watchesCollector: false,
+      read: (node) => this.read(node, nextId, fields),
+    };
+  }
+
+  /**
+   * @param nextId  the first that no variable of the chunk has
+   * @param known   fields
+   */
+  private read(
+    node: FunctionNode,
+    nextId: number,
+    known: ReadonlySet<string>,
+  ): ReturnType<Chunk['read']> {
+    const { start, startLine, level } = node.unread!;
+    node.unread = undefined;
+    // Whatever has been read before, ids and indexes are the same.
+    this.nextId = nextId;
+    this.nextIndex = node.index + 1;
+    this.level = level;
+    this.functions = [node];
+    this.fields = new Set();
+    const around = new FunctionScope(node.parent!, undefined);
+    around.active.push(...node.upvalues);
+    this.scope = new FunctionScope(node, around);
+    this.scope.openBlock(node.body, false);
+    this.scope.active.push(...node.params);
+    this.lex.moveTo(start, startLine);
+    this.statements(node.body);
+    this.closeFunction();
+    return { functions: this.functions, fields: [...this.fields].filter((x) => !known.has(x)) };
+  }
+
+  /**
+   * Leave the rest of a function unread, at its body, if that may be.
+   * @returns whether the current token is its `end` now
+   */
+  private leave(node: FunctionNode, from: number, line: number, isMethod: boolean): boolean {
+    const { lex, level, skimmer, scope } = this;
+    const { outer } = scope;
+    if (skimmer === undefined || !this.mayLeave) return false;
+    if (outer?.outer !== undefined || outer?.insideLoop) return false;
+    const skimmed = skimmer.skim(from, line, isMethod, level, outer!.active.length);
+    if (skimmed === undefined || skimmed.end - from < this.leastUnread) return false;
+    const assigned: LocalVar[] = [];
+    const values = new Set<LocalVar>();
+    for (const { name, isAssigned, isValue } of skimmed.names) {
+      const v = outer!.find(name);
+      if (v === undefined) {
+        node.usesEnv = true;
+        this.fields.add(name);
+        continue;
+      }
+      v.captured = true;
+      this.addUpvalue(v, node);
+      if (isAssigned) {
+        v.assigned = true;
+        assigned.push(v);
+      }
+      if (isValue) values.add(v);
+    }
+    node.unread = { start: lex.position, startLine: lex.line, level, assigned, values };
+    this.nextIndex += skimmed.inner;
+    lex.moveTo(skimmed.end, skimmed.endLine);
+    return true;
   }
 
   // ── functions and names ──────────────────────────────────────────────────────────────────────
@@ -111,17 +199,19 @@ class Parser {
   private openFunction(name: string, line: number): FunctionNode {
     const node: FunctionNode = {
       kind: 'function',
-      index: this.functions.length,
+      index: this.nextIndex++,
       name,
       params: [],
       upvalues: NONE,
       size: 0,
+      inner: 0,
+      unread: undefined,
       isVararg: false,
       body: { stats: [], labels: undefined },
       line,
       endLine: line,
       parent: this.scope?.node,
-      usesEnv: false,
+      usesEnv: this.looksForFunctions,
       self: undefined,
       single: false,
       result: undefined,
@@ -353,6 +443,8 @@ class Parser {
         const name = this.name();
         this.expect(T.label);
         this.check(this.scope.addLabel(name, this.nextId++, line));
+        // What follows may be made again and again.
+        if (this.scope.outer === undefined) this.mayLeave = false;
         return undefined;
       }
       case T.break: {
@@ -695,6 +787,7 @@ class Parser {
     this.enter();
     const node = this.openFunction(name, line);
     const start = lex.position;
+    const startLine = lex.line;
     this.scope.openBlock(node.body, false);
     if (isMethod) node.params.push(this.newLocal('self'));
     this.expect(LPAREN);
@@ -710,9 +803,10 @@ class Parser {
     }
     node.params = exact(node.params);
     this.expect(RPAREN);
-    this.statements(node.body);
+    if (!this.leave(node, start, startLine, isMethod)) this.statements(node.body);
     node.endLine = lex.line;
     node.size = lex.position - start;
+    node.inner = this.nextIndex - 1 - node.index;
     this.close(T.end, T.function, line);
     this.closeFunction();
     this.level--;

@@ -4,9 +4,6 @@
  */
 import type { Block, FunctionNode, Label, LocalVar, Stat } from './ast.ts';
 
-/** LuaJIT's limit; Lua 5.1's is the same. */
-export const MAX_LOCALS = 200;
-
 /** A `break` outside of loops is one: as with a label that there is not, that is told where the function ends. */
 interface PendingGoto {
   stat: Extract<Stat, { kind: 'goto' | 'break' }>;

@@ -278,6 +278,20 @@ function set(name: string, o: LuaValue, v: LuaValue, use: (set: Setter) => void)
   return set(o, v);
 }
 
+/** `o.name = v` where that is done once. */
+function setField(o: LuaValue, name: string, v: LuaValue): Result {
+  const r = setNamed(o, name, property(name), v);
+  if (isWatched(name) && o instanceof LuaTable) metatableChanged(o);
+  return r;
+}
+
+/** `o.outer.name = v` where that is done once. */
+function setInField(o: LuaValue, outer: string, name: string, v: LuaValue): Result {
+  const inner = index(o, outer);
+  if (inner === SUSPEND) return suspendOperator((r) => setField(first(r), name, v));
+  return setField(inner as LuaValue, name, v);
+}
+
 /** Like `setIndex`; a new key becomes a field instead of an entry of the hash. */
 function setNamed(o: LuaValue, name: string, p: string, v: LuaValue): Result {
   if (!(o instanceof LuaTable)) return setIndex(o, name, v);
@@ -670,6 +684,8 @@ export type OperatorName = keyof typeof operators;
 const slowWays = {
   nothing: undefined,
   index,
+  setField,
+  setInField,
   len: length,
   concat,
   concatAll,

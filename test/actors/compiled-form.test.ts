@@ -126,6 +126,29 @@ test('functions that were left for later are stored with what is in them, those 
   assert.deepEqual([more.isComplete, times], [false, 1]);
 });
 
+test('names of functions that are parsed when they are called are stored with those', () => {
+  const compiledUnread = (): Compiled =>
+    compile('function called(a) local function inner() return a end return inner end', {
+      chunkName: 'x.lua',
+      parseNumber: parseUnsigned,
+      suspendAll: false,
+      later: { own: 0, inner: Number.POSITIVE_INFINITY },
+      toBytes: (text, end) => Buffer.from(text + end, 'latin1'),
+    });
+  const continuations = new Map<number, Emitted>();
+  const called = toParts(compiledUnread().later(1), { continuations, isLater: true });
+  const stored = new StoredChunk(
+    toParts(compiledUnread(), { continuations, later: [[1, called]] })!,
+    never,
+  );
+  assert.equal(stored.functions[2]?.name, '');
+  const [, , inner] = stored.later(1).functions;
+  assert.deepEqual(inner, { name: 'inner', line: 1 });
+  // What is stored after that has it, too.
+  const again = new StoredChunk(toParts(stored, { continuations })!, never);
+  assert.deepEqual(again.later(1).functions[2], inner);
+});
+
 test('a text that is not of bytes is not stored, nor one that is very long', () => {
   const chunk = compiled('return 1');
   for (const more of ['/* \u2190 */', ' '.repeat(2 ** 25)]) {

@@ -54,7 +54,7 @@ test('a function in a function is left if it is long', () => {
 
 // ── what a program sees ────────────────────────────────────────────────────────────────────────────
 
-const later = (name: string, source: string, expected: string, once = false): void =>
+const later = (name: string, source: string, expected: string | RegExp, once = false): void =>
   spec(name, source, expected, { later: true, once });
 
 later(
@@ -288,4 +288,117 @@ later(
   print(count)
   `,
   '1\t2\n10\n10\n2\n',
+);
+
+// ── what is parsed when it is called ───────────────────────────────────────────────────────────────
+
+later(
+  'what such functions do with variables outside counts before they are called',
+  `
+  local total = 0
+  local function half(x) return x / 2 end
+  local function same(x) return x end
+  local function grow() total = total .. '!' end
+  function pass(x) return half(x), same end
+  print(half(4), same(1) + 1, total + 1)
+  print(pass('10'))
+  print((select(2, pass(1)))('text'))
+  grow()
+  print(total, pcall(function() return total + 1 end))
+  `,
+  /^2\t2\t1\n5\tfunction: 0x\w+\ntext\n0!\tfalse\tmain\.lua:\d+: attempt to perform arithmetic on upvalue 'total' \(a string value\)\n$/,
+);
+
+later(
+  'they have environments, and know themselves',
+  `
+  local function f() return x, f end
+  x = 'global'
+  print(f(), select(2, f()) == f)
+  setfenv(f, { x = 'own' })
+  print((f()), getfenv(f).x)
+  local env = setmetatable({}, { __index = _G })
+  local g = setfenv(load('y = 5 local function h() return y end function k() return y + 1, h end return k'), env)()
+  local six, h = g()
+  print(six, h(), y, env.y, getfenv(h) == env)
+  `,
+  'global\ttrue\nown\town\n6\t5\tnil\t5\ttrue\n',
+);
+
+later(
+  'the first call may be where the stack is full',
+  `
+  local calls = 0
+  local function told(text)
+    calls = calls + 1
+    local parts = {}
+    for i = 1, 3 do parts[i] = function() return { text .. i, (text .. '!'):rep(i) } end end
+    local first, second = parts[1](), parts[2]()
+    return { #first, #second, first[1], second[2], calls }
+  end
+  local function down(n)
+    local ok, result = pcall(down, n + 1)
+    if ok then return result end
+    return told('t')
+  end
+  local r = down(1)
+  print(r[1], r[2], r[3], r[4], type(r[5]))
+  local again = told('u')
+  print(again[1], again[2], again[3], again[4], again[5] - r[5])
+  `,
+  '2\t2\tt1\tt!t!\tnumber\n2\t2\tu1\tu!u!\t1\n',
+  true,
+);
+
+later(
+  'fields of global tables are set where metamethods suspend',
+  `
+  local made = {}
+  local env = setmetatable({}, {
+    __index = function(_, name)
+      coroutine.yield('get ' .. name)
+      return setmetatable({}, { __newindex = function(_, key, value)
+        coroutine.yield('set ' .. key)
+        made[name .. '.' .. key] = value
+      end })
+    end,
+    __newindex = function(t, key, value)
+      coroutine.yield('new ' .. key)
+      rawset(t, key, value)
+    end,
+  })
+  local run = coroutine.wrap(setfenv(load([[
+    function A.f(x) return x + 1 end
+    A.n = 5
+    B = { k = A.missing }
+    function B.g() return 'g' end
+    B.own = B.k
+    return 'done'
+  ]]), env))
+  repeat local said = run() print(said) until said == 'done'
+  print(made['A.f'](1), made['A.n'], env.B.g(), env.B.own == env.B.k)
+  `,
+  'get A\nset f\nget A\nset n\nget A\nnew B\ndone\n2\t5\tg\ttrue\n',
+);
+
+later(
+  'errors outside of functions name what is nil',
+  `
+  local function fails(text) print(select(2, pcall(load(text, '=t')))) end
+  fails('function A.f() end')
+  fails('\\nA.n = 5')
+  fails('A.b.c = 5')
+  fails('local a\\na.x = 1')
+  fails('local a = {} print(a.b.c)')
+  fails('local s = 5 s:upper()')
+  fails('A = 5 function A.f() end')
+  `,
+  `t:1: attempt to index global 'A' (a nil value)
+t:2: attempt to index global 'A' (a nil value)
+t:1: attempt to index global 'A' (a nil value)
+t:2: attempt to index local 'a' (a nil value)
+t:1: attempt to index field 'b' (a nil value)
+t:1: attempt to index local 's' (a number value)
+t:1: attempt to index global 'A' (a number value)
+`,
 );

@@ -90,7 +90,7 @@ export async function runFile(
   const usual = { ...leaving };
   if (options.later === true) {
     forgetModules();
-    Object.assign(leaving, { from: 0, own: 0, inner: 0 });
+    Object.assign(leaving, { from: 0, own: 0, inner: 0, unreadFrom: 0 });
   }
   try {
     await new Promise<void>((done, broken) => {
