@@ -250,6 +250,16 @@ const EXPECTED: readonly (readonly [
     'local function f(n) return coroutine.wrap(function() return f(n + 1) end)() end local ok, why = pcall(f, 1) error(why:sub(-20), 0)',
     /stack overflow|not enough memory/,
   ],
+  // Each way to nest calls of C functions ends as an error of Lua, before the stack does.
+  ['local function f() table.sort({1, 2, 3}, f) end return pcall(f)', [false, 'C stack overflow']],
+  [
+    'local t t = setmetatable({}, {__tostring = function() return tostring(t) end}) return pcall(tostring, t)',
+    [false, 'C stack overflow'],
+  ],
+  [
+    'local t t = setmetatable({}, {__lt = function(a, b) return a < b end}) return pcall(function() return t < t end)',
+    [false, 'test:1: C stack overflow'],
+  ],
   // The API of init.script
   ["return C.open('/no such file', C.O_RDONLY)", [-1n, 2n]],
   [
@@ -403,6 +413,39 @@ test('bytes that are no values are an error', { skip }, () => {
   for (const values of actual.slice(bad.length, 2 * bad.length)) {
     assert.equal((values as Value[])[0], false);
     assert.match((values as Value[])[1] as string, words);
+  }
+});
+
+/** Functions whose bytecode was changed by chance; the hook ends those that loop. */
+const BROKEN = `
+local seed = ...
+local function random(n) seed = (seed * 1103515245 + 12345) % 2147483648 return math.floor(seed / 65536) % n end
+local code = string.dump(loadstring([[
+  local t = {...}
+  local function g(a, b) for i = 1, 10 do t[i] = a .. i end return #t, b end
+  local s = 0
+  for k, v in pairs(t) do s = s + 1 end
+  return g(s, t), ("x"):rep(3)
+]]))
+for n = 1, 30 do
+  local bytes = {code:byte(1, -1)}
+  for k = 1, 1 + random(4) do bytes[13 + random(#bytes - 12)] = random(256) end
+  for i = 1, #bytes do bytes[i] = string.char(bytes[i]) end
+  local f = loadstring(table.concat(bytes))
+  if f then
+    debug.sethook(function() error 'slow' end, '', 10000)
+    pcall(f, 1, 2, 'x')
+    debug.sethook()
+  end
+end
+return 'end'`;
+
+test('broken bytecode stays in its memory', { skip }, () => {
+  const runs = Array.from({ length: 40 }, (_, i) => ({
+    source: BROKEN.replace('...', String(i * 7919 + 1)),
+  }));
+  for (const is of runAll(build(sanitizers), runs)) {
+    assert.ok(typeof is === 'string' || is[0] === 'end', String(is));
   }
 });
 
