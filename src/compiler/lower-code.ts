@@ -378,7 +378,7 @@ export abstract class CodeBuilder {
    * by telling it what is a number.
    */
   protected emitLuaLoop(block: Block, body: (loop: Loop) => void): void {
-    if (this.loops.length > 0) this.assertNumbers(block);
+    this.assertNumbers(block);
     this.emitLoop(body);
   }
 
