@@ -74,10 +74,13 @@ enum {
   USUAL_TASK = 72 * 1024, /* most are no longer: that of a module of 50 lines has 64 KB */
   MAX_TOUCHED = 4096,
   MAX_MAPPINGS = 512,
+  MAX_KEPT = 64,
+  MAX_STACK = 256 * 1024, /* below a frame, of what calls have used before */
   /* Milliseconds without a request, after which a spare is made: those of a process that was just asked for are not to
    * be spent on the next one. When it has ended there is nothing to wait for. */
   SPARE_DELAY = 40,
   SHORT_DELAY = 1,
+  GIVE_BACK_AFTER = 100,
 };
 
 /* What a request begins with, then comes the text of its kind. Its descriptors: inbox, [working directory],
@@ -259,10 +262,11 @@ static struct {
   uint8_t kind[MAX_KIND];
 } spare = {.pidfd = -1, .socket = -1};
 
-/* Pages that an actor touches until its first message. */
+/* Pages that an actor touches, which receives and sends one message. */
 static struct touched {
   uintptr_t start;
-  uint32_t pages, is_written;
+  uint32_t pages;
+  enum { READ, WRITTEN, WRITTEN_MAYBE } how;
 } touched[MAX_TOUCHED];
 static int touched_count;
 static enum { NOT_SCOUTED, SCOUTING, SCOUTED } scouting;
@@ -578,15 +582,15 @@ enum { PAGE = 4096, AROUND = 8, LARGEST_HOLE = 64 * 1024, SMALLEST_HOLE = 24 };
 /* In a child: the pages that it will write to become its own all at once, where one by one each would be a fault. A
  * spare has the time to look at the others, too. */
 static void touch_pages(void) {
-  bool reads = role != ACTOR;
+  bool is_ahead = role != ACTOR;
   for (const struct touched *t = touched; t < touched + touched_count; t++) {
-    if (!reads && !t->is_written) continue;
+    if (!is_ahead && t->how != WRITTEN) continue;
     size_t size = (size_t)t->pages * PAGE;
     /* What is not there, or may not be written to, is left alone. */
-    if (madvise((void *)t->start, size, t->is_written ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) < 0)
+    if (madvise((void *)t->start, size, t->how == READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE) < 0)
       continue;
     /* A machine that is a virtual one may have tables of its own to fill. */
-    for (size_t at = 0; reads && at < size; at += t->is_written ? PAGE : AROUND * PAGE)
+    for (size_t at = 0; is_ahead && at < size; at += t->how == READ ? AROUND * PAGE : PAGE)
       (void)*(volatile char *)(t->start + at);
   }
 }
@@ -603,42 +607,55 @@ static void send_touched(const struct touched *list, int count) {
   if (count > 0) (void)!send(CONTROL, list, (size_t)count * sizeof *list, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+enum { FIND_PAGES = 512 };
+
+/* Of its own, not a page that others would get for it. */
+struct find {
+  uint64_t pages[FIND_PAGES];
+  struct touched list[FIND_PAGES];
+};
+
 /* Pages of a mapping that are this process's own (written), or those of a file that it has looked at (read). */
-static void find_touched(int pagemap, uintptr_t start, uintptr_t stop, bool can_write) {
-  static uint64_t pages[512];
-  static struct touched list[512];
+static void find_touched(int pagemap, uintptr_t start, uintptr_t stop, bool can_write, bool is_end,
+                         struct find *room) {
+  uint64_t *pages = room->pages;
+  struct touched *list = room->list;
   const uint64_t present = 1ull << 63, of_file = 1ull << 61, exclusive = 1ull << 56;
-  for (uintptr_t at = start; at < stop; at += sizeof pages / sizeof *pages * PAGE) {
-    ssize_t got = pread(pagemap, pages, sizeof pages, (off_t)(at / PAGE * sizeof *pages));
+  for (uintptr_t at = start; at < stop; at += FIND_PAGES * PAGE) {
+    ssize_t got = pread(pagemap, pages, sizeof room->pages, (off_t)(at / PAGE * sizeof *pages));
     size_t count = got < 0 ? 0 : (size_t)got / sizeof *pages;
     int found = 0;
     for (size_t i = 0; i < count && at + i * PAGE < stop; i++) {
       bool is_file = pages[i] & of_file;
-      if (!(pages[i] & present) || !(is_file || (can_write && pages[i] & exclusive))) continue;
+      bool is_told = is_file ? is_end : can_write && pages[i] & exclusive;
+      if (!(pages[i] & present) || !is_told) continue;
       struct touched *last = list + found - 1;
-      if (found > 0 && last->start + (uintptr_t)last->pages * PAGE == at + i * PAGE &&
-          last->is_written == !is_file)
+      int how = is_file ? READ : is_end ? WRITTEN_MAYBE : WRITTEN;
+      if (found > 0 && last->start + (uintptr_t)last->pages * PAGE == at + i * PAGE && (int)last->how == how)
         last->pages++;
       else
-        list[found++] = (struct touched){at + i * PAGE, 1, !is_file};
+        list[found++] = (struct touched){at + i * PAGE, 1, how};
     }
     send_touched(list, found);
   }
 }
 
-/* tell_touched(): the scout says which pages it has touched.  proc_pid_pagemap(5) */
+/* tell_touched(is_end): the scout says which pages it has written to. Those that it has at its end, and those of files that it
+ * has looked at by then, are for spares.  proc_pid_pagemap(5) */
 napi_value sys_tell_touched(napi_env env, napi_callback_info info) {
-  (void)env;
-  (void)info;
+  int32_t is_end;
+  if (!take_int32s(env, info, &is_end, 1)) return NULL;
   int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   FILE *maps = fopen("/proc/self/maps", "re");
   char line[PATH_MAX + 128];
-  while (pagemap >= 0 && maps && fgets(line, sizeof line, maps)) {
+  struct find *room = mmap(NULL, sizeof *room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  while (pagemap >= 0 && maps && room != MAP_FAILED && fgets(line, sizeof line, maps)) {
     char *rest;
     uintptr_t start = strtoul(line, &rest, 16), stop = strtoul(rest + 1, &rest, 16);
     bool is_private = strlen(rest) > 4 && rest[1] == 'r' && rest[4] == 'p';
-    if (is_private && !strstr(rest, "[v")) find_touched(pagemap, start, stop, rest[2] == 'w');
+    if (is_private && !strstr(rest, "[v")) find_touched(pagemap, start, stop, rest[2] == 'w', is_end, room);
   }
+  if (room != MAP_FAILED) munmap(room, sizeof *room);
   if (maps) fclose(maps);
   if (pagemap >= 0) close(pagemap);
   return NULL;
@@ -794,7 +811,7 @@ static int looked_at(uintptr_t block) {
     uintptr_t start = t->start, stop = start + (uintptr_t)t->pages * PAGE;
     if (start < block) start = block;
     if (stop > block + HUGE) stop = block + HUGE;
-    if (!t->is_written && start < stop) pages += (int)((stop - start) / PAGE);
+    if (t->how == READ && start < stop) pages += (int)((stop - start) / PAGE);
   }
   return pages;
 }
@@ -1035,6 +1052,27 @@ static int move_to(int fd, int number, bool stays_open) {
   return stays_open ? fcntl(number, F_SETFD, 0) : 0;
 }
 
+/* ── an idle process ─────────────────────────────────────────────────────────────────────────── */
+
+/* What an actor has needed to begin with, and not since: memory that malloc(3) keeps, and the stack below us. Nobody else
+ * uses either: V8's threads are not in a child. */
+static void give_back(uv_timer_t *timer) {
+  (void)timer;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  uintptr_t low = ((uintptr_t)__builtin_frame_address(0) & -(uintptr_t)PAGE) - 2 * PAGE;
+  madvise((void *)(low - MAX_STACK), MAX_STACK, MADV_DONTNEED); /* ENOMEM: not all of it is there */
+}
+
+/* Once, some time after the program's first line: it keeps no event loop alive. */
+static void give_back_later(uv_loop_t *loop) {
+  static uv_timer_t timer;
+  uv_update_time(loop);
+  if (uv_timer_init(loop, &timer) == 0 && uv_timer_start(&timer, give_back, GIVE_BACK_AFTER, 0) == 0)
+    uv_unref((uv_handle_t *)&timer);
+}
+
 /* take_task(body: Uint8Array(MAX_BODY), out: Int32Array(8)) -> in a spare, the length of its task, for which it
  * waits; out as supervise's. The process ends if there is none. */
 napi_value sys_take_task(napi_env env, napi_callback_info info) {
@@ -1060,7 +1098,7 @@ napi_value sys_take_task(napi_env env, napi_callback_info info) {
   for (int i = 0; i < 3; i++)
     if (given.standard[i] >= 0 && move_to(given.standard[i], i, true) < 0) _exit(1);
   if (move_to(given.inbox, CONTROL, false) < 0 || (length = receive_task(&given, body)) < 0) _exit(1);
-  if (napi_get_uv_event_loop(env, &loop) == napi_ok) uv_update_time(loop);
+  if (napi_get_uv_event_loop(env, &loop) == napi_ok) give_back_later(loop);
   out[0] = given.arg;
   out[1] = given.body;
   return give_int32(env, (int32_t)length);
@@ -1088,13 +1126,19 @@ static uintptr_t after_programs(uintptr_t start, uintptr_t stop) {
   return start;
 }
 
-/* Give back what PID 1 has from the supervisor and never looks at again: a heap, twice in memory, and to be taken down
- * while somebody waits for its end. Left are the stack, this thread's own data, and what belongs to files. */
-static void drop_memory(void) {
+/* What PID 1 has that it can be without: mappings to take down, and those that stay, to be as they were at the start:
+ * of a file again, or zeros. */
+struct dropped {
+  struct range *unused, kept[MAX_KEPT];
+  int unused_count, kept_count;
+};
+
+/* Unused is all but the stack, this thread's own data (the kernel writes there: rseq(2)), and what belongs to files. */
+static void find_dropped(struct dropped *out) {
   static struct range unused[MAX_MAPPINGS];
   FILE *maps = fdopen(maps_fd, "re");
   uintptr_t stack = (uintptr_t)&maps, thread = (uintptr_t)__builtin_thread_pointer();
-  int count = 0;
+  int count = 0, kept = 0;
   bool goes_on = false; /* with nothing that stays in between */
   char line[PATH_MAX + 128];
   dl_iterate_phdr(note_program, NULL);
@@ -1104,37 +1148,87 @@ static void drop_memory(void) {
     char rights[5];
     if (sscanf(line, "%lx-%lx %4s %*s %*s %lu %n", &start, &stop, rights, &inode, &name) < 4) continue;
     bool is_named = inode != 0 || (line[name] == '[' && strncmp(line + name, "[heap]", 6) != 0);
-    bool stays = is_named || (start <= stack && stack < stop) || (start <= thread && thread < stop);
+    bool is_used = (start <= stack && stack < stop) || (start <= thread && thread < stop);
+    bool stays = is_named || is_used;
     /* Node itself may be there without a file: see use_huge_pages. */
     unsigned long from = stays ? stop : rights[1] == 'w' ? after_programs(start, stop) : start;
     if (from == start && goes_on) unused[count - 1].end = stop;
     else if (from < stop && count < MAX_MAPPINGS) unused[count++] = (struct range){from, stop};
     goes_on = from < stop && count > 0 && unused[count - 1].end == stop;
+    if (start < from && !is_used && rights[1] == 'w' && rights[3] == 'p' && kept < MAX_KEPT)
+      out->kept[kept++] = (struct range){start, from};
   }
-  for (int i = 0; i < count; i++) syscall(SYS_munmap, unused[i].start, unused[i].end - unused[i].start);
+  out->unused = unused;
+  out->unused_count = count;
+  out->kept_count = kept;
 }
 
-/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. And it calls
- * nothing in the end but syscall(3), which it has called before: what finds functions that are called for the
- * first time has its tables in the heap. */
-static _Noreturn void be_init(pid_t actor) {
+/* A system call that needs nothing of the C library, no memory but the stack, and says -errno. Where there is none, that
+ * of the library, which needs its data. */
+#if defined __x86_64__
+#define HAS_BARE_CALLS 1
+static inline __attribute__((always_inline)) long bare_call(long number, long a, long b, long c, long d) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+#elif defined __aarch64__
+#define HAS_BARE_CALLS 1
+static inline __attribute__((always_inline)) long bare_call(long number, long a, long b, long c, long d) {
+  register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+                x3 __asm__("x3") = d;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return x0;
+}
+#else
+#define HAS_BARE_CALLS 0
+#define bare_call(number, a, b, c, d) syscall(number, a, b, c, d)
+#endif
+
+/* Give back what PID 1 has from the supervisor and never looks at again: a heap, twice in memory, and to be taken down
+ * while somebody waits for its end. Then what it has written to until now: it needs this frame and no other, since it
+ * never returns, and no data of the C library.
+ * @param arguments  on the stack, where proc(5) shows the command */
+static inline __attribute__((always_inline)) void drop_memory(const struct dropped *dropped, uintptr_t arguments) {
+  for (int i = 0; i < dropped->unused_count; i++) {
+    const struct range *range = dropped->unused + i;
+    bare_call(SYS_munmap, (long)range->start, (long)(range->end - range->start), 0, 0);
+  }
+  if (!HAS_BARE_CALLS) return;
+  for (int i = 0; i < dropped->kept_count; i++) {
+    const struct range *range = dropped->kept + i;
+    bare_call(SYS_madvise, (long)range->start, (long)(range->end - range->start), MADV_DONTNEED, 0);
+  }
+  uintptr_t frame = (uintptr_t)__builtin_frame_address(0) & -(uintptr_t)PAGE;
+  uintptr_t low = frame - 2 * PAGE, high = frame + 2 * PAGE; /* the frame is below its address, and smaller than a page */
+  bare_call(SYS_madvise, (long)(low - MAX_STACK), MAX_STACK, MADV_DONTNEED, 0); /* ENOMEM: not all of it is there */
+  arguments &= -(uintptr_t)PAGE;
+  if (high < arguments) bare_call(SYS_madvise, (long)high, (long)(arguments - high), MADV_DONTNEED, 0);
+}
+
+/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. */
+static _Noreturn __attribute__((noinline)) void be_init(pid_t actor) {
   sigset_t waited;
   static const int forwarded[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGINT};
+  struct dropped dropped;
   sigemptyset(&waited);
   sigaddset(&waited, SIGCHLD);
   sigaddset(&waited, SIGRTMIN + 4);
   for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) sigaddset(&waited, forwarded[i]);
   sigprocmask(SIG_SETMASK, &waited, NULL);
-  drop_memory();
-  syscall(SYS_close_range, 0, ~0u, 0);
+  find_dropped(&dropped);
+  drop_memory(&dropped, (uintptr_t)program_invocation_name);
+  bare_call(SYS_close_range, 0, ~0u, 0, 0);
   for (;;) {
     int status;
     long pid;
-    while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG | __WALL, NULL)) > 0)
+    while ((pid = bare_call(SYS_wait4, -1, (long)&status, WNOHANG | __WALL, 0)) > 0)
       if (pid == actor)
-        syscall(SYS_exit_group, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-    long signal = syscall(SYS_rt_sigtimedwait, &waited, NULL, NULL, 8);
-    if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, actor, signal);
+        bare_call(SYS_exit_group, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), 0, 0, 0);
+    long signal = bare_call(SYS_rt_sigtimedwait, (long)&waited, 0, 0, 8);
+    if (signal > 0 && signal != SIGCHLD) bare_call(SYS_kill, actor, signal, 0, 0);
   }
 }
 
@@ -1170,7 +1264,9 @@ napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
   int result = close_others(NULL, 0);
   if (result < 0) return give_int32(env, result);
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) return give_int32(env, -EINVAL);
-  return give_int32(env, uv_loop_fork(loop));
+  result = uv_loop_fork(loop);
+  if (result == 0 && role == ACTOR) give_back_later(loop);
+  return give_int32(env, result);
 }
 
 /* set_environment(list: Uint8Array, length) -> 0 or -errno: all variables, each as NAME=value and a NUL.

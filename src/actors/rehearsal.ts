@@ -6,6 +6,14 @@ import { closeAll, packetPair, sendAtOnce } from '../io/packet.ts';
 import { encodeFrame, MAX_FRAME } from './frame.ts';
 import type { ProcessTask } from './process-task.ts';
 
+/** What each actor does: it answers, and waits. Then it ends. */
+const BRIEF_PROGRAM = `
+  local inbox, system, time = require 'inbox', require 'system', require 'time'
+  local home = inbox:receive()
+  home:send(1)
+  inbox:receive()
+`;
+
 /** It sends what it gets, and has a bit of everything that makes up programs: the compiler is to be ready, too. */
 const PROGRAM = `
   local inbox, system, time = require 'inbox', require 'system', require 'time'
@@ -41,7 +49,7 @@ const PROGRAM = `
   spawn(function() home:send(state.count) end):join()
 `;
 
-export const REHEARSAL: ProcessTask = {
+const taskOf = (program: string): ProcessTask => ({
   file: '/rehearsal/actor.lua',
   root: '/rehearsal',
   id: './actor',
@@ -53,8 +61,11 @@ export const REHEARSAL: ProcessTask = {
   walls: undefined,
   environment: [],
   compiled: [],
-  sources: [['/rehearsal/actor.lua', PROGRAM]],
-};
+  sources: [['/rehearsal/actor.lua', program]],
+});
+
+export const REHEARSAL = taskOf(PROGRAM);
+export const BRIEF_REHEARSAL = taskOf(BRIEF_PROGRAM);
 
 /** The inbox of the one, with its first message in it. */
 export class RehearsalInbox {

@@ -10,7 +10,7 @@ import { acceptCode, compiledParts, forgetModules, presetModule } from '../actor
 import { ModuleLoader, presetSource } from '../actors/modules.ts';
 import { decodeKind, decodeTask, encodeTask, type ProcessTask } from '../actors/process-task.ts';
 import { mainPool, setArguments } from '../actors/program.ts';
-import { REHEARSAL, RehearsalInbox } from '../actors/rehearsal.ts';
+import { BRIEF_REHEARSAL, REHEARSAL, RehearsalInbox } from '../actors/rehearsal.ts';
 import { settle } from '../actors/settle.ts';
 import { startProcessTrace, type Tracer } from '../actors/trace.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
@@ -95,18 +95,29 @@ function warmUp(then: () => void): void {
   vm.start(file);
 
   function rehearse(): void {
-    runRehearsal(REHEARSAL, () => {
-      const [file, text] = REHEARSAL.sources[0]!;
-      const parts = compiledParts(file, text, false, true)!;
-      rehearsal = encodeTask({ ...REHEARSAL, compiled: [[file, parts]] });
-      forgetModules();
-      rehearseAgain(REHEARSALS);
+    rehearseOften(REHEARSAL, (task) => {
+      rehearsal = task;
+      rehearseOften(BRIEF_REHEARSAL, (task) => {
+        briefRehearsal = task;
+        then();
+      });
     });
   }
+}
 
-  function rehearseAgain(times: number): void {
-    runRehearsal(decodeTask(rehearsal), times > 1 ? () => rehearseAgain(times - 1) : then);
-  }
+/** @param then  gets the task as it comes from a program that has compiled it */
+function rehearseOften(task: ProcessTask, then: (compiled: Uint8Array) => void): void {
+  runRehearsal(task, () => {
+    const [file, text] = task.sources[0]!;
+    const parts = compiledParts(file, text, false, true)!;
+    const compiled = encodeTask({ ...task, compiled: [[file, parts]] });
+    forgetModules();
+    const again = (times: number): void => {
+      if (times === 0) then(compiled);
+      else runRehearsal(decodeTask(compiled), () => again(times - 1));
+    };
+    again(REHEARSALS);
+  });
 }
 
 /**
@@ -121,8 +132,8 @@ function simpleCode(isOn: boolean): void {
   for (const flag of flags) setFlagsFromString(flag);
 }
 
-/** As it comes from a program that has compiled it. */
 let rehearsal: Uint8Array;
+let briefRehearsal: Uint8Array;
 
 function runRehearsal(task: ProcessTask, then: () => void): void {
   const inbox = new RehearsalInbox();
@@ -170,10 +181,11 @@ function main(): void {
 
 /**
  * A process that is there ahead has the time for one more, behind its walls: its first steps are slow, since each page is new
- * to it, to the processor and to what the machine itself may run in.
+ * to it, to the processor and to what the machine itself may run in. What it writes to is its own from then on: it does what
+ * each actor does, and no more.
  */
 function rehearseAhead(then: () => void): void {
-  runRehearsal(decodeTask(rehearsal), then);
+  runRehearsal(decodeTask(briefRehearsal), then);
 }
 
 function wallsOf({ isScout, kind }: Start, task: ProcessTask | undefined): Plan {
@@ -186,11 +198,26 @@ const NEW_NAMES = 400;
 
 /** Which memory does an actor need? */
 function scout(stage: Stage): void {
+  const inbox = new RehearsalInbox();
+  runActor(stage, decodeTask(briefRehearsal), inbox.receiver);
+  inbox.sendSecond(); // the event loop brings it
+}
+
+/**
+ * Its actor has answered, and ended. A process that is there ahead has the time for what it may need besides: for more names than
+ * it will have, and for all that a longer program does.
+ */
+function endScout(): void {
+  process.emit('exit', 0);
+  tellTouched(false);
   const names = Array.from({ length: NEW_NAMES }, (_, i) => `"no program's ${i}":0`);
   JSON.parse(`{${names.join(',')}}`);
-  const inbox = new RehearsalInbox();
-  runActor(stage, decodeTask(rehearsal), inbox.receiver);
-  setImmediate(() => inbox.sendSecond());
+  runRehearsal(decodeTask(briefRehearsal), () => {
+    runRehearsal(decodeTask(rehearsal), () => {
+      tellTouched(true);
+      exitNow(0);
+    });
+  });
 }
 
 /** Compiled before any fork. Not there with --jitless: then there is no WebAssembly. */
@@ -229,18 +256,15 @@ function beginTrace({ trace }: ProcessTask): Tracer | undefined {
 /** A process that needs only its task. */
 interface Stage {
   readonly vm: Vm;
-  finish(code: number): never;
+  finish(code: number): void;
 }
 
 function prepareStage(isScout: boolean): Stage {
   const output = new StandardOutput();
-  const exit = (code: number): never => {
-    if (isScout) tellTouched();
-    return exitNow(code);
-  };
   // Node's own end waits for threads that the fork has left behind.
-  Object.assign(process, { reallyExit: exit });
-  const finish = (code: number): never => {
+  Object.assign(process, { reallyExit: exitNow });
+  const finish = (code: number): void => {
+    if (isScout) return endScout();
     output.flush();
     process.exit(code);
   };

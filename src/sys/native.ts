@@ -244,7 +244,7 @@ export interface Native {
   memfd_of(bytes: Uint8Array, length: number): number;
   supervise(body: Uint8Array, out: Int32Array): number;
   take_task(body: Uint8Array, out: Int32Array): number;
-  tell_touched(): void;
+  tell_touched(isEnd: 0 | 1): void;
   fork_from_init(): number;
   enter_actor(): number;
   set_environment(list: Uint8Array, length: number): number;

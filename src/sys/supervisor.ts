@@ -121,9 +121,12 @@ export function takeTask(): Task {
   return taskIn(body.subarray(0, native().take_task(body, out)), out);
 }
 
-/** Of the scout: which pages it has touched. */
-export function tellTouched(): void {
-  native().tell_touched();
+/**
+ * Of the scout: which pages it has written to until now.
+ * @param isEnd  for processes that are there ahead; and which it has looked at
+ */
+export function tellTouched(isEnd: boolean): void {
+  native().tell_touched(isEnd ? 1 : 0);
 }
 
 /** PID 1 of a namespace stays behind, and the child goes on. EAGAIN */

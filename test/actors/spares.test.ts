@@ -249,6 +249,43 @@ there(
   '1\nnil\n',
 );
 
+const noInit = missing ?? noWalls();
+if (noInit === undefined)
+  there(
+    'PID 1 of a namespace keeps next to nothing, and a process that waits no stack below what it needs',
+    `
+  local function private(pid, name)
+    local sum, found, counts = 0, 0, false
+    for line in proc(pid, 'smaps'):gmatch('[^\\n]+') do
+      if line:match('^%x+%-%x+ ') then counts = line:match(name) end
+      local kb = line:match('^Private_%a+: +(%d+)')
+      if kb and counts then sum, found = sum + tonumber(kb), found + 1 end
+    end
+    return found > 0 and sum or 1 / 0
+  end
+  local function becomes(what, limit, ...)
+    local kb
+    for i = 1, 500 do
+      kb = private(...)
+      if kb <= limit then return true end
+      time.sleep(0.01)
+    end
+    print(what, kb)
+  end
+  for i = 1, 2 do -- the second is the spare
+    local c = worker{newns_user = true, newns_pid = true}
+    print(inbox:receive())
+    local actor = tonumber(children(c.child_pid)[1])
+    print(becomes('PID 1', 40, c.child_pid, ''), becomes('stack', 20, actor, '%[stack%]$'))
+    if i == 1 then spare(c) end
+    c:send 'go on'
+    print(inbox:receive())
+  end
+`,
+    'none\ntrue\ttrue\ngo on\n'.repeat(2),
+  );
+else test('PID 1 of a namespace', { skip: noInit });
+
 const walled = missing ?? noWalls();
 if (walled === undefined) {
   await runLua(`spawn_vm{module = './w', subprocess = {sandbox = 'inbox'}}`, {
