@@ -238,6 +238,8 @@ static struct range {
 static int ring_count;
 
 static pid_t supervisor;
+static int supervisor_pidfd = -1; /* its own, for a child to see whether it is there still */
+static bool has_init; /* this process is a child of PID 1 of its namespace */
 static bool is_for_forks; /* all of its memory: there won't be more, since it runs no JavaScript between forks */
 static bool gives_nobody; /* to children in user namespaces of their own */
 static bool code_is_of_files; /* and is to stay so */
@@ -332,7 +334,7 @@ static int note_own_descriptors(int control) {
   own_count = 0;
   for (int fd = CONTROL + 1; fd < 4096; fd++) {
     struct stat about;
-    if (fd == control || fd == maps_fd || fstat(fd, &about) < 0) continue;
+    if (fd == control || fd == maps_fd || fd == supervisor_pidfd || fstat(fd, &about) < 0) continue;
     if (own_count == MAX_OWN) return -EMFILE;
     own[own_count++] = (struct own){fd, about.st_ino, S_ISFIFO(about.st_mode)};
   }
@@ -661,12 +663,18 @@ napi_value sys_tell_touched(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* What the kernel does when it ends, it does for those who have asked for it by then. getppid(2) doesn't say it in a
+ * namespace of processes. */
+static bool supervisor_has_ended(void) {
+  return poll(&(struct pollfd){supervisor_pidfd, POLLIN, 0}, 1, 0) > 0;
+}
+
 /* Up to the point where JavaScript goes on. */
 static int begin_child(struct given *given, bool forks_again) {
   int result;
   default_signals();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (!forks_again && getppid() != supervisor) return -ECHILD; /* it has ended already */
+  if (supervisor_has_ended()) return -ECHILD;
   umask(022);
   if (given->cwd >= 0) (void)!fchdir(given->cwd);
   for (int i = 0; i < 3; i++)
@@ -974,6 +982,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   int result;
   if (!take_room(env, info, &body, &out)) return NULL;
   supervisor = getpid();
+  supervisor_pidfd = (int)syscall(SYS_pidfd_open, supervisor, 0);
   code_is_of_files = out[0];
   gives_nobody = has_nobody();
   fill_holes();
@@ -1245,6 +1254,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   pid_t pid = fork();
   if (pid < 0) return give_result(env, -1);
   if (pid > 0) be_init(pid);
+  has_init = true;
   touch_pages();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigprocmask(SIG_SETMASK, &before, NULL);
@@ -1258,6 +1268,7 @@ napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
   (void)info;
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
+  if (!has_init && getppid() != supervisor) return give_int32(env, -ECHILD);
   transfers_stop();
   if (maps_fd >= 0) close(maps_fd);
   maps_fd = -1;

@@ -1,13 +1,15 @@
 /** What the kernel may refuse to processes of actors, and to messages between them. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { patience } from '../../src/io/supervisor.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { faultTests, openReactor } from '../support/faulty.ts';
-import { openDescriptors, runLua } from '../support/spec.ts';
+import { MAIN, openDescriptors, runLua } from '../support/spec.ts';
 
 /** An actor that answers; its text needs no file. */
 const SETUP = `
@@ -165,3 +167,54 @@ test('a supervisor that hangs is killed, and the next process has another', {
   assert.equal(children().length, 1);
   assert.deepEqual(openDescriptors(), before);
 });
+
+const traces = ['strace', '-f', '--seccomp-bpf', '-qq', '-o', '/dev/null', '-e', 'trace=prctl'];
+const canTrace =
+  spawnSync(traces[0]!, [...traces.slice(1), 'unshare', '-Urpf', 'true']).status === 0;
+
+test('a process whose supervisor ends before it has asked to end with it ends', {
+  timeout: 240_000,
+  skip: nativeFailure() ?? (canTrace ? false : 'there is no strace, or there are no namespaces'),
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-orphan-'));
+  writeFileSync(join(folder, 'busy.lua'), 'while true do end');
+  writeFileSync(
+    join(folder, 'main.lua'),
+    `print(spawn_vm{module = './busy', subprocess = {newns_user = true, newns_pid = true}}.child_pid)
+    require('time').sleep(100)`,
+  );
+  // The first thing that a process asks for with prctl(2) takes a second: that is PR_SET_PDEATHSIG.
+  const slow = [...traces, '-e', 'inject=prctl:delay_enter=1000000:when=1'];
+  const program = [process.execPath, '--stack-size=3900', MAIN, join(folder, 'main.lua')];
+  const [command, ...args] = [...slow, ...program];
+  const tracer = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let child = 0;
+  try {
+    const said = new Promise((done) => {
+      tracer.stdout.once('data', done);
+      tracer.once('close', () => done(''));
+    });
+    child = Number(await said);
+    const supervisor = parentOf(child);
+    const ends = [parentOf(supervisor), supervisor];
+    for (const pid of ends) process.kill(pid, 'SIGKILL');
+    while (isThere(child)) await setTimeout(20);
+    child = 0;
+  } finally {
+    if (child > 0) process.kill(child, 'SIGKILL');
+    tracer.kill();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** And no zombie, whose memory is gone. */
+function isThere(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/maps`).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+const parentOf = (pid: number): number =>
+  Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))![1]);
