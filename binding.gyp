@@ -11,7 +11,7 @@
           'sources': ['native/addon.c', 'native/fault.c', 'native/fd.c', 'native/freebsd.c'],
           'libraries': ['-ljail'],
         }, {
-          'sources': ['<!@(ls native/*.c)'],
+          'sources': ['<!@(ls native/*.c)', 'native/libc-service/client.c'],
         }],
       ],
       # lazy: a Node without OpenSSL's functions runs all but tls.c.
@@ -57,6 +57,17 @@
       'cflags': ['-O2', '-Wall', '-Wextra', '-Werror'],
       'cflags_c': ['-std=gnu11'],
       'ldflags': ['-Wl,-z,now'],
+      'defines': ['_GNU_SOURCE'],
+    },
+    {
+      # Nor is this, which programs that know nothing of Perilune are given: docs/ref/libc_service.md.
+      'target_name': 'libc_service',
+      'type': 'shared_library',
+      'product_name': 'libc_service', # gyp would leave out the lib
+      'sources': ['native/libc-service/client.c', 'native/libc-service/preload.c'],
+      'cflags': ['-O2', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden', '-ftls-model=initial-exec'],
+      'cflags_c': ['-std=gnu11'],
+      'ldflags': ['-Wl,-z,now', '-Wl,--as-needed'],
       'defines': ['_GNU_SOURCE'],
     },
   ]}]],

@@ -71,6 +71,8 @@
   /* walls.c */ \
   X(set_no_new_privs) X(seccomp_set_mode_filter) X(seccomp_available) X(landlock_abi) \
   X(landlock_restrict_all) X(drop_capabilities) X(empty_root) X(new_session) \
+  /* libc_service.c */ \
+  X(service_begin) \
   /* tls.c: only when it is required */ \
   X(tls_open)
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "libc-service/client.h"
 
 static bool take_double(napi_env env, napi_value value, double *out) {
   if (napi_get_value_double(env, value, out) == napi_ok) return true;
@@ -93,6 +94,8 @@ napi_value sys_openat2(napi_env env, napi_callback_info info) {
   }
   if (strlen(path) != length) return give_int32(env, -EINVAL);
   if (fault(FAULT_OPENAT2, fd, NULL)) return give_result(env, -1);
+  if (service_is_on())
+    return give_result(env, service_openat(fd, path, flags | O_CLOEXEC, (mode_t)mode, (uint32_t)resolve));
   struct open_how how = {
     .flags = (uint32_t)flags | O_CLOEXEC,
     .mode = (uint32_t)mode,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "libc-service/client.h"
 
 enum { PATH_SIZE = PATH_MAX + 1 };
 
@@ -128,7 +129,7 @@ napi_value sys_fstatat(napi_env env, napi_callback_info info) {
   if (error != 0) return give_int32(env, -error);
   if (fault(FAULT_FSTATAT, -1, NULL)) return give_result(env, -1);
   bool is_open = flags == AT_EMPTY_PATH && path.bytes[0] == 0;
-  int result = is_open ? status_of(directory, &s) : fstatat(directory, path.bytes, &s, flags);
+  int result = is_open ? status_of(directory, &s) : service_fstatat(directory, path.bytes, &s, flags);
   if (result == 0) pack_stat(&s, (double *)out);
   return give_result(env, result);
 }
@@ -252,7 +253,7 @@ napi_value sys_chroot(napi_env env, napi_callback_info info) {
 napi_value sys_mkdirat(napi_env env, napi_callback_info info) {
   struct place p;
   if (!take_place(env, info, &p, 1)) return NULL;
-  GIVE(p, FAULT_MKDIRAT, mkdirat(p.directory, p.path.bytes, (mode_t)p.number[0]));
+  GIVE(p, FAULT_MKDIRAT, service_mkdirat(p.directory, p.path.bytes, (mode_t)p.number[0]));
 }
 
 /* mknodat(directory, path, mode, device: double) -> 0 or -errno.  mknod(2) */
@@ -274,7 +275,7 @@ napi_value sys_mknodat(napi_env env, napi_callback_info info) {
 napi_value sys_unlinkat(napi_env env, napi_callback_info info) {
   struct place p;
   if (!take_place(env, info, &p, 1)) return NULL;
-  GIVE(p, FAULT_UNLINKAT, unlinkat(p.directory, p.path.bytes, p.number[0]));
+  GIVE(p, FAULT_UNLINKAT, service_unlinkat(p.directory, p.path.bytes, p.number[0]));
 }
 
 /* (directory, path, directory, path, flags) */
@@ -306,7 +307,7 @@ napi_value sys_renameat2(napi_env env, napi_callback_info info) {
   struct two_places p;
   if (!take_two(env, info, &p)) return NULL;
   GIVE(p, FAULT_RENAMEAT2,
-       renameat2(p.from_directory, p.from.bytes, p.to_directory, p.to.bytes, (unsigned)p.flags));
+       service_renameat2(p.from_directory, p.from.bytes, p.to_directory, p.to.bytes, (unsigned)p.flags));
 }
 
 /* symlinkat(text, directory, path) -> 0 or -errno.  symlink(2) */

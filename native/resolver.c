@@ -20,6 +20,7 @@
 
 #include "endpoint.h"
 #include "fault.h"
+#include "libc-service/client.h"
 
 enum {
   MAX_BUSY = 32,      /* look-ups that run at once, beside cancelled ones */
@@ -92,7 +93,7 @@ static void use_name_server(int port) {
 static void resolve(struct request *r) {
   struct addrinfo hints = {.ai_flags = r->flags, .ai_family = r->family, .ai_socktype = r->type};
   struct addrinfo *list = NULL;
-  r->status = getaddrinfo(r->host, r->service, &hints, &list);
+  r->status = service_getaddrinfo(r->host, r->service, &hints, &list);
   if (r->status == EAI_SYSTEM) r->status = errno > 0 ? errno : EIO;
   if (r->status != 0) return;
   int count = 0;

@@ -12,6 +12,7 @@
 
 #include "endpoint.h"
 #include "fault.h"
+#include "libc-service/client.h"
 
 static bool take_fd_and_endpoint(napi_env env, napi_callback_info info, int32_t *fd,
                                  uint8_t **endpoint) {
@@ -36,7 +37,7 @@ napi_value sys_bind(napi_env env, napi_callback_info info) {
   if (!take_fd_and_endpoint(env, info, &fd, &endpoint)) return NULL;
   if (fault(FAULT_BIND, fd, NULL)) return give_result(env, -1);
   socklen_t size = unpack_endpoint(endpoint, &address);
-  return give_result(env, bind(fd, (struct sockaddr *)&address, size));
+  return give_result(env, service_bind(fd, (struct sockaddr *)&address, size));
 }
 
 /* connect(fd, endpoint) -> 0 or -errno (EINPROGRESS; EALREADY while that lasts). A family of 0 is
@@ -48,7 +49,7 @@ napi_value sys_connect(napi_env env, napi_callback_info info) {
   if (!take_fd_and_endpoint(env, info, &fd, &endpoint)) return NULL;
   if (fault(FAULT_CONNECT, fd, NULL)) return give_result(env, -1);
   socklen_t size = unpack_endpoint(endpoint, &address);
-  return give_result(env, connect(fd, (struct sockaddr *)&address, size));
+  return give_result(env, service_connect(fd, (struct sockaddr *)&address, size));
 }
 
 /* getsockname(fd, endpoint) -> 0 with the endpoint filled in, or -errno.  getsockname(2) */

@@ -9,6 +9,7 @@
 
 #include "close.h"
 #include "fault.h"
+#include "libc-service/client.h"
 #include "transfer.h"
 
 enum {
@@ -64,7 +65,7 @@ napi_value sys_bind_unix(napi_env env, napi_callback_info info) {
   if (!take_address(env, info, &fd, &address, &size)) return NULL;
   if (size == 0) return give_int32(env, -ENAMETOOLONG);
   if (fault(FAULT_BIND, fd, NULL)) return give_result(env, -1);
-  return give_result(env, bind(fd, (struct sockaddr *)&address, size));
+  return give_result(env, service_bind(fd, (struct sockaddr *)&address, size));
 }
 
 /* connect_unix(fd, path, length) -> 0 or -errno (EAGAIN: the queue of the listener is full, and no
@@ -76,7 +77,7 @@ napi_value sys_connect_unix(napi_env env, napi_callback_info info) {
   if (!take_address(env, info, &fd, &address, &size)) return NULL;
   if (size == 0) return give_int32(env, -ENAMETOOLONG);
   if (fault(FAULT_CONNECT, fd, NULL)) return give_result(env, -1);
-  return give_result(env, connect(fd, (struct sockaddr *)&address, size));
+  return give_result(env, service_connect(fd, (struct sockaddr *)&address, size));
 }
 
 /* (fd, path: Uint8Array(108)) */

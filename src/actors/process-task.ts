@@ -22,6 +22,8 @@ export interface ProcessTask {
   readonly initTimeout: number | undefined;
   /** Where they are no part of the kind. */
   readonly walls: Plan | undefined;
+  /** A packet of its inbox, after that of `trace`, brings the socket of a service for calls of the C library. */
+  readonly hasService: boolean;
   readonly environment: Named<string>;
   /** Absolute paths of files that need not be there, and their texts. */
   readonly sources: Named<string>;

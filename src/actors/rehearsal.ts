@@ -58,6 +58,7 @@ const taskOf = (program: string): ProcessTask => ({
   isAlone: false,
   init: undefined,
   initTimeout: undefined,
+  hasService: false,
   walls: undefined,
   environment: [],
   compiled: [],

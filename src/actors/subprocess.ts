@@ -1,10 +1,11 @@
 /** Actors in processes of their own: what their maker says, and what their process is told. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { closeAll, packetPair, sendAtOnce } from '../io/packet.ts';
+import { closeAll, giveDescriptor, packetPair, sendAtOnce } from '../io/packet.ts';
 import {
   MAX_TASK,
   type ProcessRequest,
+  type StartedProcess,
   SupervisorGone,
   SysError,
   startProcess,
@@ -24,6 +25,7 @@ import {
 import { ALL_NAMESPACES } from '../sandbox/policy.ts';
 import { ActorProcess } from './actor-process.ts';
 import { IpcChannel } from './ipc-channel.ts';
+import type { ServiceSlave } from './libc-service.ts';
 import { compiledParts } from './load.ts';
 import { FilePath } from './modules.ts';
 import { encodeKind, encodeTask, type ProcessKind, type ProcessTask } from './process-task.ts';
@@ -54,6 +56,8 @@ export interface ProcessOptions {
   readonly filter: string | undefined;
   /** Texts of modules, by their path below the root of imports. */
   readonly sources: readonly (readonly [path: string, text: string])[];
+  /** Whom calls that need ambient authority are to ask. */
+  readonly service: ServiceSlave | undefined;
 }
 
 /**
@@ -87,6 +91,7 @@ export function spawnProcess(
       isAlone: options.isAlone,
       init: options.init,
       initTimeout: options.initTimeout,
+      hasService: options.service !== undefined,
       environment: options.environment,
     };
     return startActor(vm, options, cloneFlags, kind, task, missing);
@@ -104,9 +109,9 @@ export function spawnProcess(
 
 function planOf(
   walls: ReadonlySet<Wall> | undefined,
-  { limits, jitless, filter }: ProcessOptions,
+  { limits, jitless, filter, service }: ProcessOptions,
 ): Plan {
-  if (walls !== undefined) return planInbox(walls, limits, jitless, filter);
+  if (walls !== undefined) return planInbox(walls, limits, jitless, filter, service !== undefined);
   return filter === undefined ? NO_WALLS : planFiltered(filter);
 }
 
@@ -136,17 +141,19 @@ function startActor(
     room ??= Buffer.allocUnsafeSlow(MAX_TASK);
     const body = encodeTask({ ...task, trace: reports?.task }, room);
     const isSent = reports === undefined && isFirstPacket(sender, body);
-    const process = startProcess(supervisorCommand(options), options.isolated, {
-      cloneFlags,
-      isNobody: options.sandbox !== undefined,
-      inbox: receiver,
-      cwd,
-      standard: options.standard,
-      arg: options.arg,
-      setUpTime: options.initTimeout === undefined ? undefined : options.initTimeout + GRACE,
-      kind: kind && encodeKind(kind),
-      body: isSent ? undefined : body,
-    });
+    const start = (): StartedProcess =>
+      startProcess(supervisorCommand(options), options.isolated, {
+        cloneFlags,
+        isNobody: options.sandbox !== undefined,
+        inbox: receiver,
+        cwd,
+        standard: options.standard,
+        arg: options.arg,
+        setUpTime: options.initTimeout === undefined ? undefined : options.initTimeout + GRACE,
+        kind: kind && encodeKind(kind),
+        body: isSent ? undefined : body,
+      });
+    const process = withService(options.service, sender, start);
     // First: it is killed before it can see a closed channel.
     const actorProcess = new ActorProcess(process, vm.io, reports);
     const channel = new IpcChannel(sender, vm.io);
@@ -164,6 +171,20 @@ function startActor(
     closeAll([receiver]);
     if (cwd !== undefined) closeSync(cwd);
   }
+}
+
+/** Its socket comes before all messages, too. */
+function withService(
+  service: ServiceSlave | undefined,
+  inbox: number,
+  start: () => StartedProcess,
+): StartedProcess {
+  if (service === undefined) return start();
+  return service.give((socket) => {
+    const result = giveDescriptor(inbox, socket);
+    if (result < 0) throw new SysError('sendmsg', -result);
+    return start();
+  });
 }
 
 /** Past the supervisor, which need not copy it then. */

@@ -39,6 +39,7 @@ import {
   runInitScript,
 } from '../sandbox/init-script.ts';
 import { NO_WALLS, type Plan } from '../sandbox/plan.ts';
+import { beginService } from '../sys/libc-service.ts';
 import { searchPath } from './environment.ts';
 import { ignoreBrokenPipes, StandardOutput, writeError } from './output.ts';
 
@@ -316,6 +317,7 @@ function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): v
   const trace = beginTrace(task);
   if (trace !== undefined) vm.traceAs(trace.newActor(task.file));
   try {
+    if (task.hasService) beginService(takeDescriptor(INBOX_FD) ?? -1);
     startVm(vm, task, inbox);
   } catch (thrown) {
     state.suspendAll = false;

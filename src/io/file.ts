@@ -41,6 +41,7 @@ import {
   setStatusFlags,
 } from '../sys/fd.ts';
 import {
+  AT_FDCWD,
   AT_POSITION,
   flock,
   isSeekable,
@@ -49,12 +50,14 @@ import {
   LOCK_SH,
   LOCK_UN,
   lseek,
+  openat2,
   preadNoWait,
   pwriteNoWait,
   SEEK_CUR,
   SEEK_END,
 } from '../sys/file.ts';
 import { FUSE_SUPER_MAGIC, fileSystemType, fstat, ftruncate } from '../sys/filesystem.ts';
+import { hasService } from '../sys/libc-service.ts';
 import { type Fd, nativeAvailable } from '../sys/native.ts';
 import { closeWithOwner } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
@@ -347,7 +350,9 @@ abstract class AnyFile implements Owner {
   /** @param flags  O_ of open(2). EALREADY (asio's already_open); ENOENT, EACCES, EEXIST, EISDIR … */
   open(path: string, flags: number, mode: number): void {
     if (this.isOpen) raise('open', EALREADY);
-    const fd = nodeCall(() => openSync(Buffer.from(path, 'latin1'), flags, mode));
+    const fd = hasService()
+      ? openat2(AT_FDCWD, path, flags, mode & 0o7777, 0)
+      : nodeCall(() => openSync(Buffer.from(path, 'latin1'), flags, mode));
     // It is for opening a FIFO. A file that has it can't be waited for in io_uring.
     if (isSeekable(fd)) setStatusFlags(fd, getStatusFlags(fd) & ~O_NONBLOCK);
     this.own(fd);

@@ -33,6 +33,7 @@ import { ip } from './ip.ts'; // when it is required
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts'; // when it is required
 import './linux_capabilities.ts';
+import { libcService } from './libc_service.ts'; // when it is required
 import { math } from './math.ts';
 import { mutex } from './mutex.ts'; // when it is required
 import { pipe } from './pipe.ts'; // when it is required
@@ -77,6 +78,7 @@ const core: readonly LuaModule[] = [
   inbox,
   ip,
   json,
+  libcService,
   mutex,
   pipe,
   rateLimiter,

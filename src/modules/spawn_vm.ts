@@ -4,6 +4,7 @@ import { TxChannel } from '../actors/address.ts';
 import { FileDescriptor, Spent } from '../actors/file-descriptor.ts';
 import { inletsOf } from '../actors/inlets.ts';
 import { IpcChannel } from '../actors/ipc-channel.ts';
+import { ServiceSlave, usableSlave } from '../actors/libc-service.ts';
 import { Mailbox, type Message, type Owned } from '../actors/mailbox.ts';
 import { makeMessage, makeRequest } from '../actors/message.ts';
 import { FilePath } from '../actors/modules.ts';
@@ -73,7 +74,8 @@ function processOptions(table: LuaTable, isAlone: boolean): ProcessOptions {
     refuse('ld_library_directories');
   }
   const service = rawGetString(table, 'libc_service');
-  if (service !== undefined && service !== false) refuse('libc_service');
+  if (service !== undefined && !(service instanceof ServiceSlave)) return wrong('libc_service');
+  if (service !== undefined) usableSlave(service, 'subprocess/libc_service');
   findNativeModules(rawGetString(table, 'native_modules_cache'), wrong);
   const standard = (name: string, shared: number): number | undefined => {
     const v = rawGetString(table, name);
@@ -122,6 +124,7 @@ function processOptions(table: LuaTable, isAlone: boolean): ProcessOptions {
     limits: limitsOf(rawGetString(table, 'limits'), wrong),
     filter: filterOf(rawGetString(table, 'seccomp_set_mode_filter')),
     sources: sources instanceof LuaTable ? sourceTree(sources, '', wrong) : [],
+    service,
   };
 }
 

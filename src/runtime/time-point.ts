@@ -40,6 +40,21 @@ export abstract class TimePoint extends Userdata {
 }
 /** Since 1970-01-01 UTC. */
 export class SystemPoint extends TimePoint {}
+/** When files were changed: since the year 2174, as libstdc++ has it. */
+export class FilePoint extends TimePoint {}
+/** 1970 on the clock of files. */
+export const FILE_CLOCK_1970 = -6_437_664_000_000_000_000n;
+
+const BILLION = 1_000_000_000n;
+
+/** @param ticks  since 1970. @returns whole seconds, and nanoseconds above them */
+export function unixTimeOf(ticks: bigint): readonly [seconds: number, ns: number] {
+  const ns = ((ticks % BILLION) + BILLION) % BILLION;
+  return [Number((ticks - ns) / BILLION), Number(ns)];
+}
+
+export const toUnixTime = (point: FilePoint): readonly [seconds: number, ns: number] =>
+  unixTimeOf(point.ticks - FILE_CLOCK_1970);
 
 export type PointClass = new (ticks: bigint) => TimePoint;
 

@@ -13,7 +13,7 @@ import {
 import { architectureOf } from './architectures.ts';
 import { encode } from './bpf.ts';
 import type { Resource, Step, Wall } from './plan.ts';
-import { computeProfile } from './profiles.ts';
+import { computeProfile, serviceProfile } from './profiles.ts';
 import { compile, DENY } from './seccomp.ts';
 
 const RLIMITS: Readonly<Record<Resource, number>> = {
@@ -63,7 +63,7 @@ function apply(step: Step): void {
     case 'landlock':
       return restrictAll(landlockAbi());
     case 'seccomp':
-      return seccompSetModeFilter(computeFilter(step.jitless));
+      return seccompSetModeFilter(computeFilter(step.jitless, step.sockets));
     case 'filter':
       return seccompSetModeFilter(Uint8Array.from(step.program, (c) => c.charCodeAt(0)));
     default:
@@ -76,13 +76,15 @@ export function applyAll(steps: readonly Step[]): void {
   for (const step of steps) apply(step);
 }
 
-/** The filter for this machine; made once, before any fork. */
-const filters = new Map<boolean, Uint8Array>();
-export function computeFilter(jitless: boolean): Uint8Array {
-  let filter = filters.get(jitless);
+/** The filter for this machine; that of most sandboxes is made once, before any fork. */
+const filters = new Map<string, Uint8Array>();
+export function computeFilter(jitless: boolean, sockets = false): Uint8Array {
+  const key = `${jitless} ${sockets}`;
+  let filter = filters.get(key);
   if (filter === undefined) {
-    filter = encode(compile(computeProfile(jitless), DENY, architectureOf(process.arch)));
-    filters.set(jitless, filter);
+    const rules = sockets ? serviceProfile(jitless) : computeProfile(jitless);
+    filter = encode(compile(rules, DENY, architectureOf(process.arch)));
+    filters.set(key, filter);
   }
   return filter;
 }

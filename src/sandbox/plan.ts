@@ -8,7 +8,8 @@ export type Step =
   | { readonly do: 'drop_capabilities' }
   /** All that the running kernel's Landlock knows. */
   | { readonly do: 'landlock' }
-  | { readonly do: 'seccomp'; readonly jitless: boolean }
+  /** `sockets`: there may be some, for somebody else to connect and bind. */
+  | { readonly do: 'seccomp'; readonly jitless: boolean; readonly sockets?: boolean }
   /** An array of struct sock_filter, a byte a code unit. */
   | { readonly do: 'filter'; readonly program: string };
 
@@ -58,13 +59,15 @@ export interface Plan {
 
 /**
  * Everything: what is left is memory, and what is open.
- * @param filter  in place of the profile `compute`
+ * @param filter      in place of the profile `compute`
+ * @param hasService  calls that need ambient authority are answered by somebody else
  */
 export function planInbox(
   walls: ReadonlySet<Wall>,
   limits: Limits,
   jitless: boolean,
   filter?: string,
+  hasService = false,
 ): Plan {
   const both: Step[] = [
     { do: 'limit', resource: 'core', most: 0 },
@@ -85,9 +88,13 @@ export function planInbox(
   if (walls.has('namespaces'))
     actor.push({ do: 'limit', resource: 'processes', most: MOST_THREADS });
   if (limits.cpu !== undefined) actor.push({ do: 'limit', resource: 'cpu', most: limits.cpu });
+  // Without a network namespace of its own, a socket is one of the host's.
+  const sockets = hasService && walls.has('namespaces');
   if (walls.has('seccomp'))
     actor.push(
-      filter === undefined ? { do: 'seccomp', jitless } : { do: 'filter', program: filter },
+      filter === undefined
+        ? { do: 'seccomp', jitless, ...(sockets && { sockets }) }
+        : { do: 'filter', program: filter },
     );
   return { both, actor };
 }

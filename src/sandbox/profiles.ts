@@ -140,6 +140,27 @@ const client: Rule[] = [
 /** To compute, and to use what is open. @param jitless  no memory becomes executable any more */
 export const computeProfile = (jitless: boolean): Rule[] => [...memory(!jitless), ...descriptors];
 
+/**
+ * And sockets that somebody else connects and binds, or puts others in the place of (libc_service). In a network namespace without
+ * interfaces: of what is made here nothing leads out.
+ */
+export const serviceProfile = (jitless: boolean): Rule[] => [
+  ...computeProfile(jitless),
+  allow(
+    ['socket'],
+    is(0, AF_INET, AF_INET6),
+    is(1, SOCK_STREAM, SOCK_STREAM | SOCK_FLAGS),
+    is(2, 0),
+  ),
+  allow(
+    ['socket'],
+    is(0, AF_UNIX),
+    is(1, ...[SOCK_STREAM, SOCK_SEQPACKET].flatMap((type) => [type, type | SOCK_FLAGS])),
+    is(2, 0),
+  ),
+  allow(['listen', 'dup3']),
+];
+
 export const PROFILES: ReadonlyMap<string, readonly Rule[]> = new Map([
   ['compute', computeProfile(false)],
   ['files', [...computeProfile(false), ...files]],

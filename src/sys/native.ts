@@ -251,6 +251,8 @@ export interface Native {
   exit_now(code: number): number;
   getpid(): number;
 
+  service_begin(fd: Fd): number;
+
   set_no_new_privs(): number;
   seccomp_set_mode_filter(filter: Uint8Array, length: number): number;
   seccomp_available(): number;
@@ -348,9 +350,9 @@ export function freebsd(): FreeBsd {
 }
 
 /** A library that is built with it, and may be missing. */
-export function builtBeside(name: string): string {
+export function builtBeside(name: string, extension = 'node'): string {
   native();
-  return `${folder}/${name}.node`;
+  return `${folder}/${name}.${extension}`;
 }
 
 /** Why the addon can't be loaded; undefined when it can. */

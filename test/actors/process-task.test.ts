@@ -27,6 +27,7 @@ test('a task is what it was, with any bytes in its texts', () => {
     isAlone: true,
     init: undefined,
     initTimeout: 1.5,
+    hasService: true,
     walls: { both: [{ do: 'no_new_privs' }], actor: [] },
     environment: [['A', bytes]],
     sources: [

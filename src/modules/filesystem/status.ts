@@ -2,6 +2,7 @@
 import { openDirectory } from '../../io/directory.ts';
 import { fileType } from '../../io/file-type.ts';
 import { badArgument } from '../../runtime/error-code.ts';
+import { FilePoint, toUnixTime } from '../../runtime/time-point.ts';
 import { type LuaFunction, type LuaValue, NONE, Userdata } from '../../runtime/value.ts';
 import { errnoNumber, SysError } from '../../sys/errno.ts';
 import { AT_FDCWD } from '../../sys/file.ts';
@@ -15,7 +16,7 @@ import {
   statfs,
 } from '../../sys/filesystem.ts';
 import { luaType } from '../define.ts';
-import { FilePoint, modifiedAt, toUnixTime } from './clock.ts';
+import { modifiedAt } from './clock.ts';
 import { onPaths } from './failing.ts';
 import { checkPath } from './path.ts';
 

@@ -1,6 +1,7 @@
 /** `system.spawn`: starting programs; and the handles of their processes. */
 import { begin, end, raise } from '../../actors/fiber-io.ts';
 import { FileDescriptor } from '../../actors/file-descriptor.ts';
+import { ServiceSlave, usableSlave } from '../../actors/libc-service.ts';
 import { FilePath } from '../../actors/modules.ts';
 import { filterBytes } from '../../actors/seccomp-filter.ts';
 import { currentVm } from '../../actors/vm.ts';
@@ -154,13 +155,42 @@ function streams(o: SpawnOptions): number[] {
     if (v === 'share') return STREAM_SHARE;
     return v === undefined ? STREAM_CLOSED_PIPE : o.fdOf(v, name);
   });
-  const extra = o.get('extra_fds');
-  if (extra !== undefined && !(extra instanceof LuaTable)) throw o.bad('extra_fds');
-  for (let i = STREAMS.length; i <= LAST_EXTRA; i++) {
-    const v = extra === undefined ? undefined : rawGet(extra, i);
-    numbers.push(v === undefined ? STREAM_SHARE : o.fdOf(v, 'extra_fds'));
+  for (const v of extraFds(o)) {
+    const isThere = v !== undefined && !(v instanceof ServiceSlave);
+    numbers.push(isThere ? o.fdOf(v, 'extra_fds') : STREAM_SHARE);
   }
   return numbers;
+}
+
+/** From the first after the standard streams on. */
+function extraFds(o: SpawnOptions): LuaValue[] {
+  const extra = o.get('extra_fds');
+  if (extra === undefined) return Array.from({ length: LAST_EXTRA + 1 - STREAMS.length });
+  if (!(extra instanceof LuaTable)) throw o.bad('extra_fds');
+  const list: LuaValue[] = [];
+  for (let i = STREAMS.length; i <= LAST_EXTRA; i++) list.push(rawGet(extra, i));
+  return list;
+}
+
+type Placed = readonly [slave: ServiceSlave, number: number];
+
+/** Slaves of libc_service, and their places. */
+function slaves(o: SpawnOptions): Placed[] {
+  return extraFds(o).flatMap((v, i): Placed[] => {
+    if (!(v instanceof ServiceSlave)) return [];
+    return [[usableSlave(v, `${o.prefix}extra_fds`), STREAMS.length + i]];
+  });
+}
+
+/** A program that has them: they are gone from here, unless it can't be started. */
+function startWith<T>(given: readonly Placed[], plan: SpawnPlan, start: (plan: SpawnPlan) => T): T {
+  const [first, ...others] = given;
+  if (first === undefined) return start(plan);
+  const [slave, number] = first;
+  return slave.give((socket) => {
+    const streams = plan.streams.with(number, socket);
+    return startWith(others, { ...plan, streams }, start);
+  });
 }
 
 const MOST_PRIORITY = 99;
@@ -277,10 +307,12 @@ export function spawn(v: LuaValue): Subprocess {
   if (o.boolean('pd_daemon')) throw codeError('ENOTSUP', { arg: 'pd_daemon' });
   const lastSignal = o.integer('signal_on_gcreaper', 0, LAST_SIGNAL) ?? SIGTERM;
   const plan = planFrom(o);
+  const given = slaves(o);
   const vm = currentVm();
   vm.host.flush(); // what it prints comes after what was printed before
   try {
-    return new Subprocess(Child.start(plan, vm.io, lastSignal));
+    const child = startWith(given, plan, (whole) => Child.start(whole, vm.io, lastSignal));
+    return new Subprocess(child);
   } catch (error) {
     if (!(error instanceof SpawnError) || error.step === 'clone') throw error;
     throw systemError(error.errno, { arg: optionOf(error.step, o) });
