@@ -203,14 +203,19 @@ static void fail(struct outcome *out, int error) {
   out->fd_count = 0;
 }
 
+/* fstat(2): glibc's gives an empty path to newfstatat(2), which sandboxes refuse. Its struct is the kernel's on these. */
+static int status_of(int fd, struct stat *out) {
+#if defined __x86_64__ || defined __aarch64__
+  return (int)syscall(SYS_fstat, fd, out);
+#else
+  return fstat(fd, out);
+#endif
+}
+
 /* A program may have closed the socket, and its number may be another file's by now. */
 static bool is_ours(int fd) {
   struct stat about;
-#if defined __x86_64__ || defined __aarch64__
-  return syscall(SYS_fstat, fd, &about) == 0 && about.st_ino == socket_inode && S_ISSOCK(about.st_mode);
-#else
-  return fstat(fd, &about) == 0 && about.st_ino == socket_inode && S_ISSOCK(about.st_mode);
-#endif
+  return status_of(fd, &about) == 0 && about.st_ino == socket_inode && S_ISSOCK(about.st_mode);
 }
 
 static void wait_for(int fd, short events) {
@@ -1011,7 +1016,7 @@ static uint32_t size_at(const unsigned char *b) {
 /* The file stays in memory: filters are read where they lie. */
 static int read_filters(int file) {
   struct stat about;
-  if (fstat(file, &about) < 0) return -errno;
+  if (status_of(file, &about) < 0) return -errno;
   size_t size = (size_t)about.st_size;
   if (size == 0) return 0;
   const unsigned char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
@@ -1045,7 +1050,7 @@ int service_begin(int fd) {
   if (result == 0 && count == 1) result = read_filters(fds[0]);
   close_all(fds, count);
   struct stat about;
-  if (result == 0 && fstat(fd, &about) < 0) result = -errno;
+  if (result == 0 && status_of(fd, &about) < 0) result = -errno;
   if (result < 0) return result;
   socket_inode = about.st_ino;
   socket_fd = fd;

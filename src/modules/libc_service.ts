@@ -1,4 +1,5 @@
 /** `require 'libc_service'`: who may answer the calls of the C library that are made in another process. */
+import { normalize } from 'node:path';
 import { currentIo } from '../actors/current-io.ts';
 import { begin, end, nothing, raise } from '../actors/fiber-io.ts';
 import { FileDescriptor, newFd } from '../actors/file-descriptor.ts';
@@ -269,5 +270,5 @@ function make(): Result {
 
 export const libcService = luaModule('libc_service', {
   new: make,
-  preload_library: new PerVm(() => (nativeAvailable() ? preloadLibrary() : undefined)),
+  preload_library: new PerVm(() => (nativeAvailable() ? normalize(preloadLibrary()) : undefined)),
 });
