@@ -12,6 +12,7 @@
           'libraries': ['-ljail'],
         }, {
           'sources': ['<!@(ls native/*.c)', 'native/libc-service/client.c'],
+          'dependencies': ['filter'],
         }],
       ],
       # lazy: a Node without OpenSSL's functions runs all but tls.c.
@@ -64,7 +65,8 @@
       'target_name': 'libc_service',
       'type': 'shared_library',
       'product_name': 'libc_service', # gyp would leave out the lib
-      'sources': ['native/libc-service/client.c', 'native/libc-service/preload.c'],
+      'sources': ['native/libc-service/client.c', 'native/libc-service/preload.c', 'native/host_calls.c'],
+      'dependencies': ['filter'],
       'cflags': ['-O2', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden', '-ftls-model=initial-exec'],
       'cflags_c': ['-std=gnu11'],
       'ldflags': ['-Wl,-z,now', '-Wl,--as-needed'],

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "filter.h"
-#pragma weak filter_run
 
 #ifndef EAI_NODATA
 #define EAI_NODATA (-5)
@@ -264,9 +263,8 @@ static ssize_t receive_packet(int fd, int flags, unsigned char *bytes, size_t ro
   return length;
 }
 
-/* One question. `flags` are those of open(2), for what is opened. */
-static void ask(enum call call, const unsigned char *arguments, size_t size, int fd, int flags,
-                struct outcome *out) {
+/* One question. @param fd  that goes with it, or -1 */
+static void ask(enum call call, const unsigned char *arguments, size_t size, int fd, struct outcome *out) {
   int ends[2], count = 0;
   out->own = true;
   out->fd_count = 0;
@@ -295,7 +293,6 @@ static void ask(enum call call, const unsigned char *arguments, size_t size, int
   memmove(out->values, bytes + HEADER, out->size);
   if (out->own) close_all(out->fds, count);
   else out->fd_count = count;
-  if (out->fd_count > 0 && (call == OPEN || call == OPENAT)) out->fds[0] = land(out->fds[0], flags);
 }
 
 /* ── the C library's own ─────────────────────────────────────────────────────────────────────────── */
@@ -330,7 +327,9 @@ static const struct {
 enum { RESOLVE_NAMES = sizeof resolve_names / sizeof *resolve_names };
 
 static void put_resolve(struct writer *w, uint64_t resolve) {
-  put_size(w, 'l', (size_t)__builtin_popcountll(resolve));
+  size_t count = 0;
+  for (int i = 0; i < RESOLVE_NAMES; i++) count += (resolve & resolve_names[i].bit) != 0;
+  put_size(w, 'l', count);
   for (int i = 0; i < RESOLVE_NAMES; i++)
     if (resolve & resolve_names[i].bit) put_text(w, resolve_names[i].name);
 }
@@ -717,7 +716,7 @@ static int real(void *context, const unsigned char *bytes, size_t size, unsigned
   if (!take_arguments(q->call, &r, &a)) return -EINVAL;
   put_arguments(q->call, &question, &a);
   if (!question.at) return -ENAMETOOLONG;
-  ask(q->call, again, written(&question), a.fd, a.flags, q->out);
+  ask(q->call, again, written(&question), a.fd, q->out);
   if (q->out->own) {
     put_own(q->call, &w, &a);
   } else {
@@ -772,6 +771,9 @@ static bool run_filter(enum call call, const unsigned char *arguments, size_t si
   out->size = length < 0 ? 0 : (size_t)length;
   if (length >= 0 && take_outcome(call, out, &result, &error)) {
     take_returned_fds(call, out);
+    /* Or the result is one of those. */
+    for (int i = 0; i < q.fd_count && out->fd_count == 0 && (call == OPEN || call == OPENAT); i++)
+      if (q.fds[i] == result) out->fds[out->fd_count++] = q.fds[i];
     return true;
   }
   close_all(q.fds, q.fd_count);
@@ -794,10 +796,10 @@ static bool take_outcome(enum call call, const struct outcome *out, int64_t *res
   return true;
 }
 
-static void perform(enum call call, const struct writer *arguments, int fd, int flags, struct outcome *out) {
+static void perform(enum call call, const struct writer *arguments, int fd, struct outcome *out) {
   size_t size = written(arguments);
-  if (filters[call].text && filter_run && run_filter(call, arguments->start, size, out)) return;
-  ask(call, arguments->start, size, fd, flags, out);
+  if (filters[call].text && run_filter(call, arguments->start, size, out)) return;
+  ask(call, arguments->start, size, fd, out);
 }
 
 /* The result of a call whose answer is a number. Descriptors that nobody wants are closed. */
@@ -813,12 +815,12 @@ static int finish(enum call call, struct outcome *out) {
   return (int)result;
 }
 
-static int finish_open(enum call call, struct outcome *out) {
+static int finish_open(enum call call, int flags, struct outcome *out) {
   int64_t result;
   int error, fd = out->fd_count > 0 ? out->fds[0] : -1;
   if (fd < 0 || !take_outcome(call, out, &result, &error) || result == -1) return finish(call, out);
   close_all(out->fds + 1, out->fd_count - 1);
-  return fd;
+  return land(fd, flags);
 }
 
 static int finish_socket(enum call call, int fd, struct outcome *out) {
@@ -865,8 +867,8 @@ int service_openat(int directory, const char *path, int flags, mode_t mode, uint
   put_int(&w, creates ? mode & 07777 : 0);
   if (!alone) put_resolve(&w, resolve);
   enum call call = alone ? OPEN : OPENAT;
-  perform(call, &w, alone || directory < 0 ? -1 : directory, flags, &out);
-  return out.own ? own_openat(directory, path, flags, mode, resolve) : finish_open(call, &out);
+  perform(call, &w, alone || directory < 0 ? -1 : directory, &out);
+  return out.own ? own_openat(directory, path, flags, mode, resolve) : finish_open(call, flags, &out);
 }
 
 /* Calls with one path and nothing else, or a number. */
@@ -874,7 +876,7 @@ static bool ask_of_path(enum call call, const char *path, const int *number, str
   ARGUMENTS(w, strlen(path));
   put_text(&w, path);
   if (number) put_int(&w, (uint32_t)*number);
-  perform(call, &w, -1, 0, out);
+  perform(call, &w, -1, out);
   return !out->own;
 }
 
@@ -901,7 +903,7 @@ int service_renameat2(int from, const char *path, int to, const char *new_path, 
     struct outcome out;
     put_text(&w, path);
     put_text(&w, new_path);
-    perform(RENAME, &w, -1, 0, &out);
+    perform(RENAME, &w, -1, &out);
     if (!out.own) return finish(RENAME, &out);
   }
   return (int)syscall(SYS_renameat2, from, path, to, new_path, flags);
@@ -957,7 +959,7 @@ static int with_address(int fd, const struct sockaddr *address, socklen_t size, 
     struct outcome out;
     enum call call = put_address(&w, fd, address, size, binds);
     if (call != 0) {
-      perform(call, &w, fd, 0, &out);
+      perform(call, &w, fd, &out);
       if (!out.own) return finish_socket(call, fd, &out);
     }
   }
@@ -984,7 +986,7 @@ int service_getaddrinfo(const char *node, const char *service, const struct addr
   put_text(&w, node);
   put_text(&w, service);
   put_text(&w, protocol_of(hints));
-  perform(GETADDRINFO, &w, -1, 0, &out);
+  perform(GETADDRINFO, &w, -1, &out);
   if (out.own) return service_real_getaddrinfo(node, service, hints, list);
   close_all(out.fds, out.fd_count);
   struct reader r = {out.values, out.values + out.size};

@@ -45,12 +45,13 @@ const SETUP = `
       text = text .. tostring(b:first(n))
     end
   end
+  local together = false
   -- A program with the slave; what it prints is printed when it has ended.
   local function start(slave, name, ...)
     local r, w = pipe.pair()
     w = w:release()
     local p = system.spawn{
-      program = name, arguments = {name, ...}, stdout = w, stderr = 'share',
+      program = name, arguments = {name, ...}, stdout = w, stderr = together and w or 'share',
       environment = {LD_PRELOAD = libc_service.preload_library, LC_ALL = 'C'}, extra_fds = {[3] = slave},
     }
     w:close()
@@ -65,8 +66,10 @@ const SETUP = `
     end
   end
   -- Run it, with answers of this function.
+  local filters = {}
   local function run(answer, ...)
     local master, slave = libc_service.new()
+    for name, source in pairs(filters) do slave[name] = source end
     local p, r = start(slave, ...)
     local output
     local reader = spawn(function() output = read_to_end(r) end)
@@ -89,8 +92,17 @@ const SETUP = `
 
 if (failure === undefined) {
   await openReactor();
-  // What stays open once it is there: a supervisor.
-  await runLua(`spawn_vm{module = './w', subprocess = {}}`, { files: { 'w.lua': '' } });
+  // What stays open once it is there: supervisors, and io_uring.
+  const warmUp = `
+    local fs, file = require 'filesystem', require 'file'
+    spawn_vm{module = './w', subprocess = {}}
+    pcall(spawn_vm, {module = './w', subprocess = {sandbox = 'inbox'}})
+    local f = file.stream.new()
+    f:open(_FILE.parent_path / 'ring', {'write_only', 'create'})
+    require('stream').write_all(f, 'x')
+    f:close()
+  `;
+  await runLua(warmUp, { files: { 'w.lua': '' } });
 }
 
 function service(name: string, source: string, expected: string, options: SpecOptions = {}): void {
@@ -604,6 +616,212 @@ service(
   print(p.exit_code)
   `,
   '0\n',
+);
+
+// ── filters ────────────────────────────────────────────────────────────────────────────────────────
+
+calls(
+  'a filter may answer by itself: nobody is asked',
+  `
+  for _, name in ipairs{'open', 'openat', 'unlink', 'rename', 'access', 'eaccess', 'mkdir', 'rmdir', 'connect_unix', 'connect_inet',
+      'connect_inet6', 'bind_unix', 'bind_inet', 'bind_inet6'} do
+    filters[name] = 'return -1, C.ELOOP'
+  end
+  filters.stat = [[return {type = 'fifo', mode = 384, size = 5, mtime = 6, mtime_nsec = 7}]]
+  filters.lstat = 'return -1, C.EXDEV'
+  filters.getaddrinfo = 'return nil, {10, 0, 0, 1}, 22'
+  run(refuse, CALLS, 'open', 'creat', 'fopen', 'unlink', 'remove', 'rename', 'access', 'eaccess', 'mkdir', 'rmdir', 'stat', 'statx', 'lstat',
+    'connect_unix', 'connect_inet', 'connect_inet6', 'bind_unix', 'bind_inet', 'bind_inet6', 'getaddrinfo', 'getaddrinfo_4')
+  filters = {getaddrinfo = [[local real, node, service, protocol = ...
+    if protocol == 'tcp' then return 'again' end
+    if protocol == 'udp' then return 'system', C.EIO end
+    return nil]]}
+  run(refuse, CALLS, 'getaddrinfo', 'getaddrinfo_4', 'getaddrinfo_any')
+  filters = {getaddrinfo = 'return nil, {253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 7}, 1', open = 'return (C.open("' .. FOLDER .. 'one", C.O_RDONLY))'}
+  run(refuse, CALLS, 'getaddrinfo', 'open')
+  `,
+  `open: ELOOP
+creat: ELOOP
+fopen: ELOOP
+unlink: ELOOP
+remove: ELOOP
+rename: ELOOP
+access: ELOOP
+eaccess: ELOOP
+mkdir: ELOOP
+rmdir: ELOOP
+stat: 10600 5 0:0 6.000000007 dev 0 ino 0 links 0
+statx: 0 5 10600
+lstat: -1 0
+connect_unix: ELOOP
+connect_inet: ELOOP
+connect_inet6: ELOOP
+bind_unix: ELOOP
+bind_inet: ELOOP
+bind_inet6: ELOOP
+getaddrinfo: 10.0.0.1 22 type 1, 1 of them
+getaddrinfo: 10.0.0.1 22 type 2, 1 of them
+getaddrinfo: Temporary failure in name resolution ${''}
+getaddrinfo: System error EIO
+getaddrinfo: No address associated with hostname ${''}
+getaddrinfo: fd00::1%7 1 type 1, 1 of them
+open: fd 7 one
+`,
+);
+
+calls(
+  'a filter may change what is asked, and what is answered',
+  `
+  filters = {
+    open = [[local real, path, flags, mode = ... return real('/seen' .. path, flags, mode)]],
+    openat = [[local real, dirfd, path, flags, mode, resolve = ... return real(dirfd, path .. ' of ' .. dirfd, flags, mode, resolve)]],
+    rename = [[local real, a, b = ... return real(b, a)]],
+    access = [[local real, path, mode = ... local r, e = real(path, mode) return r, e == C.EROFS and C.EACCES or e]],
+    eaccess = [[local real, path, mode = ... return real(path, C.F_OK)]],
+    mkdir = [[local real, path, mode = ... return real(path, tonumber('700', 8))]],
+    stat = [[local real, path = ... local t, e = real(path) if type(t) == 'table' then t.size = t.size + 1 end return t, e]],
+    connect_unix = [[local real, fd, path = ... return real(fd, path .. '2')]],
+    connect_inet = [[local real, fd, addr, port = ... addr[4] = 99 return real(fd, addr, port + 1)]],
+    connect_inet6 = [[local real, fd, addr, port, scope = ... addr[16] = scope return real(fd, addr, port, scope + 1)]],
+    bind_unix = [[local real, fd, path = ... return real(fd, path)]],
+    bind_inet = [[local real, fd, addr, port = ... return real(fd, {127, 0, 0, 1}, 0)]],
+    getaddrinfo = [[local real, node, service, protocol = ... return real('really.' .. node, service, protocol)]],
+    bind_inet6 = [[return (...)(select(2, ...))]],
+  }
+  for _, name in ipairs{'unlink', 'rmdir', 'lstat'} do filters[name] = 'local real, path = ... return real(path .. "/" .. #path)' end
+  run(refuse, CALLS, 'open', 'open_create', 'unlink', 'rmdir', 'rename', 'access', 'eaccess', 'mkdir', 'stat', 'lstat', 'connect_unix', 'connect_inet',
+    'connect_inet6', 'bind_unix', 'bind_inet', 'bind_inet6', 'getaddrinfo')
+  print '--'
+  run(function(master, call, p)
+    if call == 'stat' then return master:send{type = 'regular', size = 1} end
+    if call == 'getaddrinfo' then return master:send{ip.address.new '10.1.1.1', 5} end
+    if call:match 'connect' then
+      local near, far = unix.stream.socket.pair()
+      stream.write_all(far, 'connected')
+      far:close()
+      local fd = near:release()
+      master:send_with_fds(0, {fd})
+      return fd:close()
+    end
+    local fd = fs.open(path(FOLDER), {'directory', 'path'})
+    if tostring(p):match '/a$' then
+      fd:close()
+      fd = open 'one'
+    end
+    master:send_with_fds(0, {fd})
+    fd:close()
+  end, CALLS, 'stat', 'open', 'connect_inet', 'getaddrinfo')
+  print '--'
+  filters = {stat = filters.stat, getaddrinfo = [[return (...)('127.0.0.1', '7', 'udp')]]}
+  run(function(master) master:use_slave_credentials() end, CALLS, 'in=' .. FOLDER, 'stat', 'getaddrinfo')
+  `,
+  `open\t/seen/a\tread_only
+open\t/seen/a\tcreate,exclusive,read_write\t416
+unlink\t/a/2
+rmdir\t/a/2
+rename\t/b\t/a
+access\t/a\tr,x
+eaccess\t/a\tf
+mkdir\t/a\t448
+stat\t/a
+lstat\t/a/2
+connect_unix\t/run/x2
+connect_inet\t10.1.2.99\t81
+connect_inet6\tfd00::3%4\t81
+bind_unix\t/run/x
+bind_inet\t127.0.0.1\t0
+bind_inet6\tfd00::1%3\t81
+getaddrinfo\treally.host.test\t443\ttcp
+open: EROFS
+open_create: EROFS
+unlink: EROFS
+rmdir: EROFS
+rename: EROFS
+access: EACCES
+eaccess: EROFS
+mkdir: EROFS
+stat: EROFS
+lstat: -1 0
+connect_unix: EROFS
+connect_inet: EROFS
+connect_inet6: EROFS
+bind_unix: EROFS
+bind_inet: EROFS
+bind_inet6: EROFS
+getaddrinfo: Name or service not known ${''}
+--
+stat: 100000 2 0:0 0.000000000 dev 0 ino 0 links 0
+open: fd 7 one
+connect_inet: connected
+getaddrinfo: 10.1.1.1 5 type 1, 1 of them
+--
+stat: ENOENT
+getaddrinfo: 127.0.0.1 7 type 1, 1 of them
+`,
+);
+
+calls(
+  'descriptors are the filter\'s, until it has returned them or failed',
+  `
+  local function answer(master, call)
+    local a, b = open 'one', open 'two'
+    master:send_with_fds(-2, {a, b})
+    a:close()
+    b:close()
+  end
+  filters.open = [[local real, path, flags = ... local result, errno, one, two = real(path, flags) assert(result == -2 and errno == 0)
+    C.close(one) return two]]
+  run(answer, CALLS, 'open', 'open', 'open64')
+  filters.open = [[local real, path, flags = ... local result, errno, one, two = real(path, flags) C.close(two) return 0, 0, one]]
+  run(answer, CALLS, 'open', 'open')
+  `,
+  `open: fd 7 two
+open: fd 7 two
+open64: fd 7 closes two
+open: fd 7 one
+open: fd 7 one
+`,
+);
+
+calls(
+  'a filter that does not work is as none, which is said once',
+  `
+  together = true
+  for _, source in ipairs{'not Lua', 'error "broken"', 'return "text"', 'return', 'while true do local s = {} for i = 1, 1e9 do s[i] = i end end',
+      'local real, path, flags = ... real(path, flags) error "late"', 'return (...)(1, 2, 3)', 'return (...)()'} do
+    filters.open = source
+    run(function(master, call, p)
+      local fd = open 'one'
+      master:send_with_fds(0, {fd})
+      fd:close()
+    end, CALLS, 'open', 'open')
+  end
+  `,
+  [
+    "open:1: unexpected symbol near 'not'",
+    'open:1: broken',
+    'it returned no result',
+    'it returned no result',
+    'not enough memory',
+    'open:1: late',
+    'open:1: real: Invalid argument',
+    'open:1: real: Invalid argument',
+  ]
+    .map((why) => `<3>libc_service: open: ${why}\nopen: fd 7 one\nopen: fd 7 one\n`)
+    .join(''),
+  { once: true },
+);
+
+calls(
+  'filters of several threads and processes',
+  `
+  filters.stat = [[local real, path = ... local t, e = real(path) t.size = t.size - 1 return t, e]]
+  run(function(master, call, p)
+    master:send{type = 'regular', size = tonumber(tostring(p):match '%d+') + 1}
+  end, CALLS, 'threads', 'forks')
+  `,
+  'threads: 0 wrong\nforks: 0 wrong\n',
+  { once: true },
 );
 
 // ── ends ───────────────────────────────────────────────────────────────────────────────────────────
