@@ -59,7 +59,7 @@ Invalid argument	module
 Module not found	nil
 Cannot have a module with this name	nil
 ${['newns_user', 'newns_pid', 'stdin', 'stdout', 'stderr', 'environment', 'source_tree_cache'].map((name) => `Invalid argument	subprocess/${name}\n`).join('')}Device or resource busy	subprocess/stdout
-${'Invalid argument	subprocess/environment\n'.repeat(3)}${'Invalid argument	subprocess/source_tree_cache\n'.repeat(2)}Operation not supported	subprocess/libc_service
+${'Invalid argument	subprocess/environment\n'.repeat(3)}${'Invalid argument	subprocess/source_tree_cache\n'.repeat(2)}Invalid argument	subprocess/libc_service
 ${'Invalid argument	subprocess/native_modules_cache\n'.repeat(2)}Module not found	nil
 `,
   { files: { 'w.lua': '' } },
