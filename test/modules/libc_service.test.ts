@@ -552,7 +552,7 @@ getaddrinfo: Name or service not known ${''}
 );
 
 calls(
-  'threads and processes of the program get their own answers and nobody else\'s',
+  "threads and processes of the program get their own answers and nobody else's",
   `
   local count = 0
   local function answer(master, call, p)
@@ -761,7 +761,7 @@ getaddrinfo: 127.0.0.1 7 type 1, 1 of them
 );
 
 calls(
-  'descriptors are the filter\'s, until it has returned them or failed',
+  "descriptors are the filter's, until it has returned them or failed",
   `
   local function answer(master, call)
     local a, b = open 'one', open 'two'
@@ -1149,8 +1149,13 @@ for (const [name, options, skip] of [
 ] as const) {
   if (skip !== undefined) test(name, { skip });
   else
-    service(`${name} has what the master gives`, `${HOST} actor('./w', ${options}):close()`, ANSWERS, {
-      files: { 'w.lua': WORKER },
-      once: true,
-    });
+    service(
+      `${name} has what the master gives`,
+      `${HOST} actor('./w', ${options}):close()`,
+      ANSWERS,
+      {
+        files: { 'w.lua': WORKER },
+        once: true,
+      },
+    );
 }
