@@ -51,12 +51,8 @@ const BITS = Object.entries(OPENAT_FLAGS).filter(([name]) => !Object.hasOwn(ACCE
 /** What of the flags of open(2) has a name here, in alphabetical order. */
 function flagNames(flags: number): string[] {
   const names = BITS.filter(([, bits]) => (flags & bits) === bits).map(([name]) => name);
-  // What these are made of.
-  const isMadeOf = (whole: string, part: string): boolean =>
-    names.includes(whole) && part === whole;
-  const kept = names.filter(
-    (name) => !(name === 'directory' && isMadeOf('temporary', 'temporary')),
-  );
+  // The flag of temporary files has that of directories in it.
+  const kept = names.includes('temporary') ? names.filter((name) => name !== 'directory') : names;
   const access = Object.entries(ACCESS).find(([, n]) => n === (flags & O_ACCMODE));
   if (access !== undefined) kept.push(access[0]);
   return kept.sort();
