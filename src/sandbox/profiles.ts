@@ -142,7 +142,8 @@ export const computeProfile = (jitless: boolean): Rule[] => [...memory(!jitless)
 
 /**
  * And sockets that somebody else connects and binds, or puts others in the place of (libc_service). In a network namespace without
- * interfaces: of what is made here nothing leads out.
+ * interfaces: of what is made here nothing leads out. Not listen(2): a connected socket of the host's, shut down, would be one that
+ * listens there.
  */
 export const serviceProfile = (jitless: boolean): Rule[] => [
   ...computeProfile(jitless),
@@ -158,7 +159,7 @@ export const serviceProfile = (jitless: boolean): Rule[] => [
     is(1, ...[SOCK_STREAM, SOCK_SEQPACKET].flatMap((type) => [type, type | SOCK_FLAGS])),
     is(2, 0),
   ),
-  allow(['listen', 'dup3']),
+  allow(['dup3']),
 ];
 
 export const PROFILES: ReadonlyMap<string, readonly Rule[]> = new Map([

@@ -1068,6 +1068,7 @@ const HOST = `
       local l = ip.tcp.acceptor.new()
       l:open(ip.address.loopback_v4())
       l:bind(ip.address.loopback_v4(), 0)
+      l:listen()
       fd = l:release()
     elseif call == 'open' and not words(a):match 'create' then fd = open 'one'
     elseif call == 'open' then return master:send(-1, ge.EROFS)

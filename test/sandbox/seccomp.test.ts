@@ -7,7 +7,7 @@ import test from 'node:test';
 import { ARCHITECTURES, type Architecture, arm64, x64 } from '../../src/sandbox/architectures.ts';
 import { encode, MAX_INSTRUCTIONS } from '../../src/sandbox/bpf.ts';
 import { DEFAULT_LIMITS, planFiltered, planInbox } from '../../src/sandbox/plan.ts';
-import { computeProfile, PROFILES } from '../../src/sandbox/profiles.ts';
+import { computeProfile, PROFILES, serviceProfile } from '../../src/sandbox/profiles.ts';
 import {
   type Action,
   ALL_BITS,
@@ -259,6 +259,39 @@ test('a client opens files for reading only', () => {
   for (const family of [1, 16, 17, 40]) assert.equal(askOf(client, 'socket', [family, 1]), EPERM);
   assert.equal(askOf(client, 'socket', [2, 3]), EPERM);
   for (const name of ['bind', 'listen']) assert.equal(askOf(client, name, []), EPERM);
+});
+
+test('a sandbox whose calls are answered makes sockets that lead nowhere, and has no other call more', () => {
+  const service = encode(compile(serviceProfile(false), DENY, x64));
+  for (const type of [1, 1 | 0o2004000])
+    for (const family of [1, 2, 10]) assert.equal(askOf(service, 'socket', [family, type]), ALLOW);
+  assert.equal(askOf(service, 'socket', [1, 5 | 0o2004000]), ALLOW);
+  // Datagrams, raw packets, other families and protocols.
+  for (const args of [
+    [2, 2],
+    [10, 2],
+    [2, 3],
+    [2, 5],
+    [1, 2],
+    [16, 3],
+    [17, 3],
+    [40, 1],
+    [2, 1, 262],
+  ])
+    assert.equal(askOf(service, 'socket', args), EPERM);
+  assert.equal(askOf(service, 'dup3', [3, 4, 0]), ALLOW);
+  for (const name of [
+    'connect',
+    'bind',
+    'listen',
+    'openat',
+    'openat2',
+    'newfstatat',
+    'unlinkat',
+    'sendmmsg',
+    'dup2',
+  ])
+    assert.equal(askOf(service, name, []), EPERM);
 });
 
 // ── the compiler ───────────────────────────────────────────────────────────────────────────────────
