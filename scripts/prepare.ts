@@ -30,13 +30,9 @@ import { writeModule } from './wasm-to-c.ts';
 
 const root = dirname(import.meta.dirname);
 const strict = process.argv.includes('--strict');
-const addonFiles = [
-  'perilune.node',
-  'start.node',
-  'heap.node',
-  'lua51.a',
-  'libc_service.so',
-].map((name) => join(root, 'build/Release', name));
+const addonFiles = ['perilune.node', 'start.node', 'heap.node', 'lua51.a', 'libc_service.so'].map(
+  (name) => join(root, 'build/Release', name),
+);
 const stampFile = join(root, 'build/perilune.stamp');
 
 await bundle();
