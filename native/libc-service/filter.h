@@ -19,7 +19,7 @@ typedef int (*filter_real)(void *context, const unsigned char *arguments, size_t
  * -> size of the values that it returned, or -1 with a message, cut to its room and ended by a NUL: it doesn't compile, an
  *    error was raised, memory or stack ran out, values that don't fit or are of other types, or -- the same
  *    thread is in a filter already.
- * One filter runs at a time; other threads wait. errno is as before. */
+ * Threads run filters at the same time, each in memory of its own. errno is as before. */
 int filter_run(const char *name, const char *source, size_t length, const unsigned char *arguments,
                size_t size, filter_real real, void *context, unsigned char *results, size_t capacity,
                char *message, size_t message_capacity);

@@ -765,11 +765,11 @@ calls(
   `
   local function answer(master, call)
     local a, b = open 'one', open 'two'
-    master:send_with_fds(-2, {a, b})
+    master:send_with_fds(-7, {a, b})
     a:close()
     b:close()
   end
-  filters.open = [[local real, path, flags = ... local result, errno, one, two = real(path, flags) assert(result == -2 and errno == 0)
+  filters.open = [[local real, path, flags = ... local result, errno, one, two = real(path, flags) assert(result == -7 and errno == 0)
     C.close(one) return two]]
   run(answer, CALLS, 'open', 'open', 'open64')
   filters.open = [[local real, path, flags = ... local result, errno, one, two = real(path, flags) C.close(two) return 0, 0, one]]
