@@ -226,13 +226,11 @@ napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
   return give_result(env, result);
 }
 
-/* discard_packets(fd) -> 0: nothing comes any more, and what waits is received and dropped. Otherwise close(2) would close
- * the descriptors in it, and may wait as long as whoever has sent them wants: close_at_once.  shutdown(2), recvmsg(2) */
-napi_value sys_discard_packets(napi_env env, napi_callback_info info) {
-  int32_t fd;
-  if (!take_int32s(env, info, &fd, 1)) return NULL;
-  if (transfers_stopped()) return give_int32(env, 0); /* perhaps a filter ends the process for these */
+/* @param questions  the first descriptor in each is a socket for the answer, whose sender has nothing to say there: what waits
+ *                   in it is dropped, too */
+static void discard_packets(int fd, bool questions) {
   const int on = 1;
+  bool was_reset = false;
   shutdown(fd, SHUT_RD);
   setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on); /* so that empty packets differ from none */
   for (;;) {
@@ -240,10 +238,26 @@ napi_value sys_discard_packets(napi_env env, napi_callback_info info) {
                                           CMSG_SPACE(MAX_FDS * sizeof(int))];
     struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
     const ssize_t result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (result < 0 && errno == EINTR) continue;
+    /* ECONNRESET, once: who has sent it is gone, and had not read everything. */
+    if (result < 0 && (errno == EINTR || (errno == ECONNRESET && !was_reset))) {
+      was_reset |= errno == ECONNRESET;
+      continue;
+    }
     if (result < 0 || message.msg_controllen == 0) break;
-    take_descriptors(&message, NULL, 0);
+    int32_t first;
+    if (take_descriptors(&message, &first, questions) == 0) continue;
+    discard_packets(first, false);
+    close_at_once(first);
   }
+}
+
+/* discard_packets(fd, questions: 0 or 1) -> 0: nothing comes any more, and what waits is received and dropped. Otherwise close(2)
+ * would close the descriptors in it, and may wait as long as whoever has sent them wants: close_at_once.
+ * shutdown(2), recvmsg(2) */
+napi_value sys_discard_packets(napi_env env, napi_callback_info info) {
+  int32_t arg[2];
+  if (!take_int32s(env, info, arg, 2)) return NULL;
+  if (!transfers_stopped()) discard_packets(arg[0], arg[1]); /* perhaps a filter ends the process for these */
   return give_int32(env, 0);
 }
 

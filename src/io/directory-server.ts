@@ -65,7 +65,13 @@ import {
   WRITE_ONLY,
 } from './directory-protocol.ts';
 import type { Closable, IoGroup } from './group.ts';
-import { closeAll, isPacketSocket, PacketReceiver, packetPair } from './packet.ts';
+import {
+  closeAnswerSocket,
+  closeUnasked,
+  isPacketSocket,
+  PacketReceiver,
+  packetPair,
+} from './packet.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
 import { closeHeld, hold } from './thread-descriptors.ts';
 
@@ -116,7 +122,7 @@ class Reply implements EventTarget {
 
   close(): void {
     unregister(this.fd, this);
-    close(this.fd);
+    closeAnswerSocket(this.fd);
   }
 }
 
@@ -223,7 +229,7 @@ export class DirectoryServer implements Closable {
     this.group = group;
     this.desk = desk;
     desk.servers.add(this);
-    this.receiver = new PacketReceiver(socket, group, () => desk.wake(this));
+    this.receiver = new PacketReceiver(socket, group, () => desk.wake(this), true);
     group.add(this);
     this.receiver.watch();
     desk.wake(this);
@@ -250,7 +256,7 @@ export class DirectoryServer implements Closable {
     const { length, fds } = packet;
     const asked = decodeQuestion(question, length);
     if (asked === undefined || fds.length !== 1 || !isPacketSocket(fds[0]!)) {
-      closeAll(fds);
+      closeUnasked(fds);
       this.close();
       return false;
     }
@@ -264,7 +270,7 @@ export class DirectoryServer implements Closable {
     const sent = sendmsgUnix(socket, bytes, 0, bytes.length, MSG_DONTWAIT, undefined, list);
     if (fd !== undefined) close(fd);
     if (sent >= 0 && fd !== undefined) this.desk.sent(socket);
-    else close(socket);
+    else closeAnswerSocket(socket);
   }
 
   private answer(asked: Question): Told {

@@ -18,6 +18,7 @@ import type { Fd } from '../sys/native.ts';
 import { SOCK_SEQPACKET } from '../sys/socket.ts';
 import { memfdOf } from '../sys/supervisor.ts';
 import {
+  discardPackets,
   MSG_CTRUNC,
   MSG_TRUNC,
   PACKET_FD_COUNT,
@@ -38,7 +39,7 @@ import {
 } from './libc-service-protocol.ts';
 import type { Operation } from './operation.ts';
 import { OwnedFd } from './owned-fd.ts';
-import { closeAll, isPacketSocket, sendAtOnce } from './packet.ts';
+import { closeAll, closeAnswerSocket, closeUnasked, isPacketSocket, sendAtOnce } from './packet.ts';
 
 /** The socket for the answer, one that the call is about, and one more than there may be. */
 const ROOM = 3;
@@ -92,7 +93,7 @@ export class ServiceEnd extends Descriptor {
     const isCut = (out[PACKET_FLAGS]! & (MSG_TRUNC | MSG_CTRUNC)) !== 0;
     const question = isCut ? undefined : decodeQuestion(bytes, length, fds.length);
     if (question === undefined || !isPacketSocket(fds[0]!)) {
-      closeAll(fds);
+      closeUnasked(fds);
       return -EBADMSG;
     }
     this.question = question;
@@ -122,7 +123,7 @@ export class ServiceEnd extends Descriptor {
 
   private forget(): void {
     this.question = undefined;
-    this.answerTo?.close();
+    if (this.answerTo !== undefined) closeAnswerSocket(this.answerTo.take());
     this.brought?.close();
     this.answerTo = this.brought = undefined;
   }
@@ -130,6 +131,7 @@ export class ServiceEnd extends Descriptor {
   /** Whoever waits for an answer sees that there will be none. */
   override close(): void {
     this.forget();
+    if (this.fd >= 0) discardPackets(this.fd, true);
     super.close();
   }
 }

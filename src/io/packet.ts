@@ -119,6 +119,21 @@ function attemptSendPacket(op: Operation): number {
   return sendmsgUnix(fd, op.bytes!, op.offset, op.length, MSG_DONTWAIT, undefined, fds);
 }
 
+/**
+ * The socket for an answer, which came with a question. Who sends something into it from the other side, where nothing is to come
+ * from, may want whoever closes it to wait.
+ */
+export function closeAnswerSocket(fd: Fd): void {
+  discardPackets(fd);
+  close(fd);
+}
+
+/** The same for what came with something that is no question. */
+export function closeUnasked(fds: readonly Fd[]): void {
+  for (const fd of fds) if (isPacketSocket(fd)) discardPackets(fd);
+  closeAll(fds);
+}
+
 /** From outside of any VM. @returns what was sent, or -errno */
 export function sendAtOnce(fd: Fd, bytes: Uint8Array, length: number, fds: readonly Fd[]): number {
   return sendmsgUnix(fd, bytes, 0, length, MSG_DONTWAIT, undefined, Int32Array.from(fds));
@@ -141,10 +156,15 @@ export class PacketReceiver implements EventTarget, Closable {
   ready = true;
   private readonly group: IoGroup;
   private readonly onReady: () => void;
+  private readonly areQuestions: boolean;
 
-  /** @param onReady  `ready` has become true */
-  constructor(fd: Fd, group: IoGroup, onReady: () => void) {
+  /**
+   * @param onReady  `ready` has become true
+   * @param areQuestions  the first descriptor of each packet is a socket for the answer to it
+   */
+  constructor(fd: Fd, group: IoGroup, onReady: () => void, areQuestions = false) {
     this.fd = fd;
+    this.areQuestions = areQuestions;
     this.group = group;
     this.onReady = onReady;
     hold(fd);
@@ -190,7 +210,7 @@ export class PacketReceiver implements EventTarget, Closable {
     unregister(fd, this);
     this.fd = -1;
     this.group.delete(this);
-    discardPackets(fd);
+    discardPackets(fd, this.areQuestions);
     closeHeld(fd);
   }
 }

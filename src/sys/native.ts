@@ -101,7 +101,7 @@ export interface Native {
     count: number,
   ): number;
   receive_packet(fd: Fd, bytes: Uint8Array, out: Int32Array): number;
-  discard_packets(fd: Fd): number;
+  discard_packets(fd: Fd, questions: number): number;
   get_peer_credentials(fd: Fd, out: Int32Array): number;
   get_peer_security(fd: Fd, bytes: Uint8Array): number;
 

@@ -108,9 +108,12 @@ export function receivePacket(fd: Fd, bytes: Uint8Array, out: Int32Array): numbe
   return native().receive_packet(fd, bytes, out);
 }
 
-/** Before a socket of packets is closed: nothing comes any more, and the descriptors in what waits are closed, each at once. */
-export function discardPackets(fd: Fd): void {
-  native().discard_packets(fd);
+/**
+ * Before a socket of packets is closed: nothing comes any more, and the descriptors in what waits are closed, each at once.
+ * @param questions  the first of each packet is a socket for an answer, and nobody's business what waits in that
+ */
+export function discardPackets(fd: Fd, questions = false): void {
+  native().discard_packets(fd, questions ? 1 : 0);
 }
 
 export interface PeerCredentials {

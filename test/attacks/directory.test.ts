@@ -43,7 +43,7 @@ import { Operation } from '../../src/io/operation.ts';
 import { EAGAIN } from '../../src/sys/errno.ts';
 import { close, dup } from '../../src/sys/fd.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
-import { MSG_DONTWAIT, SOCK_SEQPACKET, shutdown } from '../../src/sys/socket.ts';
+import { getLinger, MSG_DONTWAIT, SOCK_SEQPACKET, shutdown } from '../../src/sys/socket.ts';
 import {
   PACKET_FD_COUNT,
   PACKET_FDS,
@@ -51,6 +51,7 @@ import {
   sendmsgUnix,
   socketpair,
 } from '../../src/sys/unix.ts';
+import { connected } from '../io/support.ts';
 import { openReactor } from '../support/faulty.ts';
 
 const skip = nativeFailure() ?? false;
@@ -242,6 +243,38 @@ attack(
     await until(() => isClosed(handle));
   },
 );
+
+test('what waits in the socket for an answer keeps nobody waiting', { skip }, async () => {
+  const before = fdCount();
+  const group = new IoGroup();
+  // Answered with a descriptor, which is fetched or not, or without one; no question; nobody has looked at it yet.
+  const questions = [ask(), ask(), ask({ path: 'none' }), Uint8Array.of(1), ask()];
+  for (const [i, bytes] of questions.entries()) {
+    const [socket, peer] = await connected(group);
+    socket.setLinger(true, 3600);
+    const lingers = socket.release();
+    const same = dup(lingers); // the kernel waits only where nobody else has it: here it doesn't
+    const directory = openSync(root, 'r');
+    const handle = shareDirectory(directory, { reads: true, writes: false }, group);
+    closeSync(directory);
+    const [near, far] = socketpair(SOCK_SEQPACKET);
+    send(near, new Uint8Array(0));
+    send(near, new Uint8Array(1), lingers);
+    assert.ok(send(handle, bytes, far) > 0);
+    close(far);
+    if (i < 4) for (let turn = 0; turn < 10; turn++) await nextTurn();
+    const got = i === 0 ? receive(near)! : undefined;
+    if (got !== undefined) close(got.fd);
+    close(near);
+    close(handle);
+    group.closeAll();
+    assert.equal(getLinger(same).on, false, `${i}`);
+    close(lingers);
+    close(same);
+    peer.close();
+  }
+  await until(() => fdCount() <= before);
+});
 
 attack('sockets to answer to that lead into each other', async (handle) => {
   for (let i = 0; i < 20; i++) {

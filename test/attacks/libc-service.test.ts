@@ -22,7 +22,13 @@ import { Operation, PENDING } from '../../src/io/operation.ts';
 import { EAGAIN, EBADMSG } from '../../src/sys/errno.ts';
 import { close, dup, pipe2 } from '../../src/sys/fd.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
-import { MSG_DONTWAIT, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../../src/sys/socket.ts';
+import {
+  getLinger,
+  MSG_DONTWAIT,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from '../../src/sys/socket.ts';
 import {
   PACKET_FD_COUNT,
   PACKET_FDS,
@@ -31,6 +37,7 @@ import {
   socketpair,
 } from '../../src/sys/unix.ts';
 import { randomQuestion } from '../fuzz/libc-service.ts';
+import { connected } from '../io/support.ts';
 import { openReactor } from '../support/faulty.ts';
 import { spec } from '../support/spec.ts';
 
@@ -298,6 +305,63 @@ attack('while descriptors that were dropped are collected, no question is receiv
     gate,
   );
 });
+
+attack(
+  'nothing that a question brings, or that waits for its answer, keeps the host waiting when it closes',
+  async () => {
+    const group = new IoGroup();
+    const bad = Uint8Array.of(...encodeQuestion(stat), 0);
+    const ways: Record<string, (pair: Pair, lingers: number) => unknown> = {
+      'in a question that nobody has received': ({ master, slave }, lingers) => {
+        const near = ask(slave, connect, lingers);
+        master.close();
+        close(near);
+      },
+      'in one of somebody who is gone': (_, lingers) => {
+        const own = new IoGroup();
+        const [, end] = servicePair(own, OPEN_GATE);
+        const slave = end.give(new Map(), dup);
+        close(ask(slave, connect, lingers));
+        close(slave); // what the master has sent is unread: its next call says ECONNRESET
+        own.closeAll();
+      },
+      'in the socket for the answer to one': ({ master, slave }, lingers) => {
+        const near = ask(slave, stat);
+        send(near, new Uint8Array(0));
+        send(near, new Uint8Array(1), lingers);
+        close(near);
+        master.close();
+      },
+      'in that of one that is answered': async ({ master, slave }, lingers) => {
+        const near = ask(slave, stat);
+        send(near, new Uint8Array(0));
+        send(near, new Uint8Array(1), lingers);
+        assert.equal(await receive(master), 1);
+        assert.equal(master.answer(USE_OWN, []), 0);
+        close(near);
+      },
+      'in that of what is no question': async ({ master, slave }, lingers) => {
+        const [near, far] = socketpair(SOCK_SEQPACKET);
+        send(slave, bad, far);
+        close(far);
+        send(near, new Uint8Array(1), lingers);
+        close(near);
+        assert.equal(await receive(master), -EBADMSG);
+      },
+    };
+    for (const [name, use] of Object.entries(ways)) {
+      const [near, far] = await connected(group);
+      near.setLinger(true, 3600);
+      const lingers = near.release();
+      const same = dup(lingers); // the kernel waits only where nobody else has it: here it doesn't
+      await withPair((pair) => use(pair, lingers));
+      assert.equal(getLinger(same).on, false, name);
+      close(lingers);
+      close(same);
+      far.close();
+    }
+  },
+);
 
 attack('a master that is closed, or cancelled, in the middle leaves nothing open', async () => {
   await withPair(async ({ master, slave }) => {
