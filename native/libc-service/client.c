@@ -7,8 +7,10 @@
 #include <linux/openat2.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -152,8 +154,11 @@ static bool take_text_or_nil(struct reader *r, char *out, size_t room, bool *is_
 
 /* ── descriptors ───────────────────────────────────────────────────────────────────────────────── */
 
+/* Not close(3): a thread may be cancelled there, and what it was about to close, or to return, would stay open. */
+static void drop(int fd) { syscall(SYS_close, fd); }
+
 static void close_all(const int *fds, int count) {
-  for (int i = 0; i < count; i++) close(fds[i]);
+  for (int i = 0; i < count; i++) drop(fds[i]);
 }
 
 /* As open(2) would have given it: with the lowest number that is free, and these flags. */
@@ -161,10 +166,10 @@ static int land(int fd, int flags) {
   bool stays = !(flags & O_CLOEXEC);
   int lower = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (lower >= 0 && lower < fd) {
-    close(fd);
+    drop(fd);
     fd = lower;
   } else if (lower >= 0) {
-    close(lower);
+    drop(lower);
   }
   if (stays) fcntl(fd, F_SETFD, 0);
   int status = fcntl(fd, F_GETFL);
@@ -222,6 +227,16 @@ static void wait_for(int fd, short events) {
   (void)!poll(&polled, 1, -1);
 }
 
+/* @return whether the master is gone. Its answer's socket doesn't always tell: a child that another thread has forked
+ * meanwhile holds the end that the master had. */
+static bool wait_for_answer(int fd, bool *watches) {
+  struct pollfd polled[2] = {{fd, POLLIN, 0}, {*watches ? socket_fd : -1, 0, 0}};
+  if (poll(polled, 2, -1) <= 0 || !polled[1].revents) return false;
+  if (polled[1].revents & POLLHUP && is_ours(socket_fd)) return true;
+  *watches = false; /* another file has that number now */
+  return false;
+}
+
 /* @return 0 or -errno */
 static int send_question(enum call call, const unsigned char *arguments, size_t size, const int *fds,
                          int count) {
@@ -267,6 +282,7 @@ static ssize_t receive_packet(int fd, int flags, unsigned char *bytes, size_t ro
 /* One question. @param fd  that goes with it, or -1 */
 static void ask(enum call call, const unsigned char *arguments, size_t size, int fd, struct outcome *out) {
   int ends[2], count = 0;
+  bool watches = true, is_gone = false;
   out->own = true;
   out->fd_count = 0;
   if (!is_ours(socket_fd)) return;
@@ -274,13 +290,13 @@ static void ask(enum call call, const unsigned char *arguments, size_t size, int
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
     return fail(out, errno);
   int result = send_question(call, arguments, size, (int[]){ends[1], fd}, fd < 0 ? 1 : 2);
-  close(ends[1]);
+  drop(ends[1]);
   ssize_t length = 0;
   unsigned char *bytes = out->values;
   while (result == 0 && (length = receive_packet(ends[0], 0, bytes, MOST_ANSWER, out->fds, &count)) < 0 &&
-         (length == -EAGAIN || length == -EINTR))
-    wait_for(ends[0], POLLIN);
-  close(ends[0]);
+         (length == -EAGAIN || length == -EINTR) && !is_gone)
+    is_gone = wait_for_answer(ends[0], &watches);
+  drop(ends[0]);
   /* The master is gone. */
   if (result == -EPIPE || result == -ECONNRESET || (result == 0 && length <= 0)) return;
   if (result < 0) return fail(out, -result);
@@ -563,7 +579,7 @@ static void put_found(struct writer *w, const char *node, const char *service, c
 }
 
 /* A list with one address, as the C library would have made it. @return 0 or EAI_, -1: these are no results */
-static int make_list(struct reader *r, const char *service, const struct addrinfo *hints,
+static int make_list(struct reader *r, const char *asked, const char *service, const struct addrinfo *hints,
                      struct addrinfo **out) {
   char node[INET6_ADDRSTRLEN + 12], port[8];
   unsigned char bytes[16];
@@ -590,7 +606,13 @@ static int make_list(struct reader *r, const char *service, const struct addrinf
     bool is_number = service && *service && strspn(service, "0123456789") == strlen(service);
     snprintf(port, sizeof port, "%.5s", is_number && strlen(service) <= 5 ? service : "0");
   }
-  return service_real_getaddrinfo(node, port, &how, out);
+  int status = service_real_getaddrinfo(node, port, &how, out);
+  if (status != 0 || !hints || !(hints->ai_flags & AI_CANONNAME)) return status;
+  /* The master knows no other name. freeaddrinfo(3) frees it. */
+  (*out)->ai_canonname = strdup(asked);
+  if ((*out)->ai_canonname) return 0;
+  freeaddrinfo(*out);
+  return EAI_MEMORY;
 }
 
 /* ── filters ─────────────────────────────────────────────────────────────────────────────────────── */
@@ -727,7 +749,7 @@ static int real(void *context, const unsigned char *bytes, size_t size, unsigned
         put_int(&w, q->out->fds[i]);
         q->fds[q->fd_count++] = q->out->fds[i];
       } else {
-        close(q->out->fds[i]);
+        drop(q->out->fds[i]);
       }
     }
   }
@@ -799,10 +821,14 @@ static bool take_outcome(enum call call, const struct outcome *out, int64_t *res
   return true;
 }
 
+/* Threads aren't cancelled in here: most of these calls are no place for it, and descriptors would stay open. */
 static void perform(enum call call, const struct writer *arguments, int fd, struct outcome *out) {
   size_t size = written(arguments);
-  if (filters[call].text && run_filter(call, arguments->start, size, out)) return;
-  ask(call, arguments->start, size, fd, out);
+  int cancelled;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelled);
+  if (!filters[call].text || !run_filter(call, arguments->start, size, out))
+    ask(call, arguments->start, size, fd, out);
+  pthread_setcancelstate(cancelled, NULL);
 }
 
 /* The result of a call whose answer is a number. Descriptors that nobody wants are closed. */
@@ -912,28 +938,28 @@ int service_renameat2(int from, const char *path, int to, const char *new_path, 
   return (int)syscall(SYS_renameat2, from, path, to, new_path, flags);
 }
 
-bool service_knows(int directory, const char *path, int flags) {
-  return service_is_on() && stands_alone(directory, path) && !(path[0] == 0 && flags & AT_EMPTY_PATH);
+bool service_status(int directory, const char *path, struct stat *about, int flags, int *result) {
+  enum call call = flags & AT_SYMLINK_NOFOLLOW ? LSTAT : STAT;
+  struct outcome out;
+  if (!service_is_on() || !stands_alone(directory, path) || (path[0] == 0 && flags & AT_EMPTY_PATH)) return false;
+  *result = -1;
+  if (too_long(path)) return true;
+  if (!ask_of_path(call, path, NULL, &out)) return false;
+  struct reader r = {out.values, out.values + out.size};
+  if (next_kind(&r) != 'm') {
+    *result = finish(call, &out);
+    if (*result != -1) memset(about, 0, sizeof *about);
+    return true;
+  }
+  close_all(out.fds, out.fd_count);
+  if (take_stat(&r, about)) *result = 0;
+  else errno = EPROTO;
+  return true;
 }
 
 int service_fstatat(int directory, const char *path, struct stat *about, int flags) {
-  enum call call = flags & AT_SYMLINK_NOFOLLOW ? LSTAT : STAT;
-  struct outcome out;
-  if (service_knows(directory, path, flags)) {
-    if (too_long(path)) return -1;
-    if (ask_of_path(call, path, NULL, &out)) {
-      struct reader r = {out.values, out.values + out.size};
-      if (next_kind(&r) != 'm') {
-        int result = finish(call, &out);
-        if (result != -1) memset(about, 0, sizeof *about);
-        return result;
-      }
-      close_all(out.fds, out.fd_count);
-      if (take_stat(&r, about)) return 0;
-      errno = EPROTO;
-      return -1;
-    }
-  }
+  int result;
+  if (service_status(directory, path, about, flags, &result)) return result;
   return own_stat(directory, path, about, flags);
 }
 
@@ -1008,7 +1034,7 @@ int service_getaddrinfo(const char *node, const char *service, const struct addr
     if (take_int(&r, &number)) errno = (int)number;
     return i < FAILURES ? failures[i].code : EAI_FAIL;
   }
-  int status = make_list(&r, service, hints, list);
+  int status = make_list(&r, node, service, hints, list);
   return status == -1 ? EAI_FAIL : status;
 }
 

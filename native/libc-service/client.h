@@ -19,8 +19,8 @@ int service_begin(int fd);
 
 bool service_is_on(void);
 
-/* Whether it can be asked what this file is: not about what is open, nor of a name in a directory. */
-bool service_knows(int directory, const char *path, int flags);
+/* What this file is. @return false: that is the C library's affair, as for what is open, and names in directories */
+bool service_status(int directory, const char *path, struct stat *out, int flags, int *result);
 
 /* `resolve`: RESOLVE_ bits of openat2(2). */
 int service_openat(int directory, const char *path, int flags, mode_t mode, uint64_t resolve);

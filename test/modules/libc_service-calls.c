@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -60,6 +62,32 @@ static void say_socket(const char *what, int fd, int result) {
   fflush(stdout);
 }
 
+static int count_open(void) {
+  int count = 0;
+  for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
+  return count;
+}
+
+/* It is to be cancelled wherever a thread can be, and asks nevertheless. */
+static void *ask_cancelled(void *result) {
+  struct stat s;
+  pthread_cancel(pthread_self());
+  *(int *)result = stat(A, &s) + 10 * access(A, R_OK);
+  return NULL;
+}
+
+/* The library's, too, comes by here: another thread forks in the middle of a question, and the child stays. */
+static pid_t child;
+static int forks_now;
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+  if (forks_now && (child = fork()) == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) pause();
+  }
+  forks_now = 0;
+  return syscall(SYS_sendmsg, fd, message, flags);
+}
+
 static struct sockaddr_un un(const char *path) {
   struct sockaddr_un a = {.sun_family = AF_UNIX};
   strncpy(a.sun_path, path, sizeof a.sun_path - 1);
@@ -77,6 +105,7 @@ static void lookup(const char *node, const char *service, const struct addrinfo 
     for (struct addrinfo *a = list; a; a = a->ai_next) count++;
     getnameinfo(list->ai_addr, list->ai_addrlen, address, sizeof address, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
     printf("getaddrinfo: %s %s type %d, %d of them\n", address, port, list->ai_socktype, count);
+    if (list->ai_canonname) printf("called %s\n", list->ai_canonname);
     freeaddrinfo(list);
   }
   fflush(stdout);
@@ -163,6 +192,13 @@ int main(int argc, char **argv) {
       printf("statx: %d %ld %o\n", result, (long)sx.stx_size, sx.stx_mode);
       fflush(stdout);
     }
+    IS("statx_all") {
+      struct statx kernels = {0};
+      int result = statx(AT_FDCWD, A, 0, STATX_ALL, &sx);
+      syscall(SYS_statx, AT_FDCWD, A, 0, STATX_ALL, &kernels);
+      printf("statx_all: %d %s\n", result, memcmp(&sx, &kernels, sizeof sx) ? "differs" : "as the kernel has it");
+      say("statx_wrong", statx(AT_FDCWD, A, 1 << 30, STATX_ALL, &sx));
+    }
     IS("connect_inet") say_socket(call, tcp, connect(tcp, (struct sockaddr *)&in, sizeof in));
     IS("connect_inet6") say_socket(call, tcp6, connect(tcp6, (struct sockaddr *)&in6, sizeof in6));
     IS("connect_unix") say_socket(call, local, connect(local, (struct sockaddr *)&path, sizeof path));
@@ -186,6 +222,22 @@ int main(int argc, char **argv) {
     IS("getaddrinfo_any") lookup("host.test", NULL, NULL);
     IS("getaddrinfo_4") lookup("host.test", "443", &(struct addrinfo){.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM});
     IS("getaddrinfo_numeric") lookup("127.0.0.1", "1", &(struct addrinfo){.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM});
+    IS("getaddrinfo_name")
+      lookup("host.test", "443", &(struct addrinfo){.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM});
+    IS("cancelled") {
+      pthread_t thread;
+      int before = count_open(), result = -100;
+      pthread_create(&thread, NULL, ask_cancelled, &result);
+      pthread_join(thread, NULL);
+      printf("cancelled: %d, %d left open\n", result, count_open() - before);
+      fflush(stdout);
+    }
+    IS("fork_meanwhile") {
+      forks_now = 1;
+      say(call, stat("/", &s));
+      kill(child, SIGKILL);
+      wait(NULL);
+    }
     IS("long") {
       static char name[5000];
       memset(name, 'a', sizeof name - 1);

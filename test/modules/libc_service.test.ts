@@ -447,6 +447,46 @@ long: ENAMETOOLONG
 );
 
 calls(
+  'what the kernel knows of a file is all there for who is left to himself',
+  `
+  local own = FOLDER .. 'statx'
+  fs.create_directory(path(own))
+  fs.copy_file(path(FOLDER .. 'one'), path(own .. '/a'))
+  run(function(master) master:use_slave_credentials() end, CALLS, 'in=' .. own, 'statx_all')
+  fs.remove_all(path(own))
+  `,
+  `statx_all: 0 as the kernel has it
+statx_wrong: EINVAL
+`,
+);
+
+calls(
+  'a thread is not cancelled in the middle of a question',
+  `run(function(master, call) master:send(call == 'stat' and {} or 0) end, CALLS, 'cancelled', 'cancelled')`,
+  `cancelled: 0, 0 left open
+cancelled: 0, 0 left open
+`,
+);
+
+calls(
+  'that the master has gone is seen although a child has the socket for the answer',
+  `
+  local master, slave = libc_service.new()
+  local p, r = start(slave, CALLS, 'fork_meanwhile')
+  master:receive()
+  print(master.function_, master:arguments())
+  master:close()
+  print((read_to_end(r):gsub('\\n$', '')))
+  p:wait()
+  print(p.exit_code)
+  `,
+  `stat\t/
+fork_meanwhile: ok
+0
+`,
+);
+
+calls(
   'a socket that comes with the answer takes the place of the one that was to be connected or bound',
   `
   local function answer(master, call, ...)
@@ -500,6 +540,7 @@ calls(
   look({ip.address.new '10.9.8.7'}, nil, 'getaddrinfo_any')
   look({ip.address.new 'fd00::5%9', 1}, nil, 'getaddrinfo')
   look({ip.address.new 'fd00::5', 1}, nil, 'getaddrinfo_4')
+  look({ip.address.new '10.9.8.7'}, nil, 'getaddrinfo_name')
   look(nil, nil, 'getaddrinfo')
   for _, name in ipairs{'again', 'badflags', 'fail', 'family', 'memory', 'noname', 'service', 'socktype'} do look(name, nil, 'getaddrinfo') end
   look('system', ge.EACCES, 'getaddrinfo')
@@ -520,6 +561,9 @@ host.test\t443\ttcp
 getaddrinfo: fd00::5%9 1 type 1, 1 of them
 host.test\t443\tudp
 getaddrinfo: Name or service not known ${''}
+host.test\t443\ttcp
+getaddrinfo: 10.9.8.7 443 type 1, 1 of them
+called host.test
 host.test\t443\ttcp
 getaddrinfo: No address associated with hostname ${''}
 host.test\t443\ttcp
