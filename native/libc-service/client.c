@@ -47,9 +47,11 @@ enum { HEADER = 8, RESULT = 0, OWN = 1 /* the slave is to call the C library its
 enum {
   MOST_FDS = 8,        /* with an answer */
   MOST_ANSWER = 1024,  /* the longest is that of stat */
-  MOST_RESULTS = 4096, /* of a filter */
+  MOST_RESULTS = 2048, /* of a filter */
   MOST_NAME = 1024,    /* of a host, or a service */
   MESSAGE = 256,
+  SHORT = 192,     /* what of arguments has room on the stack: an address of IPv6 needs 176 */
+  MORE_ROOM = 256, /* for what a filter has left out */
 };
 
 static int socket_fd = -1;
@@ -114,6 +116,16 @@ static bool take_size(struct reader *r, char kind, uint32_t *out) {
   *out = r->at[1] | (uint32_t)r->at[2] << 8 | (uint32_t)r->at[3] << 16 | (uint32_t)r->at[4] << 24;
   r->at += 5;
   return true;
+}
+
+/* How many fields follow. One without any comes from a filter as a list. */
+static bool take_table(struct reader *r, uint32_t *count) {
+  return take_size(r, 'm', count) || (take_size(r, 'l', count) && *count == 0);
+}
+
+static bool is_table(struct reader r) {
+  uint32_t count;
+  return take_table(&r, &count);
 }
 
 static bool take_int(struct reader *r, int64_t *out) {
@@ -431,7 +443,7 @@ static void set_stat(struct stat *s, const char *name, int64_t n) {
 static bool take_stat(struct reader *r, struct stat *out) {
   uint32_t count;
   memset(out, 0, sizeof *out);
-  if (!take_size(r, 'm', &count)) return false;
+  if (!take_table(r, &count)) return false;
   for (; count > 0; count--) {
     char name[32], text[32];
     int64_t number;
@@ -619,7 +631,8 @@ static int make_list(struct reader *r, const char *asked, const char *service, c
 
 /* The arguments of a call, as a filter gives them to `real`. */
 struct arguments {
-  char path[PATH_MAX], second[PATH_MAX];
+  char *path, *second;
+  size_t room; /* in each */
   int fd; /* that goes with the question; -1: none */
   int number, flags;
   uint64_t resolve;
@@ -635,11 +648,11 @@ static bool take_arguments(enum call call, struct reader *r, struct arguments *a
   a->flags = a->number = 0;
   switch (call) {
     case OPEN:
-      if (!take_text(r, a->path, sizeof a->path) || !take_int32(r, &a->flags)) return false;
+      if (!take_text(r, a->path, a->room) || !take_int32(r, &a->flags)) return false;
       if (take_int(r, &mode)) a->number = (int)mode;
       return true;
     case OPENAT:
-      if (!take_int32(r, &a->fd) || !take_text(r, a->path, sizeof a->path) || !take_int32(r, &a->flags))
+      if (!take_int32(r, &a->fd) || !take_text(r, a->path, a->room) || !take_int32(r, &a->flags))
         return false;
       if (next_kind(r) == 'n') r->at++;
       else if (!take_int32(r, &a->number)) return false;
@@ -647,14 +660,14 @@ static bool take_arguments(enum call call, struct reader *r, struct arguments *a
       if (a->fd < 0 && a->fd != AT_FDCWD) return false;
       return r->at == r->end || next_kind(r) == 'n' || take_resolve(r, &a->resolve);
     case UNLINK: case STAT: case LSTAT: case RMDIR:
-      return take_text(r, a->path, sizeof a->path);
+      return take_text(r, a->path, a->room);
     case RENAME:
-      return take_text(r, a->path, sizeof a->path) && take_text(r, a->second, sizeof a->second);
+      return take_text(r, a->path, a->room) && take_text(r, a->second, a->room);
     case ACCESS: case EACCESS: case MKDIR:
-      return take_text(r, a->path, sizeof a->path) && take_int32(r, &a->number);
+      return take_text(r, a->path, a->room) && take_int32(r, &a->number);
     case GETADDRINFO:
-      return take_text(r, a->path, MOST_NAME) &&
-             take_text_or_nil(r, a->second, MOST_NAME, &a->has_second) &&
+      return take_text(r, a->path, a->room) &&
+             take_text_or_nil(r, a->second, a->room, &a->has_second) &&
              take_text_or_nil(r, a->protocol, sizeof a->protocol, &a->has_protocol) &&
              (!a->has_protocol || strcmp(a->protocol, "tcp") == 0 || strcmp(a->protocol, "udp") == 0);
     default:
@@ -727,15 +740,11 @@ struct question {
   int fd_count;
 };
 
-/* `real` of a filter. */
-static int real(void *context, const unsigned char *bytes, size_t size, unsigned char *results,
-                size_t capacity) {
-  struct question *q = context;
-  struct reader r = {bytes, bytes + size};
-  struct arguments a;
-  unsigned char again[2 * PATH_MAX + 256];
-  struct writer question = {again, again, again + sizeof again};
-  struct writer w = {results, results, results + capacity};
+/* @param memory  4 * room + MORE_ROOM bytes: for two texts, and for the question */
+static int ask_for_filter(struct question *q, struct reader r, unsigned char *memory, size_t room, struct writer w) {
+  struct arguments a = {.path = (char *)memory, .second = (char *)memory + room, .room = room};
+  unsigned char *again = memory + 2 * room;
+  struct writer question = {again, again, again + 2 * room + MORE_ROOM};
   if (!take_arguments(q->call, &r, &a)) return -EINVAL;
   put_arguments(q->call, &question, &a);
   if (!question.at) return -ENAMETOOLONG;
@@ -754,6 +763,24 @@ static int real(void *context, const unsigned char *bytes, size_t size, unsigned
     }
   }
   return w.at ? (int)written(&w) : -EOVERFLOW;
+}
+
+/* `real` of a filter: on the thread's stack, of which there may be little. */
+static int real(void *context, const unsigned char *bytes, size_t size, unsigned char *results,
+                size_t capacity) {
+  struct question *q = context;
+  struct reader r = {bytes, bytes + size};
+  struct writer w = {results, results, results + capacity};
+  size_t most = q->call == GETADDRINFO ? MOST_NAME : PATH_MAX, room = size < most ? size + 1 : most;
+  if (room <= SHORT) {
+    unsigned char memory[4 * SHORT + MORE_ROOM];
+    return ask_for_filter(q, r, memory, room, w);
+  }
+  void *memory = mmap(NULL, 4 * PATH_MAX + MORE_ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return -errno;
+  int result = ask_for_filter(q, r, memory, room, w);
+  munmap(memory, 4 * PATH_MAX + MORE_ROOM);
+  return result;
 }
 
 static bool take_outcome(enum call call, const struct outcome *out, int64_t *result, int *error);
@@ -785,8 +812,7 @@ static bool run_filter(enum call call, const unsigned char *arguments, size_t si
   char message[MESSAGE] = "it returned no result";
   int64_t result;
   int error;
-  struct outcome answer;
-  struct question q = {.call = call, .out = &answer};
+  struct question q = {.call = call, .out = out}; /* the filter's own results come there after those of `real` */
   in_filter = true;
   int length = filter_run(names[call], filters[call].text, filters[call].length, arguments, size, real, &q,
                           out->values, sizeof out->values, message, sizeof message);
@@ -815,7 +841,7 @@ static bool take_outcome(enum call call, const struct outcome *out, int64_t *res
   *result = 0;
   *error = 0;
   if (call == GETADDRINFO) return next_kind(&r) != 'm' && next_kind(&r) != 'l';
-  if ((call == STAT || call == LSTAT) && next_kind(&r) == 'm') return true;
+  if ((call == STAT || call == LSTAT) && is_table(r)) return true;
   if (!take_int(&r, result)) return false;
   if (take_int(&r, &number)) *error = (int)number;
   return true;
@@ -946,7 +972,7 @@ bool service_status(int directory, const char *path, struct stat *about, int fla
   if (too_long(path)) return true;
   if (!ask_of_path(call, path, NULL, &out)) return false;
   struct reader r = {out.values, out.values + out.size};
-  if (next_kind(&r) != 'm') {
+  if (!is_table(r)) {
     *result = finish(call, &out);
     if (*result != -1) memset(about, 0, sizeof *about);
     return true;

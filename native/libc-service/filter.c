@@ -269,7 +269,7 @@ static void drop_abandoned(uintptr_t here) {
 
 __attribute__((noinline)) static int run_in(struct instance *i) {
   /* Nothing of this frame is below its address by more than that. */
-  i->caller = (uintptr_t)__builtin_frame_address(0) - 4096;
+  i->caller = (uintptr_t)__builtin_frame_address(0) - 1024;
   on_stack((uintptr_t)i->wasm.memory, run, i);
   return i->call.result;
 }

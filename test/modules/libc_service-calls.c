@@ -76,6 +76,13 @@ static void *ask_cancelled(void *result) {
   return NULL;
 }
 
+/* On the smallest stack that a thread may have. */
+static void *ask_on_little(void *result) {
+  struct stat s;
+  *(int *)result = stat(A, &s) + 10 * open(B, O_RDONLY);
+  return NULL;
+}
+
 /* The library's, too, comes by here: another thread forks in the middle of a question, and the child stays. */
 static pid_t child;
 static int forks_now;
@@ -230,6 +237,17 @@ int main(int argc, char **argv) {
       pthread_create(&thread, NULL, ask_cancelled, &result);
       pthread_join(thread, NULL);
       printf("cancelled: %d, %d left open\n", result, count_open() - before);
+      fflush(stdout);
+    }
+    IS("little_stack") {
+      pthread_t thread;
+      pthread_attr_t attributes;
+      int result = -100;
+      pthread_attr_init(&attributes);
+      pthread_attr_setstacksize(&attributes, (size_t)sysconf(_SC_THREAD_STACK_MIN));
+      pthread_create(&thread, &attributes, ask_on_little, &result);
+      pthread_join(thread, NULL);
+      printf("little_stack: %d\n", result);
       fflush(stdout);
     }
     IS("fork_meanwhile") {

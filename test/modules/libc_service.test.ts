@@ -20,7 +20,7 @@ const CALLS = join(folder, 'calls');
 const hasCompiler = spawnSync('cc', ['--version']).error === undefined;
 if (hasCompiler) {
   const source = join(import.meta.dirname, 'libc_service-calls.c');
-  const options = ['-O1', '-pthread', '-Wall', '-Wextra', '-o', CALLS, source];
+  const options = ['-O1', '-pthread', '-Wl,-z,now', '-Wall', '-Wextra', '-o', CALLS, source];
   assert.equal(spawnSync('cc', options, { encoding: 'utf8' }).stderr, '');
 }
 
@@ -854,6 +854,21 @@ calls(
     .map((why) => `<3>libc_service: open: ${why}\nopen: fd 7 one\nopen: fd 7 one\n`)
     .join(''),
   { once: true },
+);
+
+calls(
+  'a thread with the smallest stack there is asks, also through a filter; a table may be empty',
+  `
+  local function answer(master, call)
+    if call == 'stat' then master:send{} else master:send(-1, ge.EACCES) end
+  end
+  run(answer, CALLS, 'little_stack')
+  filters = {stat = 'return (...)(select(2, ...))', open = 'local t, e = (...)(select(2, ...)) return t, e'}
+  run(answer, CALLS, 'little_stack')
+  `,
+  `little_stack: -10
+little_stack: -10
+`,
 );
 
 calls(
