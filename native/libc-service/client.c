@@ -208,6 +208,7 @@ struct outcome {
   size_t size;
   int fds[MOST_FDS];
   int fd_count;
+  int family; /* that getaddrinfo was asked for: no argument of filters */
 };
 
 static void fail(struct outcome *out, int error) {
@@ -563,8 +564,8 @@ static const char *protocol_of(const struct addrinfo *hints) {
 }
 
 /* The first address that the C library finds, for a filter. */
-static void put_found(struct writer *w, const char *node, const char *service, const char *protocol) {
-  struct addrinfo hints = {.ai_family = AF_UNSPEC}, *list = NULL;
+static void put_found(struct writer *w, const char *node, const char *service, const char *protocol, int family) {
+  struct addrinfo hints = {.ai_family = family}, *list = NULL;
   if (protocol) hints.ai_socktype = strcmp(protocol, "tcp") == 0 ? SOCK_STREAM : SOCK_DGRAM;
   int status = service_real_getaddrinfo(node, service, &hints, &list);
   int error = status == EAI_SYSTEM ? errno : 0;
@@ -636,6 +637,7 @@ struct arguments {
   int fd; /* that goes with the question; -1: none */
   int number, flags;
   uint64_t resolve;
+  int family; /* that getaddrinfo looks for in the C library */
   bool has_second, has_protocol;
   char protocol[8];
   struct sockaddr_storage address;
@@ -722,7 +724,7 @@ static void put_own(enum call call, struct writer *w, struct arguments *a) {
       if (result == 0) return put_stat(w, &about);
       break;
     case GETADDRINFO:
-      return put_found(w, a->path, a->has_second ? a->second : NULL, a->has_protocol ? a->protocol : NULL);
+      return put_found(w, a->path, a->has_second ? a->second : NULL, a->has_protocol ? a->protocol : NULL, a->family);
     case CONNECT_UNIX: case CONNECT_INET: case CONNECT_INET6:
       result = (int)syscall(SYS_connect, a->fd, &a->address, a->size);
       break;
@@ -742,7 +744,7 @@ struct question {
 
 /* @param memory  4 * room + MORE_ROOM bytes: for two texts, and for the question */
 static int ask_for_filter(struct question *q, struct reader r, unsigned char *memory, size_t room, struct writer w) {
-  struct arguments a = {.path = (char *)memory, .second = (char *)memory + room, .room = room};
+  struct arguments a = {.path = (char *)memory, .second = (char *)memory + room, .room = room, .family = q->out->family};
   unsigned char *again = memory + 2 * room;
   struct writer question = {again, again, again + 2 * room + MORE_ROOM};
   if (!take_arguments(q->call, &r, &a)) return -EINVAL;
@@ -847,14 +849,16 @@ static bool take_outcome(enum call call, const struct outcome *out, int64_t *res
   return true;
 }
 
-/* Threads aren't cancelled in here: most of these calls are no place for it, and descriptors would stay open. */
+/* Threads aren't cancelled in here: most of these calls are no place for it, and descriptors would stay open. Nor is errno
+ * changed: the C library leaves it alone where a call succeeds. */
 static void perform(enum call call, const struct writer *arguments, int fd, struct outcome *out) {
   size_t size = written(arguments);
-  int cancelled;
+  int cancelled, error = errno;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelled);
   if (!filters[call].text || !run_filter(call, arguments->start, size, out))
     ask(call, arguments->start, size, fd, out);
   pthread_setcancelstate(cancelled, NULL);
+  errno = error;
 }
 
 /* The result of a call whose answer is a number. Descriptors that nobody wants are closed. */
@@ -1041,6 +1045,7 @@ int service_getaddrinfo(const char *node, const char *service, const struct addr
   put_text(&w, node);
   put_text(&w, service);
   put_text(&w, protocol_of(hints));
+  out.family = hints ? hints->ai_family : AF_UNSPEC;
   perform(GETADDRINFO, &w, -1, &out);
   if (out.own) return service_real_getaddrinfo(node, service, hints, list);
   close_all(out.fds, out.fd_count);

@@ -228,6 +228,7 @@ int main(int argc, char **argv) {
     IS("getaddrinfo") lookup("host.test", "443", &(struct addrinfo){.ai_socktype = SOCK_STREAM});
     IS("getaddrinfo_any") lookup("host.test", NULL, NULL);
     IS("getaddrinfo_4") lookup("host.test", "443", &(struct addrinfo){.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM});
+    IS("getaddrinfo_6_as_4") lookup("::1", "1", &(struct addrinfo){.ai_family = AF_INET, .ai_socktype = SOCK_STREAM});
     IS("getaddrinfo_numeric") lookup("127.0.0.1", "1", &(struct addrinfo){.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM});
     IS("getaddrinfo_name")
       lookup("host.test", "443", &(struct addrinfo){.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM});
@@ -237,6 +238,12 @@ int main(int argc, char **argv) {
       pthread_create(&thread, NULL, ask_cancelled, &result);
       pthread_join(thread, NULL);
       printf("cancelled: %d, %d left open\n", result, count_open() - before);
+      fflush(stdout);
+    }
+    IS("errno") {
+      errno = EDOM;
+      int result = stat(A, &s);
+      printf("errno: %d %s\n", result, strerrorname_np(errno));
       fflush(stdout);
     }
     IS("little_stack") {

@@ -857,6 +857,35 @@ calls(
 );
 
 calls(
+  'a call that succeeds leaves errno alone',
+  `
+  local function later(how) -- the program waits
+    return function(master) time.sleep(0.01) how(master) end
+  end
+  run(later(function(master) master:send{} end), CALLS, 'errno')
+  fs.create_directory(path(FOLDER .. 'a'))
+  run(later(function(master) master:use_slave_credentials() end), CALLS, 'in=' .. FOLDER, 'errno')
+  fs.remove(path(FOLDER .. 'a'))
+  `,
+  `errno: 0 EDOM
+errno: 0 EDOM
+`,
+);
+
+calls(
+  "behind a filter, too, the C library looks for addresses of the program's family",
+  `
+  local function own(master) master:use_slave_credentials() end
+  run(own, CALLS, 'getaddrinfo_6_as_4')
+  filters.getaddrinfo = 'return (...)(select(2, ...))'
+  run(own, CALLS, 'getaddrinfo_6_as_4')
+  `,
+  `getaddrinfo: Address family for hostname not supported ${''}
+getaddrinfo: Address family for hostname not supported ${''}
+`,
+);
+
+calls(
   'a thread with the smallest stack there is asks, also through a filter; a table may be empty',
   `
   local function answer(master, call)
