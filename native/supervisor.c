@@ -52,13 +52,12 @@
 
 #include "fault.h"
 #include "host_calls.h"
+#include "pages.h"
+#include "start/heap.h"
 #include "transfer.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* since Linux 6.1 */
-#endif
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8U /* since Linux 6.3, where vm.memfd_noexec = 2 lets nobody do without */
 #endif
 
 extern char **environ;
@@ -205,8 +204,7 @@ napi_value sys_memfd_of(napi_env env, napi_callback_info info) {
   if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
       !take_bytes(env, args[0], 0, length, &bytes))
     return NULL;
-  int fd = memfd_create("perilune", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-  if (fd < 0 && errno == EINVAL) fd = memfd_create("perilune", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int fd = new_memfd();
   if (fd < 0) return give_result(env, -1);
   for (int32_t done = 0; done < length;) {
     ssize_t written = write(fd, bytes + done, (size_t)(length - done));
@@ -243,6 +241,7 @@ static bool has_init; /* this process is a child of PID 1 of its namespace */
 static bool is_for_forks; /* all of its memory: there won't be more, since it runs no JavaScript between forks */
 static bool gives_nobody; /* to children in user namespaces of their own */
 static bool code_is_of_files; /* and is to stay so */
+static bool gives_back_often; /* for tests */
 static int maps_fd = -1; /* of this process, for its next fork */
 
 static uint64_t requests; /* so many have come */
@@ -268,7 +267,7 @@ static struct {
 static struct touched {
   uintptr_t start;
   uint32_t pages;
-  enum { READ, WRITTEN, WRITTEN_MAYBE } how;
+  enum { READ, WRITTEN, WRITTEN_SAME /* in the end it is as before */, WRITTEN_MAYBE } how;
 } touched[MAX_TOUCHED];
 static int touched_count;
 static enum { NOT_SCOUTED, SCOUTING, SCOUTED } scouting;
@@ -586,7 +585,7 @@ enum { PAGE = 4096, AROUND = 8, LARGEST_HOLE = 64 * 1024, SMALLEST_HOLE = 24 };
 static void touch_pages(void) {
   bool is_ahead = role != ACTOR;
   for (const struct touched *t = touched; t < touched + touched_count; t++) {
-    if (!is_ahead && t->how != WRITTEN) continue;
+    if (!is_ahead && t->how != WRITTEN && t->how != WRITTEN_SAME) continue;
     size_t size = (size_t)t->pages * PAGE;
     /* What is not there, or may not be written to, is left alone. */
     if (madvise((void *)t->start, size, t->how == READ ? MADV_POPULATE_READ : MADV_POPULATE_WRITE) < 0)
@@ -632,7 +631,7 @@ static void find_touched(int pagemap, uintptr_t start, uintptr_t stop, bool can_
       bool is_told = is_file ? is_end : can_write && pages[i] & exclusive;
       if (!(pages[i] & present) || !is_told) continue;
       struct touched *last = list + found - 1;
-      int how = is_file ? READ : is_end ? WRITTEN_MAYBE : WRITTEN;
+      int how = is_file ? READ : is_end ? WRITTEN_MAYBE : pages_is_same(at + i * PAGE) ? WRITTEN_SAME : WRITTEN;
       if (found > 0 && last->start + (uintptr_t)last->pages * PAGE == at + i * PAGE && (int)last->how == how)
         last->pages++;
       else
@@ -672,6 +671,7 @@ static bool supervisor_has_ended(void) {
 /* Up to the point where JavaScript goes on. */
 static int begin_child(struct given *given, bool forks_again) {
   int result;
+  pages_begin();
   default_signals();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (supervisor_has_ended()) return -ECHILD;
@@ -845,8 +845,8 @@ static void make_huge(uintptr_t block, int protection) {
  * isn't, huge pages are not wanted. */
 static void use_huge_pages(void) {
   static struct { uintptr_t start, stop; int protection; } parts[MOST_PARTS];
-  const bool *are_wanted = dlsym(RTLD_DEFAULT, "perilune_huge_pages");
-  FILE *maps = are_wanted && *are_wanted ? fopen("/proc/self/maps", "re") : NULL;
+  const struct perilune_heap *heap = dlsym(RTLD_DEFAULT, "perilune_heap");
+  FILE *maps = heap && heap->wants_huge_pages ? fopen("/proc/self/maps", "re") : NULL;
   char line[PATH_MAX + 128], rights[5];
   int count = 0;
   if (!maps) return;
@@ -865,6 +865,25 @@ static void use_huge_pages(void) {
       if (looked_at(block) >= WORTHWHILE) make_huge(block, parts[i].protection);
 }
 
+/* Pages that the scout has written to. */
+static int collect_touched(uintptr_t *pages, bool are_same) {
+  int count = 0;
+  for (const struct touched *t = touched; t < touched + touched_count; t++)
+    for (uint32_t i = 0; t->how != READ && (t->how == WRITTEN_SAME) == are_same && i < t->pages && count < MAX_TOUCHED; i++)
+      pages[count++] = t->start + (uintptr_t)i * PAGE;
+  return count;
+}
+
+/* Once the scout has said what actors write to, before the next fork. */
+static void share_touched(void) {
+  static uintptr_t pages[MAX_TOUCHED];
+  static bool is_done;
+  if (is_done || scouting != SCOUTED) return;
+  is_done = true;
+  pages_note(pages, collect_touched(pages, true));
+  pages_note_maybe(pages, collect_touched(pages, false));
+}
+
 /* @return whether this is the child */
 static bool make_spare(void) {
   static bool is_huge;
@@ -873,6 +892,7 @@ static bool make_spare(void) {
   int ends[2];
   if (!is_scout && !is_huge) use_huge_pages();
   is_huge |= !is_scout;
+  share_touched();
   struct child *child = malloc(sizeof *child);
   if (!child || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
     free(child);
@@ -923,6 +943,7 @@ static bool serve(struct request *request, uint8_t *body, size_t length, const i
     spare.is_wanted = true;
     return false;
   }
+  share_touched();
   struct child *child = malloc(sizeof *child);
   if (!child) result = -ENOMEM;
   pid_t pid = result < 0 ? result : fork_child(request->clone_flags, request->has & IS_NOBODY);
@@ -960,7 +981,8 @@ static bool take_room(napi_env env, napi_callback_info info, uint8_t **body, int
 /* What malloc(3) would give to a child lies in holes all over its heap, between what stays: each piece makes a page of the
  * supervisor's the child's own. So that it comes from the end of the heap, page after page, the holes are taken, and never
  * given back. Nothing is written to them but what malloc itself writes. */
-static void fill_holes(void) {
+/* @return  where the part of malloc's heap ends that will always be there */
+static uintptr_t fill_holes(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
   char *end = sbrk(0);
@@ -970,10 +992,14 @@ static void fill_holes(void) {
         free(hole);
         break;
       }
+  return (uintptr_t)malloc(LARGEST_HOLE) & -(uintptr_t)PAGE;
+#else
+  return 0;
 #endif
 }
 
-/* supervise(body: Uint8Array(MAX_BODY), out: Int32Array(8), out[0]: no memory but that of files is to be executed) -> in a child: the length of the request's body, which
+/* supervise(body: Uint8Array(MAX_BODY), out: Int32Array(8), out[0]: no memory but that of files is to be executed; out[1]: processes give
+ * back memory all the time) -> in a child: the length of the request's body, which
  * begins with its kind. out: init.arg or -1, descriptor of a longer body or -1, CLONE_ flags, length of
  * the kind, role. In the supervisor it never returns, but with -errno at the start. */
 napi_value sys_supervise(napi_env env, napi_callback_info info) {
@@ -984,8 +1010,11 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   supervisor = getpid();
   supervisor_pidfd = (int)syscall(SYS_pidfd_open, supervisor, 0);
   code_is_of_files = out[0];
+  gives_back_often = out[1];
   gives_nobody = has_nobody();
-  fill_holes();
+  uintptr_t heap_end = fill_holes();
+  wait_for_threads();
+  pages_share(heap_end);
   if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||
       (result = note_own_descriptors(-1)) < 0)
     return give_int32(env, result);
@@ -1072,13 +1101,15 @@ static void give_back(uv_timer_t *timer) {
 #endif
   uintptr_t low = ((uintptr_t)__builtin_frame_address(0) & -(uintptr_t)PAGE) - 2 * PAGE;
   madvise((void *)(low - MAX_STACK), MAX_STACK, MADV_DONTNEED); /* ENOMEM: not all of it is there */
+  pages_give_back(gives_back_often || role == SPARE);
+  if (!gives_back_often) pages_end();
 }
 
 /* Once, some time after the program's first line: it keeps no event loop alive. */
 static void give_back_later(uv_loop_t *loop) {
   static uv_timer_t timer;
   uv_update_time(loop);
-  if (uv_timer_init(loop, &timer) == 0 && uv_timer_start(&timer, give_back, GIVE_BACK_AFTER, 0) == 0)
+  if (uv_timer_init(loop, &timer) == 0 && uv_timer_start(&timer, give_back, gives_back_often ? 1 : GIVE_BACK_AFTER, gives_back_often) == 0)
     uv_unref((uv_handle_t *)&timer);
 }
 
@@ -1156,7 +1187,8 @@ static void find_dropped(struct dropped *out) {
     int name = 0;
     char rights[5];
     if (sscanf(line, "%lx-%lx %4s %*s %*s %lu %n", &start, &stop, rights, &inode, &name) < 4) continue;
-    bool is_named = inode != 0 || (line[name] == '[' && strncmp(line + name, "[heap]", 6) != 0);
+    bool is_of_heap = strncmp(line + name, "/memfd:", 7) == 0; /* pages.c */
+    bool is_named = (inode != 0 && !is_of_heap) || (line[name] == '[' && strncmp(line + name, "[heap]", 6) != 0);
     bool is_used = (start <= stack && stack < stop) || (start <= thread && thread < stop);
     bool stays = is_named || is_used;
     /* Node itself may be there without a file: see use_huge_pages. */
@@ -1255,6 +1287,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   if (pid < 0) return give_result(env, -1);
   if (pid > 0) be_init(pid);
   has_init = true;
+  pages_begin();
   touch_pages();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigprocmask(SIG_SETMASK, &before, NULL);

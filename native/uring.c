@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "fault.h"
+#include "pages.h"
 
 enum { ENTRIES = 128, SLOTS = 2 * ENTRIES }; /* the completion queue has twice as many: never too few */
 enum { BYTES_PER_TURN = 8 << 20 };
@@ -38,6 +39,7 @@ struct ring {
 };
 
 static _Thread_local struct ring *ring = NULL;
+bool uring_is_used = false;
 
 static void call_javascript(struct ring *r, int count) {
   napi_handle_scope scope;
@@ -104,6 +106,7 @@ static int set_up(struct ring *r) {
   const uint32_t needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
   r->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &p);
   if (r->fd < 0) return -errno;
+  uring_is_used = true;
   if ((p.features & needed) != needed || p.cq_entries < SLOTS) return -ENOSYS;
   size_t sq_size = p.sq_off.array + p.sq_entries * sizeof(uint32_t);
   size_t cq_size = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);

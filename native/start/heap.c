@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #endif
 #undef _FILE_OFFSET_BITS /* mmap would be another name of mmap64 */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,12 +22,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "heap.h"
+
 enum {
-  PAGE = 256 * 1024,
-  BLOCK = 2 * 1024 * 1024,
+  PAGE = HEAP_PAGE,
+  BLOCK = HEAP_BLOCK,
   PAGES_OF_BLOCK = BLOCK / PAGE,
   UNIT = 4096, /* what munmap counts in: pages of the system, that are never smaller */
-  BLOCKS = 4096,
+  BLOCKS = HEAP_BLOCKS,
 };
 #define RESERVED ((size_t)BLOCKS * BLOCK) /* 8 GB of addresses; V8 has at most 4 GB of heap by default */
 
@@ -39,8 +42,7 @@ static char *reserved; /* NULL: all is passed on */
 static bool is_for_forks;
 static bool asks = true; /* for huge pages */
 
-/* For native/supervisor.c: huge pages are wanted. */
-bool perilune_huge_pages;
+struct perilune_heap perilune_heap;
 
 static size_t slack;   /* what V8 asks for beyond a page */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,6 +57,9 @@ static void *system_mmap(void *at, size_t size, int protection, int flags, int f
   return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
 }
 static int system_munmap(void *at, size_t size) { return (int)syscall(SYS_munmap, at, size); }
+static int system_mprotect(void *at, size_t size, int protection) {
+  return (int)syscall(SYS_mprotect, at, size, protection);
+}
 static int system_madvise(void *at, size_t size, int advice) {
   return (int)syscall(SYS_madvise, at, size, advice);
 }
@@ -100,7 +105,8 @@ __attribute__((constructor)) static void begin(void) {
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) return;
   reserved = (char *)(((uintptr_t)got + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
-  perilune_huge_pages = true;
+  perilune_heap.start = reserved;
+  perilune_heap.wants_huge_pages = true;
 }
 
 static void ask_for_huge_pages(char *at, size_t size) {
@@ -112,7 +118,7 @@ static void ask_for_huge_pages(char *at, size_t size) {
 static bool add_block(void) {
   if (blocks == BLOCKS) return false;
   char *block = reserved + blocks * BLOCK;
-  if (mprotect(block, BLOCK, PROT_READ | PROT_WRITE) != 0) return false;
+  if (system_mprotect(block, BLOCK, PROT_READ | PROT_WRITE) != 0) return false;
   if (!is_for_forks) system_madvise(block, BLOCK, MADV_DONTFORK);
   ask_for_huge_pages(block, BLOCK);
   blocks++;
@@ -134,12 +140,29 @@ static char *take_page(void) {
   return page;
 }
 
+static bool has_forked(void) { return is_for_forks && !asks; }
+
+static void note_renewed(const char *from, size_t size) {
+  if (!has_forked()) return;
+  for (size_t at = (size_t)(from - reserved) / PAGE; at <= (size_t)(from + size - 1 - reserved) / PAGE && at < BLOCKS * PAGES_OF_BLOCK; at++)
+    __atomic_fetch_or(&perilune_heap.renewed[at / PAGES_OF_BLOCK], 1U << at % PAGES_OF_BLOCK, __ATOMIC_RELAXED);
+}
+
+/* All zeros again. What is of a file (native/pages.c) would be as in that file. */
+static void empty(char *from, size_t size) {
+  if (!has_forked())
+    system_madvise(from, size, MADV_DONTNEED);
+  else if (system_mmap(from, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+    memset(from, 0, size);
+}
+
 /* Give back a part of a page, or all of it. V8 shortens those that nothing is written to any more.
  * The memory goes at once; of a block of which nothing is left, all of it, as one huge page. */
 static void give_back(char *from, size_t size) {
   size_t block = (size_t)(from - reserved) / BLOCK;
   size_t at = (size_t)(from - reserved) % BLOCK / PAGE;
-  mprotect(from, size, PROT_READ | PROT_WRITE); /* it may have been made constant */
+  system_mprotect(from, size, PROT_READ | PROT_WRITE); /* it may have been made constant */
+  note_renewed(from, size);
   pthread_mutex_lock(&lock);
   left[block][at] -= size / UNIT;
   if (left[block][at] == 0) {
@@ -148,10 +171,10 @@ static void give_back(char *from, size_t size) {
   }
   char *begin_of_block = reserved + block * BLOCK;
   if (taken[block] == 0) {
-    system_madvise(begin_of_block, BLOCK, MADV_DONTNEED);
+    empty(begin_of_block, BLOCK);
     ask_for_huge_pages(begin_of_block, BLOCK);
   } else {
-    system_madvise(from, size, MADV_DONTNEED);
+    empty(from, size);
     system_madvise(begin_of_block, BLOCK, MADV_NOHUGEPAGE); /* khugepaged would fill the hole */
   }
   pthread_mutex_unlock(&lock);
@@ -178,6 +201,7 @@ void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t off
       return page;
     }
   }
+  if ((flags & MAP_FIXED) && is_ours(at)) note_renewed(at, size);
   if (is_for_forks) return place_for_forks(at, size, protection, flags, fd, offset);
   if (!is_heap || size < BLOCK + slack) return system_mmap(at, size, protection, flags, fd, offset);
   /* A large object: it begins where a huge page can. */
@@ -203,6 +227,19 @@ int munmap(void *at, size_t size) {
     from += part;
   }
   return 0;
+}
+
+int mprotect(void *at, size_t size, int protection) {
+  if (!(protection & PROT_READ) && is_ours(at) && size > 0) note_renewed(at, size);
+  return system_mprotect(at, size, protection);
+}
+
+/* Whatever begins a thread here: the C library itself has no need of one. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+  static int (*_Atomic next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  perilune_heap.has_threads = true;
+  if (next == NULL) next = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+  return next(thread, attributes, run, argument);
 }
 
 int madvise(void *at, size_t size, int advice) {

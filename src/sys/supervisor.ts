@@ -32,6 +32,9 @@ export const CLONE_NEWUSER = 0x1000_0000;
 export const CLONE_NEWPID = 0x2000_0000;
 export const CLONE_NEWNET = 0x4000_0000;
 
+/** An argument for a supervisor, for tests: its processes give back memory all the time, not only once. */
+const GIVES_BACK_OFTEN = '--gives-back-often';
+
 /** Kinds of reports. */
 export const STARTED = 1;
 export const ENDED = 2;
@@ -46,7 +49,8 @@ export const INBOX_FD = 3;
  * @throws SysError  EAGAIN, ENOMEM, ENOENT
  */
 export function startSupervisor(argv: readonly string[], control: Fd): number {
-  return ok('vfork', native().start_supervisor(argv, environment(), control));
+  const more = process.env['PERILUNE_GIVE_BACK'] === 'often' ? [GIVES_BACK_OFTEN] : [];
+  return ok('vfork', native().start_supervisor([...argv, ...more], environment(), control));
 }
 
 /**
@@ -106,6 +110,7 @@ export function supervise(): Start {
   body = new Uint8Array(MAX_BODY);
   out = new Int32Array(8);
   out[0] = process.execArgv.includes('--jitless') ? 1 : 0; // what it promises holds for huge pages, too
+  out[1] = process.argv.includes(GIVES_BACK_OFTEN) ? 1 : 0;
   const length = ok('supervise', native().supervise(body, out));
   const [, , cloneFlags, kindLength, role] = out;
   return {

@@ -1,0 +1,209 @@
+/** Pages of a process that are as its supervisor's don't stay its own, and nothing that it writes is lost: native/pages.c. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { availableWalls } from '../../src/sandbox/apply.ts';
+import { nativeFailure } from '../../src/sys/native.ts';
+import { MAIN } from '../support/spec.ts';
+
+const PAGE = 4096;
+
+function reason(): string | undefined {
+  if (nativeFailure() !== undefined) return nativeFailure();
+  if (process.platform !== 'linux') return 'reads /proc/PID/pagemap';
+  const [limit] = spawnSync('sh', ['-c', 'ulimit -v']).stdout.toString('latin1').split('\n');
+  return limit === 'unlimited' ? undefined : 'addresses are limited';
+}
+const skip = reason() ?? false;
+
+function noWalls(): string | undefined {
+  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
+  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
+    ? undefined
+    : 'the kernel gives no namespaces here';
+}
+
+function withProgram(files: Record<string, string>, run: (main: string) => Promise<void>) {
+  const folder = mkdtempSync(join(tmpdir(), 'perilune-pages-'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return run(join(folder, 'main.lua')).finally(() => rmSync(folder, { recursive: true }));
+}
+
+const start = (main: string, env: Record<string, string>): ChildProcess =>
+  spawn(process.execPath, ['--stack-size=3900', MAIN, main], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env,
+  });
+
+function firstLine(child: ChildProcess): Promise<string> {
+  let text = '';
+  return new Promise((done) => {
+    child.stdout!.on('data', (data) => {
+      text += data;
+      if (text.includes('\n')) done(text);
+    });
+    child.on('close', () => done(text));
+  });
+}
+
+interface Mapping {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+}
+
+const mappingsOf = (pid: number): Mapping[] =>
+  [
+    ...readFileSync(`/proc/${pid}/maps`, 'latin1').matchAll(
+      /^(\w+)-(\w+) rw.p \w+ \S+ \d+ *(.*)$/gm,
+    ),
+  ].map(([, start, end, name]) => ({
+    start: Number.parseInt(start!, 16),
+    end: Number.parseInt(end!, 16),
+    name: name!,
+  }));
+
+/** Copies that nobody else has, which are as what the supervisor has there. */
+function needless(pid: number, supervisor: number, { start, end }: Mapping): number {
+  const [pagemap, own, other] = [`${pid}/pagemap`, `${pid}/mem`, `${supervisor}/mem`].map((name) =>
+    openSync(`/proc/${name}`, 'r'),
+  ) as [number, number, number];
+  const entries = Buffer.alloc(((end - start) / PAGE) * 8);
+  const got = readSync(pagemap, entries, 0, entries.length, (start / PAGE) * 8);
+  const [a, b] = [Buffer.alloc(PAGE), Buffer.alloc(PAGE)];
+  let count = 0;
+  for (let i = 0; i < got / 8; i++) {
+    const entry = entries.readBigUInt64LE(i * 8);
+    const isCopy =
+      entry >> 63n === 1n && ((entry >> 61n) & 1n) === 0n && ((entry >> 56n) & 1n) === 1n;
+    if (!isCopy) continue;
+    readSync(own, a, 0, PAGE, start + i * PAGE);
+    readSync(other, b, 0, PAGE, start + i * PAGE);
+    if (a.equals(b)) count++;
+  }
+  for (const fd of [pagemap, own, other]) closeSync(fd);
+  return count;
+}
+
+const parentOf = (pid: number): number =>
+  Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))![1]);
+
+/** The second one was there ahead, and got many pages that it then didn't change. */
+const IDLE = `
+local inbox, time = require 'inbox', require 'time'
+if _CONTEXT == 'worker' then
+  inbox:receive():send(1)
+  pcall(inbox.receive, inbox)
+  return
+end
+local system, stream = require 'system', require 'stream'
+local all = {}
+for i = 1, 2 do
+  all[i] = spawn_vm{module = '.', subprocess = {stderr = 'share'}}
+  all[i]:send(inbox)
+  inbox:receive()
+  time.sleep(1)
+end
+print(all[2].child_pid)
+system.in_:read_some(byte_span.new(1))
+for i = 1, 2 do all[i]:close() end
+`;
+
+test(
+  'a process that waits has given back what is as in its supervisor',
+  { skip, timeout: 120_000 },
+  () =>
+    withProgram({ 'main.lua': IDLE }, async (main) => {
+      const host = start(main, {});
+      const ended = new Promise((done) => host.on('close', done));
+      const pid = Number(await firstLine(host));
+      assert.ok(pid > 1, 'it has started its process');
+      const shared = mappingsOf(pid).filter(({ name }) => name.startsWith('/memfd:perilune'));
+      assert.ok(shared.length >= 2, 'heaps of V8 and malloc are of a file');
+      const supervisor = parentOf(pid);
+      const count = shared.reduce((sum, part) => sum + needless(pid, supervisor, part), 0);
+      assert.ok(count < 60, `${count} pages are needless copies`);
+      assert.equal(
+        readFileSync(`/proc/${supervisor}/maps`, 'latin1').match(/\/memfd:perilune.*/g)!.length,
+        shared.length,
+        'nothing else of the file is mapped',
+      );
+      host.stdin!.end('x');
+      assert.equal(await ended, 0);
+    }),
+);
+
+const WORK = `
+-- New and old objects, garbage, text that is compiled, long strings; the same for the same number.
+local function work(n)
+  local keep, sum = {}, 0
+  for i = 1, 300 do
+    keep[i] = {i, name = 'field' .. (i * n) % 97, list = {n, i, i + n}}
+    keep['key' .. (i * n) % 211] = keep[i]
+  end
+  for i = 1, 300, 7 do keep[i] = nil end
+  if n % 3 == 0 then collectgarbage() end
+  local f = assert(loadstring(('local a, b = ... local function g%d(x) return x * %d + (a or 0) end return g%d(b), "%s"'):format(n, n, n, ('v'):rep(n % 50))))
+  for i = 1, 50 do sum = sum + f(i, n) end
+  local s = {}
+  for i = 1, 400 do s[i] = ('%d:%s'):format(i * n, ('z'):rep(i % 13)) end
+  s = table.concat(s, ','):rep(1 + n % 8)
+  s = s:gsub('%d+', function(d) return #d .. 'x' end):upper()
+  local hash = 0
+  for i = 1, #s, 11 do hash = (hash * 31 + s:byte(i)) % 1000003 end
+  for k, v in pairs(keep) do sum = sum + v[1] + #v.list + #v.name end
+  if n % 5 == 0 then collectgarbage('collect') end
+  return ('%d %d %d'):format(sum, hash, #s)
+end
+`;
+
+const STRESS = `${WORK}
+local inbox, time = require 'inbox', require 'time'
+if _CONTEXT == 'worker' then
+  local home = inbox:receive()
+  local first = inbox:receive()
+  for n = first, first + TIMES - 1 do
+    home:send{n = n, is = work(n)}
+    time.sleep(0.002)
+  end
+  return
+end
+local wanted = {}
+for n = 1, TIMES * 4 do wanted[n] = work(n) end
+for _, options in ipairs{{}, SANDBOX, {}, SANDBOX} do
+  options.stderr = 'share'
+  for i = 0, 1 do
+    local c = spawn_vm{module = '.', subprocess = options}
+    c:send(inbox)
+    c:send(i * 2 * TIMES + 1)
+    for _ = 1, TIMES do
+      local m = inbox:receive()
+      assert(wanted[m.n] == m.is, m.n)
+    end
+    time.sleep(0.1)
+  end
+end
+print 'done'
+`;
+
+test('what a process writes stays, however often it gives back', { skip, timeout: 240_000 }, () => {
+  const sandbox = noWalls() === undefined ? "{sandbox = 'inbox'}" : '{}';
+  const source = STRESS.replaceAll('TIMES', '20').replaceAll('SANDBOX', sandbox);
+  return withProgram({ 'main.lua': source }, async (main) => {
+    const host = start(main, { PERILUNE_GIVE_BACK: 'often' });
+    const ended = new Promise((done) => host.on('close', done));
+    assert.equal(await firstLine(host), 'done\n');
+    assert.equal(await ended, 0);
+  });
+});
