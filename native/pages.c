@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "start/heap.h"
@@ -263,7 +264,7 @@ void pages_give_back(bool is_thorough) {
     end = i + 1;
     if (!is_as_was(i)) continue;
     while (end < count && shared[end] == shared[end - 1] + PAGE && is_as_was(end)) end++;
-    madvise((void *)shared[i], (size_t)(end - i) * PAGE, MADV_DONTNEED);
+    syscall(SYS_madvise, shared[i], (size_t)(end - i) * PAGE, MADV_DONTNEED); /* heap.c's madvise(2) would make new memory of it */
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -248,5 +248,11 @@ int madvise(void *at, size_t size, int advice) {
     asks = false;
     system_madvise(reserved, blocks * BLOCK, MADV_NOHUGEPAGE); /* what is there stays */
   }
+  /* What is thrown away may be zeros afterwards, or what it was, but not what a file has. */
+  if ((advice == MADV_DONTNEED || advice == MADV_FREE) && has_forked() && is_ours(at) && (uintptr_t)at % UNIT == 0 && size > 0) {
+    note_renewed(at, size);
+    empty(at, size);
+    return 0;
+  }
   return system_madvise(at, size, advice);
 }
