@@ -19,11 +19,13 @@ import type {
   Stat,
   Unread,
 } from './ast.ts';
-import { findGuarded, isMulti, libraryCall, returnedBy } from './library.ts';
+import { findGuarded, isMulti, LARGEST_BITS, libraryCall, returnedBy } from './library.ts';
+
+/** Each holds the values of those before it. */
+const KINDS: readonly Num[] = ['bits', 'integer', 'number', undefined];
 
 /** Of several possible values. */
-const join = (a: Num, b: Num): Num =>
-  a === undefined || b === undefined ? undefined : a === b ? a : 'number';
+const join = (a: Num, b: Num): Num => KINDS[Math.max(KINDS.indexOf(a), KINDS.indexOf(b))];
 
 /** What values flow to: a local or the result of a function. */
 interface Flow {
@@ -47,9 +49,12 @@ function arithmetic(op: BinaryOp, l: Num, r: Num): Num {
   switch (op) {
     case '+':
     case '-':
-    case '*':
+    case '*': {
+      const type = join(l, r);
+      return type === 'bits' ? 'integer' : type;
+    }
     case '%':
-      return join(l, r);
+      return l === 'integer' && r === 'bits' ? 'bits' : join(l, r);
     case '/':
     case '^':
       return l === undefined || r === undefined ? undefined : 'number';
@@ -171,19 +176,18 @@ class Inference {
 
   private solve(): void {
     const queue: Flow[] = [...this.flows.values()];
-    for (const { to } of queue) this.set(to, 'integer');
+    for (const { to } of queue) this.set(to, 'bits');
     // It grows.
     for (const flow of queue) {
       flow.isWaiting = false;
-      let type: Num = 'integer';
+      let type: Num = 'bits';
       if (!flow.isKnown) this.reader = flow;
       for (const e of flow.sources) type = join(type, this.typeOf(e));
       flow.isKnown = true;
       this.reader = undefined;
       // Never back up: it ends.
       const old = get(flow.to);
-      if (old === type || old === undefined) continue;
-      if (old === 'number' && type === 'integer') continue;
+      if (KINDS.indexOf(old) >= KINDS.indexOf(type)) continue;
       this.set(flow.to, type);
       for (const next of flow.dependents ?? []) {
         if (next.isWaiting) continue;
@@ -210,7 +214,8 @@ class Inference {
   private typeOf(e: Expr): Num {
     switch (e.kind) {
       case 'number':
-        return Number.isInteger(e.value) ? 'integer' : 'number';
+        if (!Number.isInteger(e.value)) return 'number';
+        return Math.abs(e.value) <= LARGEST_BITS ? 'bits' : 'integer';
       case 'local':
       case 'upvalue':
         this.read(e.v);
@@ -260,7 +265,7 @@ class Inference {
     if (returned === 'text') return undefined;
     if (returned !== 'arguments') return returned;
     // They take texts for numbers, too.
-    let type: Num = 'integer';
+    let type: Num = 'bits';
     for (const arg of args) type = join(type, isMulti(arg) ? undefined : this.typeOf(arg));
     return type ?? 'number';
   }

@@ -11,6 +11,7 @@ export interface Operand {
   /** A number without a fraction. */
   readonly int: boolean;
   readonly min: number;
+  readonly max: number;
   /** May be a list of values instead: what a call as last argument came to. */
   readonly raw?: boolean;
 }
@@ -24,26 +25,32 @@ export interface Intrinsic {
 type Template = (args: readonly Operand[]) => Intrinsic | undefined;
 
 const number = (x: Operand): string[] => (x.num ? [] : [`typeof ${x.js} === 'number'`]);
-/** JavaScript's operators take the low 32 bits of whole numbers, as `bit` does. */
-const bits = (x: Operand): string[] =>
-  x.int ? [] : [...number(x), `$math.floor(${x.js}) === ${x.js}`];
+/** JavaScript's operators take the low 32 bits of whole numbers, as `bit` does of those up to this. */
+const MAX_BITS = 2 ** 51;
+
+/** An argument as 32 bits. Most have no more: V8 then has nothing else to look at. */
+const low = (x: Operand): string =>
+  x.int && x.max <= MAX_BITS && x.min >= -MAX_BITS
+    ? x.js
+    : `((${x.js} | 0) === ${x.js} ? ${x.js} : $bits(${x.js}))`;
+
 const string = (x: Operand): string[] => [`typeof ${x.js} === 'string'`];
 const atLeast = (x: Operand, least: number): string[] =>
   x.int && x.min >= least
     ? []
     : [...(x.int ? [] : [...number(x), `(${x.js} | 0) === ${x.js}`]), `${x.js} >= ${least}`];
 
+const ofBits =
+  (js: (...args: string[]) => string): Template =>
+  (args) =>
+    args.length === js.length
+      ? { tests: args.flatMap(number), js: js(...args.map(low)) }
+      : undefined;
+
 const unary =
   (test: (x: Operand) => string[], js: (x: string) => string): Template =>
   ([x, more]) =>
     x === undefined || more !== undefined ? undefined : { tests: test(x), js: js(x.js) };
-
-const binary =
-  (test: (x: Operand) => string[], js: (x: string, y: string) => string): Template =>
-  ([x, y, more]) =>
-    x === undefined || y === undefined || more !== undefined
-      ? undefined
-      : { tests: [...test(x), ...test(y)], js: js(x.js, y.js) };
 
 /** Written out, V8 learns at each place whether they are integers. Of equal or unordered ones the later. */
 const extreme =
@@ -88,17 +95,17 @@ const templates: Record<string, Template> = {
   cos: unary(number, (x) => `$math.cos(${x})`),
   max: extreme('>'),
   min: extreme('<'),
-  tobit: unary(bits, (x) => `${x} | 0`),
-  bnot: unary(bits, (x) => `~${x}`),
-  band: binary(bits, (x, y) => `${x} & ${y}`),
-  bor: binary(bits, (x, y) => `${x} | ${y}`),
-  bxor: binary(bits, (x, y) => `${x} ^ ${y}`),
-  lshift: binary(bits, (x, y) => `${x} << ${y}`),
-  rshift: binary(bits, (x, y) => `(${x} >>> ${y}) | 0`),
-  arshift: binary(bits, (x, y) => `${x} >> ${y}`),
+  tobit: ofBits((x) => `${x} | 0`),
+  bnot: ofBits((x) => `~${x}`),
+  band: ofBits((x, y) => `${x} & ${y}`),
+  bor: ofBits((x, y) => `${x} | ${y}`),
+  bxor: ofBits((x, y) => `${x} ^ ${y}`),
+  lshift: ofBits((x, y) => `${x} << ${y}`),
+  rshift: ofBits((x, y) => `(${x} >>> ${y}) | 0`),
+  arshift: ofBits((x, y) => `${x} >> ${y}`),
   // Places count modulo 32, negative ones too.
-  rol: binary(bits, (x, y) => `(${x} << ${y}) | (${x} >>> -${y})`),
-  ror: binary(bits, (x, y) => `(${x} >>> ${y}) | (${x} << -${y})`),
+  rol: ofBits((x, y) => `(${x} << ${y}) | (${x} >>> -${y})`),
+  ror: ofBits((x, y) => `(${x} >>> ${y}) | (${x} << -${y})`),
   byte,
   sub,
   type: unary(

@@ -6,6 +6,9 @@
  */
 import type { Expr, Num, Stat } from './ast.ts';
 
+/** Numbers of the kind `bits` are at most this, and at least its opposite. */
+export const LARGEST_BITS = 2 ** 32;
+
 /** What a call returns: a number of that kind, one as its arguments are, or anything that is not nil. */
 type Returned = Num | 'arguments' | 'text';
 
@@ -31,19 +34,19 @@ const libraries: Record<string, Record<string, Returned>> = {
     fmod: 'number',
   },
   bit: {
-    tobit: 'integer',
-    bnot: 'integer',
-    band: 'integer',
-    bor: 'integer',
-    bxor: 'integer',
-    lshift: 'integer',
-    rshift: 'integer',
-    arshift: 'integer',
-    rol: 'integer',
-    ror: 'integer',
-    bswap: 'integer',
+    tobit: 'bits',
+    bnot: 'bits',
+    band: 'bits',
+    bor: 'bits',
+    bxor: 'bits',
+    lshift: 'bits',
+    rshift: 'bits',
+    arshift: 'bits',
+    rol: 'bits',
+    ror: 'bits',
+    bswap: 'bits',
   },
-  string: { char: 'text', len: 'integer', sub: 'text' },
+  string: { char: 'text', len: 'bits', sub: 'text' },
 };
 
 /** All of them, by name. */

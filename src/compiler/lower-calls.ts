@@ -33,6 +33,7 @@ import {
   NIL,
   NO_VARS,
   name,
+  rangeOf,
   shortTests,
 } from './lower-values.ts';
 
@@ -250,11 +251,12 @@ export abstract class CallLowering extends TableLowering {
       js: `(${short})`,
       vars,
       num,
-      int: returned === 'integer' || (returned === 'arguments' && known),
+      int: returned === 'integer' || returned === 'bits' || (returned === 'arguments' && known),
       notNil: true,
       atom: false,
       cell: operands.some((x) => (x as Ex).cell !== '') ? 'upvalue' : '',
       min: leastReturned(e.fn.v.library!, operands),
+      max: rangeOf(returned).max,
     };
     if (short !== undefined && tests === '')
       return value.js.length > MAX_TEXT ? this.spill(value) : value;

@@ -11,8 +11,10 @@ import {
   cellOf,
   type Dst,
   type Ex,
+  greatestResult,
   isImmediate,
   isNeverFalse,
+  knownNumber,
   type LibraryCall,
   type LogicalExpr,
   leastResult,
@@ -52,6 +54,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
           num: true,
           int: Number.isInteger(e.value),
           min: e.value,
+          max: e.value,
         });
       case 'string': {
         const text = this.constantEx(JSON.stringify(e.value));
@@ -69,9 +72,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
         if (libraryCall(e) !== undefined) return this.libraryValue(e as LibraryCall, dst);
         const v = this.varEx(this.call(e, 'one', dst)!);
         const result = calledFunction(e)?.result;
-        return result === undefined
-          ? v
-          : { ...v, num: true, int: result === 'integer', notNil: true };
+        return result === undefined ? v : { ...v, ...knownNumber(result) };
       }
       case 'vararg': {
         const ex: Ex = { ...base, js: 'va$[0]', vars: [this.va!], atom: false };
@@ -103,8 +104,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
       ex.cell = kind === 'local' ? 'own' : 'upvalue';
     }
     if (local.num !== undefined) {
-      ex.num = ex.notNil = true;
-      ex.int = local.num === 'integer';
+      Object.assign(ex, knownNumber(local.num));
     } else if (local.known !== undefined) {
       ex.func = local.known;
       ex.notNil = true;
@@ -112,7 +112,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
     const min = this.loopVars.get(local);
     if (min !== undefined) {
       ex.num = ex.notNil = true;
-      ex.min = min;
+      ex.min = Math.max(ex.min, min);
     }
     return ex;
   }
@@ -190,6 +190,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
         constant: l.constant && r.constant,
         cell: cellOf(l, r),
         min: leastResult(op, left, right),
+        max: greatestResult(op, left, right),
       };
       return text.length > MAX_TEXT ? this.spill(ex) : ex;
     }
@@ -330,7 +331,8 @@ export abstract class ExpressionLowering extends CodeBuilder {
         js: `(-${operand.js})`,
         atom: false,
         cell: cellOf(operand, NIL),
-        min: Number.NEGATIVE_INFINITY,
+        min: -operand.max,
+        max: -operand.min,
       };
     }
     const o = e.op === '#' ? this.object(operand) : this.atom(operand);
@@ -409,6 +411,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
       int: values.every((x) => x.int),
       notNil: values.every((x) => x.notNil),
       min: Math.min(...values.map((x) => x.min)),
+      max: Math.max(...values.map((x) => x.max)),
     };
   }
 

@@ -8,12 +8,13 @@ import {
   type Expr,
   type FunctionNode,
   MAX_FIELD_NAME,
+  type Num,
   type Stat,
   type TableExpr,
 } from './ast.ts';
 import { type Intrinsic, isIntrinsicName, type Operand } from './intrinsics.ts';
 import type { OpNames, Var } from './ir.ts';
-import { isMulti, libraryCall, returnedBy } from './library.ts';
+import { isMulti, LARGEST_BITS, libraryCall, returnedBy } from './library.ts';
 
 /** A value as JavaScript text without side effects. */
 export interface Ex {
@@ -28,8 +29,9 @@ export interface Ex {
   notNil: boolean;
   /** A name or a short constant: may be repeated. */
   atom: boolean;
-  /** A number known to be at least this (positive keys need no test). */
+  /** A number known to be at least, and at most, this (positive keys need no test). */
   min: number;
+  max: number;
   /** Reads a cell: `own` when it is this function's local. */
   cell: '' | 'own' | 'upvalue';
   constant: boolean;
@@ -81,6 +83,7 @@ export const base: Ex = {
   notNil: false,
   atom: true,
   min: Number.NEGATIVE_INFINITY,
+  max: Number.POSITIVE_INFINITY,
   cell: '',
   constant: false,
   func: undefined,
@@ -290,23 +293,45 @@ export function leastResult(op: BinaryOp, l: Ex, r: Ex): number {
   return Number.NEGATIVE_INFINITY;
 }
 
+/** The most that it can be. */
+export function greatestResult(op: BinaryOp, l: Ex, r: Ex): number {
+  if (op === '+') return l.max + r.max;
+  if (op === '-') return l.max - r.min;
+  if (op === '*' && l.min >= 0 && r.min >= 0) return l.max * r.max;
+  if (op === '%' && r.constant && r.min > 0) return r.max;
+  return Number.POSITIVE_INFINITY;
+}
+
 /** The least that a function of the libraries returns. */
 export function leastReturned(name: string, operands: readonly Operand[]): number {
   const [x, y] = operands;
   const isConstant = (o: Operand | undefined): boolean => o !== undefined && /^\d+$/.test(o.js);
+  const least = rangeOf(returnedBy(name)).min;
   switch (name) {
     case 'band':
-      return [x, y].some((o) => isConstant(o) && Number(o!.js) <= 0x7fffffff)
-        ? 0
-        : Number.NEGATIVE_INFINITY;
+      return [x, y].some((o) => isConstant(o) && Number(o!.js) <= 0x7fffffff) ? 0 : least;
     case 'rshift':
-      return isConstant(y) && (Number(y!.js) & 31) > 0 ? 0 : Number.NEGATIVE_INFINITY;
+      return isConstant(y) && (Number(y!.js) & 31) > 0 ? 0 : least;
     case 'floor':
       return x === undefined ? Number.NEGATIVE_INFINITY : Math.floor(x.min);
     default:
-      return Number.NEGATIVE_INFINITY;
+      return least;
   }
 }
+
+/** What is known of a number of that kind, but that it is one. */
+export const rangeOf = (kind: string | undefined): { min: number; max: number } =>
+  kind === 'bits'
+    ? { min: -LARGEST_BITS, max: LARGEST_BITS }
+    : { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
+
+/** And that it is one. */
+export const knownNumber = (kind: Exclude<Num, undefined>) => ({
+  num: true,
+  int: kind !== 'number',
+  notNil: true,
+  ...rangeOf(kind),
+});
 
 export const numberTest = (e: Ex): string => (e.num ? '' : `typeof ${e.js} === 'number'`);
 export const stringTest = (e: Ex): string =>

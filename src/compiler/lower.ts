@@ -581,7 +581,7 @@ class FunctionLowering extends CallLowering {
         : ex.js
       : `typeof ${x.js} === 'number' ? +${x.js} : $O.forNumber(${x.js}, '${what}')`;
     this.emitLine(`let ${v.name} = ${value};`, x.vars);
-    return { ...this.varEx(v), num: true, int: ex.int, min: ex.min };
+    return { ...this.varEx(v), num: true, int: ex.int, min: ex.min, max: ex.max };
   }
 
   /**

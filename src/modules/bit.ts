@@ -1,23 +1,9 @@
 /** `bit`: LuaJIT's operations on 32-bit integers. bitop.luajit.org/semantics.html */
+import { toBits } from '../runtime/bits.ts';
 import { checkNumber, optNumber } from '../runtime/check.ts';
 import { intrinsics } from '../runtime/state.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { luaModule } from './define.ts';
-
-const float = new Float64Array(1);
-const words = new Int32Array(float.buffer);
-const LOW_WORD = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
-
-/** To 32 bits: modulo 2^32, a fraction to the nearest even. */
-function toBits(n: number): number {
-  const bits = n | 0;
-  return bits === n || Math.floor(n) === n ? bits : rounded(n);
-}
-
-function rounded(n: number): number {
-  float[0] = n + (2 ** 52 + 2 ** 51); // the integer is what its mantissa ends in
-  return words[LOW_WORD]!;
-}
 
 function checkBits(v: LuaValue, position: number, fn: string): number {
   return toBits(typeof v === 'number' ? v : checkNumber(v, position, fn));

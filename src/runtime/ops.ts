@@ -4,6 +4,7 @@
  * An operation returns its value (adjusted to one) or SUSPEND. Lua 5.1 manual §2.5, §2.8.
  */
 
+import { largeToBits } from './bits.ts';
 import {
   call,
   callMeta,
@@ -743,6 +744,7 @@ const ops = {
   div,
   mod,
   pow,
+  bits: largeToBits,
   nmod: numberMod,
   npow: numberPow,
   lt: lessThan,
