@@ -6,8 +6,8 @@
 /** Longer constant strings are never names of fields. */
 export const MAX_FIELD_NAME = 64;
 
-/** What is known of a value: a number, whether it has no fraction, and whether it is one as `bit` has them: LARGEST_BITS of library.ts. */
-export type Num = 'bits' | 'integer' | 'number' | undefined;
+/** What is known of a value: a number, whether it has no fraction, and whether it is one as `bit` has them, or a sum of few such: LARGEST_BITS of library.ts. */
+export type Num = 'bits' | 'sum' | 'integer' | 'number' | undefined;
 
 /** A local variable or parameter. Its flags are complete once its function has been parsed. */
 export interface LocalVar {

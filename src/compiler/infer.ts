@@ -22,10 +22,12 @@ import type {
 import { findGuarded, isMulti, LARGEST_BITS, libraryCall, returnedBy } from './library.ts';
 
 /** Each holds the values of those before it. */
-const KINDS: readonly Num[] = ['bits', 'integer', 'number', undefined];
+const KINDS: readonly Num[] = ['bits', 'sum', 'integer', 'number', undefined];
 
 /** Of several possible values. */
 const join = (a: Num, b: Num): Num => KINDS[Math.max(KINDS.indexOf(a), KINDS.indexOf(b))];
+
+const isSmall = (type: Num): boolean => type === 'bits' || type === 'sum';
 
 /** What values flow to: a local or the result of a function. */
 interface Flow {
@@ -35,6 +37,8 @@ interface Flow {
   dependents: Flow[] | undefined;
   isWaiting: boolean;
   isKnown: boolean;
+  /** Sources that a call of the function comes to once at most. */
+  once: Set<Expr> | undefined;
 }
 
 /** The function that a call is of, where that is known. */
@@ -49,12 +53,11 @@ function arithmetic(op: BinaryOp, l: Num, r: Num): Num {
   switch (op) {
     case '+':
     case '-':
-    case '*': {
-      const type = join(l, r);
-      return type === 'bits' ? 'integer' : type;
-    }
+      return isSmall(join(l, r)) ? 'sum' : join(l, r);
+    case '*':
+      return isSmall(join(l, r)) ? 'integer' : join(l, r);
     case '%':
-      return l === 'integer' && r === 'bits' ? 'bits' : join(l, r);
+      return r === 'bits' && (l === 'integer' || l === 'sum') ? 'bits' : join(l, r);
     case '/':
     case '^':
       return l === undefined || r === undefined ? undefined : 'number';
@@ -138,20 +141,25 @@ class Inference {
     }
   }
 
-  private flow(to: LocalVar | FunctionNode, source: Expr | undefined): void {
+  private flow(to: LocalVar | FunctionNode, source: Expr | undefined, isOnce = false): void {
     // A variable outside is settled.
     if ('func' in to && !this.functions.has(to.func)) return;
-    const flow = this.flows.get(to);
+    let flow = this.flows.get(to);
     if (flow !== undefined) flow.sources.push(source ?? NIL);
     else {
-      this.flows.set(to, {
+      flow = {
         to,
         sources: [source ?? NIL],
         dependents: undefined,
         isWaiting: true,
         isKnown: false,
-      });
+        once: undefined,
+      };
+      this.flows.set(to, flow);
     }
+    if (!isOnce || source === undefined) return;
+    flow.once ??= new Set();
+    flow.once.add(source);
   }
 
   private passArguments(): void {
@@ -182,7 +190,11 @@ class Inference {
       flow.isWaiting = false;
       let type: Num = 'bits';
       if (!flow.isKnown) this.reader = flow;
-      for (const e of flow.sources) type = join(type, this.typeOf(e));
+      for (const e of flow.sources) {
+        const from = this.typeOf(e);
+        // What goes round may come to any size.
+        type = join(type, from === 'sum' && !flow.once?.has(e) ? 'integer' : from);
+      }
       flow.isKnown = true;
       this.reader = undefined;
       // Never back up: it ends.
@@ -273,8 +285,12 @@ class Inference {
   // ── what flows where ─────────────────────────────────────────────────────────────────────────
 
   private block(block: Block): void {
+    if (block.labels !== undefined) this.loops++;
     for (const s of block.stats) this.stat(s);
+    if (block.labels !== undefined) this.loops--;
   }
+  /** So many loops are around the statement. */
+  private loops = 0;
 
   private stat(s: Stat): void {
     switch (s.kind) {
@@ -325,7 +341,11 @@ class Inference {
         break;
       default:
     }
+    const isLoop =
+      s.kind === 'while' || s.kind === 'repeat' || s.kind === 'fornum' || s.kind === 'forin';
+    if (isLoop) this.loops++;
     for (const inner of blocksOf(s)) this.block(inner);
+    if (isLoop) this.loops--;
   }
 
   private flowAll(to: (LocalVar | undefined)[], exprs: readonly Expr[]): void {
@@ -333,7 +353,13 @@ class Inference {
     const open = last !== undefined && isMulti(last) ? exprs.length - 1 : exprs.length;
     to.forEach((v, i) => {
       if (v === undefined || v.known !== undefined) return;
-      this.flow(v, i < open || (i === open && isCallOfOne(exprs[i])) ? exprs[i] : undefined);
+      // Others may read it at any time, and a loop again and again.
+      const isOnce = this.loops === 0 && v.func === this.func && !v.captured;
+      this.flow(
+        v,
+        i < open || (i === open && isCallOfOne(exprs[i])) ? exprs[i] : undefined,
+        isOnce,
+      );
     });
   }
 

@@ -6,8 +6,9 @@
  */
 import type { Expr, Num, Stat } from './ast.ts';
 
-/** Numbers of the kind `bits` are at most this, and at least its opposite. */
+/** Numbers of the kind `bits`, and of `sum`, are at most this, and at least its opposite. */
 export const LARGEST_BITS = 2 ** 32;
+export const LARGEST_SUM = 2 ** 42;
 
 /** What a call returns: a number of that kind, one as its arguments are, or anything that is not nil. */
 type Returned = Num | 'arguments' | 'text';

@@ -14,7 +14,7 @@ import {
 } from './ast.ts';
 import { type Intrinsic, isIntrinsicName, type Operand } from './intrinsics.ts';
 import type { OpNames, Var } from './ir.ts';
-import { isMulti, LARGEST_BITS, libraryCall, returnedBy } from './library.ts';
+import { isMulti, LARGEST_BITS, LARGEST_SUM, libraryCall, returnedBy } from './library.ts';
 
 /** A value as JavaScript text without side effects. */
 export interface Ex {
@@ -284,11 +284,15 @@ export function modText(l: Ex, r: Ex): string {
   return `(${positive}(${l.js} | 0) === ${l.js} ? (${l.js} | 0) % ${n} : ${any})`;
 }
 
+const isBounded = ({ min, max }: Ex): boolean => Number.isFinite(min) && Number.isFinite(max);
+const widest = ({ min, max }: Ex): number => Math.max(-min, max);
+
 /** The least that an arithmetic result can be. */
 export function leastResult(op: BinaryOp, l: Ex, r: Ex): number {
   if (op === '+') return l.min + r.min;
   if (op === '-' && r.constant) return l.min - Number(r.js);
   if (op === '*' && l.min >= 0 && r.min >= 0) return l.min * r.min;
+  if (op === '*' && isBounded(l) && isBounded(r)) return -(widest(l) * widest(r));
   if (op === '%' && r.constant && r.min > 0) return 0;
   return Number.NEGATIVE_INFINITY;
 }
@@ -297,7 +301,7 @@ export function leastResult(op: BinaryOp, l: Ex, r: Ex): number {
 export function greatestResult(op: BinaryOp, l: Ex, r: Ex): number {
   if (op === '+') return l.max + r.max;
   if (op === '-') return l.max - r.min;
-  if (op === '*' && l.min >= 0 && r.min >= 0) return l.max * r.max;
+  if (op === '*' && isBounded(l) && isBounded(r)) return widest(l) * widest(r);
   if (op === '%' && r.constant && r.min > 0) return r.max;
   return Number.POSITIVE_INFINITY;
 }
@@ -323,7 +327,9 @@ export function leastReturned(name: string, operands: readonly Operand[]): numbe
 export const rangeOf = (kind: string | undefined): { min: number; max: number } =>
   kind === 'bits'
     ? { min: -LARGEST_BITS, max: LARGEST_BITS }
-    : { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
+    : kind === 'sum'
+      ? { min: -LARGEST_SUM, max: LARGEST_SUM }
+      : { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
 
 /** And that it is one. */
 export const knownNumber = (kind: Exclude<Num, undefined>) => ({

@@ -33,3 +33,27 @@ for _, n in ipairs{2^51, 2^51 + 1, 2^51 + 2, 2^52 + 1, 2^53, 2^53 + 2, 1e16, 1e1
 end
 for i = 1, 1000 do all(i * 1e13) end -- V8 has compiled it by now
 print(all(3e16))
+
+-- Sums that come to any size: in loops, through calls, upvalues and jumps.
+local a, b = 0, 1
+for _ = 1, 85 do a, b = b, a + b end
+print(bit.band(b, 0xffffff), bit.tobit(a + b))
+local function add(n, k) n = n + k return n end
+local sum = 2^31
+for i = 1, 30 do sum = add(sum, sum) end
+print(bit.tobit(sum + 1), bit.bxor(sum + 3, 0))
+local count = 2^31
+local function double() count = count + count return bit.tobit(count + 5) end
+for _ = 1, 24 do double() end
+print(double())
+local function deep(n, i) if i == 0 then return bit.tobit(n + 7) end return deep(n + n, i - 1) end
+print(deep(2^31, 25))
+local j, n = 0, 2^31
+::again::
+n = n + n
+j = j + 1
+if j < 25 then goto again end
+print(bit.tobit(n + 9))
+local w = 2^31
+while w < 2^56 do local v = w + w w = v end
+print(bit.rshift(w + 11, 1))
