@@ -14,12 +14,9 @@ import {
   MAX_MEMBERS,
   type Member,
 } from '../../src/actors/frame.ts';
-import { randomFrom } from '../../src/actors/test-schedule.ts';
+import { fuzz, pick, type Random } from './main.ts';
 
 type Carrier = { readonly carries: Carried };
-type Random = () => number;
-
-const pick = (random: Random, n: number): number => Math.floor(random() * n);
 
 function text(random: Random, most: number): string {
   const length = random() < 0.1 ? most : pick(random, 12);
@@ -94,11 +91,4 @@ export function roundTrip(frame: Frame<Carrier>, random: Random): void {
   assert.ok(isCanonical(made, made.length, pick(random, 3)));
 }
 
-if (import.meta.main) {
-  const seconds = Number(process.argv[2] ?? 10);
-  const random = randomFrom(Number(process.argv[3] ?? Date.now() % 2 ** 31));
-  const end = performance.now() + seconds * 1000;
-  let count = 0;
-  for (; performance.now() < end; count++) roundTrip(randomFrame(random), random);
-  console.log(`${count} messages`);
-}
+if (import.meta.main) fuzz('messages', (random) => roundTrip(randomFrame(random), random));

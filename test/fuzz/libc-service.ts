@@ -5,7 +5,6 @@
  *   node test/fuzz/libc-service.ts [seconds] [seed]
  */
 import assert from 'node:assert/strict';
-import { randomFrom } from '../../src/actors/test-schedule.ts';
 import {
   CALLS,
   decodeQuestion,
@@ -13,10 +12,7 @@ import {
   encodeQuestion,
   type Question,
 } from '../../src/io/libc-service-protocol.ts';
-
-type Random = () => number;
-
-const pick = (random: Random, n: number): number => Math.floor(random() * n);
+import { fuzz, pick, type Random } from './main.ts';
 
 function text(random: Random, most: number, lowest = 1): string {
   const length = random() < 0.1 ? most : pick(random, Math.min(most, 20));
@@ -105,11 +101,4 @@ export function roundTrip(question: Question, random: Random): void {
   assert.ok(isCanonical(made, made.length, pick(random, 3)));
 }
 
-if (import.meta.main) {
-  const seconds = Number(process.argv[2] ?? 10);
-  const random = randomFrom(Number(process.argv[3] ?? Date.now() % 2 ** 31));
-  const end = performance.now() + seconds * 1000;
-  let count = 0;
-  for (; performance.now() < end; count++) roundTrip(randomQuestion(random), random);
-  console.log(`${count} questions`);
-}
+if (import.meta.main) fuzz('questions', (random) => roundTrip(randomQuestion(random), random));
