@@ -50,17 +50,18 @@ export function calledFunction(e: Expr): FunctionNode | undefined {
 
 /** The type of an arithmetic result. `%` and `^`, `/` of whole numbers: NaN counts as whole. */
 function arithmetic(op: BinaryOp, l: Num, r: Num): Num {
+  const both = join(l, r);
   switch (op) {
     case '+':
     case '-':
-      return isSmall(join(l, r)) ? 'sum' : join(l, r);
+      return isSmall(both) ? 'sum' : both;
     case '*':
-      return isSmall(join(l, r)) ? 'integer' : join(l, r);
+      return isSmall(both) ? 'integer' : both;
     case '%':
-      return r === 'bits' && (l === 'integer' || l === 'sum') ? 'bits' : join(l, r);
+      return r === 'bits' && (l === 'integer' || l === 'sum') ? 'bits' : both;
     case '/':
     case '^':
-      return l === undefined || r === undefined ? undefined : 'number';
+      return both === undefined ? undefined : 'number';
     default:
       return undefined;
   }
