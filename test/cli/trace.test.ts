@@ -208,9 +208,10 @@ test('what was written before a kill is there', { skip: !hasAddon }, () =>
     const file = join(folder, 'trace');
     const program = join(folder, 'main.lua');
     // What a turn of the loop says is written at its end. A sleep may end in the turn that it began in, two can't.
+    // Nothing ends the program but the signal: to receive wouldn't do, the worker that could send is gone by then.
     writeFileSync(
       program,
-      `${TALK} for _ = 1, 2 do require('time').sleep(0.001) end print 'ready' inbox:receive() c:close()`.replace(
+      `${TALK} for _ = 1, 2 do require('time').sleep(0.001) end print 'ready' require('time').sleep(600)`.replace(
         "c = spawn_vm '.'",
         "c = spawn_vm{module = '.', inherit_context = false}",
       ),
