@@ -13,27 +13,30 @@ import { luaModule, luaType } from './define.ts';
 class RateLimiter extends Userdata {
   readonly rate: number;
   readonly burst: number;
-  /** When the bucket was, or will be, empty after all that was promised, in ms. */
-  private emptyAt: number;
+  /**
+   * Tokens that the bucket lacks at `asOf`, more than `burst` when some are promised. Counted in tokens, since sums of
+   * times are rounded: a full bucket is to have its burst, and not all but a 2⁻⁵³ of it.
+   */
+  private taken = 0;
+  private asOf = monotonicMs();
 
   constructor(rate: number, burst: number) {
     super();
     this.rate = rate;
     this.burst = burst;
-    this.emptyAt = monotonicMs() - (burst / rate) * 1000;
   }
 
   /** Promise `n` tokens. @returns milliseconds until they are there */
   take(n: number): number {
     const now = monotonicMs();
-    const full = now - (this.burst / this.rate) * 1000;
-    this.emptyAt = Math.max(this.emptyAt, full) + (n / this.rate) * 1000;
-    return Math.max(0, this.emptyAt - now);
+    this.taken = Math.max(0, this.taken - ((now - this.asOf) / 1000) * this.rate) + n;
+    this.asOf = now;
+    return (Math.max(0, this.taken - this.burst) / this.rate) * 1000;
   }
 
   /** A promise that was not needed. */
   giveBack(n: number): void {
-    this.emptyAt -= (n / this.rate) * 1000;
+    this.taken -= n;
   }
 }
 

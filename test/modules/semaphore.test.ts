@@ -79,6 +79,28 @@ spec(
   print(pcall(require('rate_limiter').new, { rate = 0 }))
 `,
   'true\tfalse\nafter a while\nfalse\tInvalid argument\nfalse\tInvalid argument\n',
+  { schedule: 1 },
+);
+
+spec(
+  'a full bucket has its whole burst, at whatever rate and time',
+  `
+  local time, limiter = require 'time', require 'rate_limiter'
+  local refused = 0
+  local function take(l, n) if not l:try_acquire(n) then refused = refused + 1 end end
+  for i = 1, 100 do
+    time.sleep(i * 0.0137)
+    for _, rate in ipairs{0.1, 3, 7, 1000 / 3} do
+      local l = limiter.new { rate = rate, burst = 3 }
+      for _ = 1, 3 do take(l, 1) end
+      assert(not l:try_acquire(0.001))
+      take(limiter.new { rate = rate, burst = 0.7 }, 0.7)
+    end
+  end
+  print(refused)
+`,
+  '0\n',
+  { schedule: 1 },
 );
 
 spec(
