@@ -48,7 +48,7 @@ ${SLURP}
   local function supervisor(c) return proc(c.child_pid, 'status'):match('PPid:%s*(%d+)') end
   local function spare(c)
     local own = supervisor(c)
-    for i = 1, 500 do
+    for i = 1, 20000 do
       for _, pid in ipairs(children(own)) do
         if tonumber(pid) ~= c.child_pid and waits(pid) then return tonumber(pid) end
       end
@@ -155,7 +155,7 @@ there(
   local pid = spare(first)
   local second = worker{}
   print(inbox:receive(), second.child_pid == pid)
-  for i = 1, 500 do -- until both wait
+  for i = 1, 20000 do -- until both wait
     if open(first) == open(second) then break end
     time.sleep(0.01)
   end
@@ -265,7 +265,7 @@ if (noInit === undefined)
   end
   local function becomes(what, limit, ...)
     local kb
-    for i = 1, 500 do
+    for i = 1, 20000 do
       kb = private(...)
       if kb <= limit then return true end
       time.sleep(0.01)
@@ -358,7 +358,7 @@ const HOST = `${TOOLS}
 
 test('a process knows nothing of those before it, nor does the supervisor', {
   skip: missing,
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-spares-'));
   const scanner = buildScanner(folder);

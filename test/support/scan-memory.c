@@ -75,7 +75,11 @@ int main(int argc, char **argv) {
         continue;
       }
       ssize_t got = pread(mem, block + kept, want, (off_t)at);
-      if (got <= 0) break; /* [vvar] */
+      if (got <= 0) { /* [vvar]; or it has just gone, and what is behind it hasn't */
+        at += 4096;
+        kept = 0;
+        continue;
+      }
       look(block, kept + (size_t)got);
       total += got;
       at += (size_t)got;
