@@ -281,29 +281,41 @@ test('real time: never early, and cancel works', async () => {
   assert.equal(timers.size, 0);
 });
 
-test('real time: a delay of 0 comes soon, and not before startTimer returns', async () => {
-  const before = monotonicMs();
+test('real time: a delay of 0 comes in the next turn of the loop, and not before startTimer returns', async () => {
   for (let i = 0; i < 200; i++) {
     let returned = false;
+    let turns = 0;
     await new Promise<void>((resolve) => {
+      const count = (): void => {
+        turns++;
+        if (returned) setImmediate(count);
+      };
       startTimer(0, () => {
         assert.equal(returned, true);
+        returned = false;
         resolve();
       });
       returned = true;
+      setImmediate(count);
     });
+    assert.ok(turns <= 2, `${turns} turns`); // with a timer of Node's it would be a millisecond of them
   }
-  assert.ok(monotonicMs() - before < 150, 'each took a millisecond');
 });
 
 test('real time: earlier ones overtake, after cancels too', async () => {
   const log: string[] = [];
-  const cancels = [30, 1, 60].map((after) => startTimer(after, () => log.push(`${after}`)));
-  cancels[1]!();
-  startTimer(45, () => log.push('45'));
-  startTimer(10, () => log.push('10'));
-  cancels[0]!();
-  await delay(90);
+  const start = monotonicMs(); // of all: they aren't started at one moment
+  const begin = (after: number): Timer => {
+    const timer = new Timer(() => log.push(`${after}`));
+    timers.startAt(timer, start + after);
+    return timer;
+  };
+  const [first, second] = [30, 1, 60].map(begin);
+  timers.cancel(second!);
+  begin(45);
+  begin(10);
+  timers.cancel(first!);
+  while (timers.size > 0) await delay(1);
   assert.deepEqual(log, ['10', '45', '60']);
 });
 
@@ -318,7 +330,7 @@ test('the process ends with its last timer, or when that is cancelled', () => {
   `;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
-    timeout: 10_000,
+    timeout: 300_000,
   });
   assert.equal(child.stdout, 'first\n');
   assert.equal(child.status, 0);
