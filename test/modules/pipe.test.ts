@@ -46,18 +46,18 @@ spec(
   `
   local pipe, time = require 'pipe', require 'time'
   local function order(size)
-    local log, writers = {}, {}
+    local log, writers, readers = {}, {}, {}
     for i, name in ipairs {'a', 'b'} do
       local r, w = pipe.pair()
       writers[i] = w
-      spawn(function()
+      readers[i] = spawn(function()
         local buf = byte_span.new(size)
         for _ = 1, 65536 / size do r:read_some(buf) log[#log + 1] = name end
-      end):detach()
+      end)
     end
     time.sleep(0.01)
     for _, w in ipairs(writers) do w:write_some(byte_span.new(65536)) end
-    time.sleep(0.01)
+    for _, f in ipairs(readers) do f:join() end
     local text = table.concat(log)
     local second = text:sub(1, 1) == 'a' and 'b' or 'a'
     return (text:gsub('[ab]', function(c) return c == second and '2' or '1' end))
