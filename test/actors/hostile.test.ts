@@ -93,7 +93,7 @@ async function withPeers(
 const compiler = spawnSync('cc', ['--version']).error === undefined;
 const skip = nativeFailure() ?? (compiler ? false : 'there is no C compiler');
 
-test('hostile processes on the sockets of an inbox', { skip, timeout: 60_000 }, async () => {
+test('hostile processes on the sockets of an inbox', { skip, timeout: 300_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-hostile-'));
   const program = join(folder, 'hostile-peer');
   try {

@@ -59,7 +59,7 @@ const PROGRAM = `
   for i = 1, #all do assert(inbox:receive().down) end
   -- The kernel may take a moment to have the last thread or descriptor back.
   local ok, c, first
-  for i = 1, 200 do
+  for i = 1, 4000 do
     ok, c, first = pcall(new)
     if ok and first == 'up' then break end
     time.sleep(0.05)

@@ -59,7 +59,7 @@ function rooms(count: number): string | undefined {
 for (const kind of ['plain', 'inbox'])
   test(`${IN_A_ROW} in a row: ${kind}`, {
     skip: missing(kind) ?? false,
-    timeout: 120_000 + IN_A_ROW * EACH,
+    timeout: 300_000 + IN_A_ROW * EACH,
   }, () => {
     // A kernel takes its time to take network namespaces down, but not for ever.
     const spaces = Math.ceil(IN_A_ROW / 2);
@@ -84,7 +84,7 @@ for (const kind of ['plain', 'inbox'])
 for (const kind of ['plain', 'inbox'])
   test(`${AT_ONCE} at once: ${kind}`, {
     skip: missing(kind) ?? rooms(AT_ONCE) ?? false,
-    timeout: 120_000 + IN_A_ROW * EACH,
+    timeout: 300_000 + IN_A_ROW * EACH,
   }, () => {
     const [us, kb] = run([], 'at_once.lua', kind, `${AT_ONCE}`).split(' ').map(Number);
     assert.ok(us! > 0);

@@ -122,7 +122,7 @@ for i = 1, 2 do all[i]:close() end
 
 test(
   'a process that waits has given back what is as in its supervisor',
-  { skip, timeout: 120_000 },
+  { skip, timeout: 300_000 },
   () =>
     withProgram({ 'main.lua': IDLE }, async (main) => {
       const host = start(main, {});
@@ -197,7 +197,7 @@ end
 print 'done'
 `;
 
-test('what a process writes stays, however often it gives back', { skip, timeout: 240_000 }, () => {
+test('what a process writes stays, however often it gives back', { skip, timeout: 600_000 }, () => {
   const sandbox = noWalls() === undefined ? "{sandbox = 'inbox'}" : '{}';
   const source = STRESS.replaceAll('TIMES', '20').replaceAll('SANDBOX', sandbox);
   return withProgram({ 'main.lua': source }, async (main) => {

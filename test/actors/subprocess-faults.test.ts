@@ -124,7 +124,7 @@ const children = (): number[] =>
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
 test('a supervisor that has no more descriptors keeps none of a request that it can not take', {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: nativeFailure() ?? (hasPrlimit ? false : 'there is no prlimit'),
 }, async () => {
   for (const old of children()) process.kill(old, 'SIGKILL');
@@ -149,7 +149,7 @@ test('a supervisor that has no more descriptors keeps none of a request that it 
 });
 
 test('a supervisor that hangs is killed, and the next process has another', {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: nativeFailure() ?? false,
 }, async () => {
   assert.equal((await runLua(SETUP + TALK)).stdout, '1\n2\n3\n');
@@ -173,7 +173,7 @@ const canTrace =
   spawnSync(traces[0]!, [...traces.slice(1), 'unshare', '-Urpf', 'true']).status === 0;
 
 test('a process whose supervisor ends before it has asked to end with it ends', {
-  timeout: 240_000,
+  timeout: 600_000,
   skip: nativeFailure() ?? (canTrace ? false : 'there is no strace, or there are no namespaces'),
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-orphan-'));

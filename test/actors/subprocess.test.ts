@@ -100,7 +100,7 @@ there(
 
 test('the process: descriptors, signals, umask, directory', {
   skip: missing,
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const run = runLua(
     `

@@ -655,7 +655,7 @@ test('a thread that dies leaves no descriptor open, and no child', { skip }, asy
       return n
     end
     local function soon(holds)
-      for _ = 1, 200 do
+      for _ = 1, 2000 do
         if holds() then return true end
         time.sleep(0.1)
       end

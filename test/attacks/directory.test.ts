@@ -123,14 +123,14 @@ const isClosed = (handle: number): boolean => send(handle, ask()) === -32; // EP
 
 async function until(holds: () => boolean): Promise<void> {
   for (let i = 0; !holds(); i++) {
-    assert.ok(i < 1000, 'it never happens');
+    assert.ok(i < 20_000, 'it never happens');
     await sleep(10);
   }
 }
 
 /** What is left open afterwards is an error, and so is a server that goes on. */
 function attack(name: string, body: (handle: number, group: IoGroup) => Promise<void>): void {
-  test(name, { skip, timeout: 60_000 }, async () => {
+  test(name, { skip, timeout: 300_000 }, async () => {
     const before = fdCount();
     const group = new IoGroup();
     const directory = openSync(root, 'r');
@@ -289,7 +289,7 @@ attack('sockets to answer to that lead into each other', async (handle) => {
 
 test('what nobody fetches is given up, and its place with it', {
   skip,
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const before = fdCount();
   mock.timers.enable({ apis: ['setInterval'] });

@@ -107,7 +107,7 @@ function read(socket: number): Uint8Array | undefined {
 }
 
 const attack = (name: string, body: () => Promise<void>): void =>
-  void test(name, { skip, timeout: 60_000 }, body);
+  void test(name, { skip, timeout: 300_000 }, body);
 
 // ── what is no question ────────────────────────────────────────────────────────────────────────────
 

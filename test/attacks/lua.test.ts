@@ -347,7 +347,7 @@ test('descriptors that nobody wants do not use up those of the host, which close
     const program = [process.execPath, '--stack-size=3900', MAIN, join(folder, 'main.lua')];
     const { stdout, stderr } = spawnSync('sh', ['-c', command, ...program], {
       encoding: 'latin1',
-      timeout: 60_000,
+      timeout: 300_000,
     });
     assert.equal(stderr, '');
     assert.equal(stdout, 'true\n');

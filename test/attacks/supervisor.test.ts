@@ -42,7 +42,7 @@ inbox:receive():send 'ready'
 pcall(inbox.receive, inbox)
 `;
 
-test('what is around its maker', { skip: reason() ?? false, timeout: 60_000 }, async () => {
+test('what is around its maker', { skip: reason() ?? false, timeout: 300_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-around-'));
   const said = join(folder, 'said');
   const files: Record<string, string> = {

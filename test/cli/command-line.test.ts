@@ -290,7 +290,7 @@ test('at the start all signals have their default dispositions and none is block
     const script = `trap '' HUP TERM USR2; "$@" > "${folder}/out" & while ! [ -s "${folder}/out" ]; do sleep 0.05; done
       cat /proc/$!/status > "${status}"
       kill -KILL $!; wait`;
-    spawnSync('sh', ['-c', script, 'sh', process.execPath, MAIN, file], { timeout: 20_000 });
+    spawnSync('sh', ['-c', script, 'sh', process.execPath, MAIN, file], { timeout: 300_000 });
     const mask = (field: string): bigint =>
       BigInt(
         `0x${new RegExp(`^${field}:\\s*(\\w+)`, 'm').exec(readFileSync(status, 'latin1'))?.[1]}`,
@@ -307,7 +307,7 @@ test('at the start all signals have their default dispositions and none is block
 // ── --cpu-prof ─────────────────────────────────────────────────────────────────────────────────────
 
 test('--cpu-prof writes a profile of Lua functions, with their files and lines', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-test-'));
   try {
@@ -367,7 +367,7 @@ end
 });
 
 test('--cpu-prof: its options have values; a place where nothing can be written is named', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   for (const [arg, message] of [
     ['--cpu-prof-dir=', '--cpu-prof-dir needs a value'],

@@ -23,7 +23,7 @@ function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string
   writeFileSync(file, text);
   return spawnSync(join(root, 'bin/perilune'), [file], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 300_000,
     env: { ...process.env, ...env },
   });
 }
@@ -70,7 +70,7 @@ test('where addresses are limited a program runs without', { skip }, () => {
   writeFileSync(file, `${ASKED} print(asked)`);
   const limited = 'ulimit -v 6000000 && exec "$0" "$1"';
   const args = ['-c', limited, join(root, 'bin/perilune'), file];
-  const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 60_000 });
+  const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 300_000 });
   assert.deepEqual([stdout, stderr], ['0\n', '']);
 });
 
@@ -84,7 +84,7 @@ test('memory comes and goes: in threads, shortened, more than is reserved, in fo
   assert.equal(built.status, 0, built.stderr);
   const check = (mode: string, before = ''): string => {
     const command = `${before} LD_PRELOAD=${heap} exec ${program} ${mode}`;
-    const done = spawnSync('sh', ['-c', command], { encoding: 'utf8', timeout: 120_000 });
+    const done = spawnSync('sh', ['-c', command], { encoding: 'utf8', timeout: 300_000 });
     assert.equal(done.status, 0, done.stderr);
     return done.stdout;
   };

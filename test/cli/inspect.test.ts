@@ -6,7 +6,7 @@ import test from 'node:test';
 import { debugging, LuaDebugger } from '../support/debugger.ts';
 import { runCommand, runProgram } from '../support/spec.ts';
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 300_000 };
 
 // ── stepping ───────────────────────────────────────────────────────────────────────────────────────
 

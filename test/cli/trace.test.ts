@@ -90,7 +90,7 @@ for (const home of hasAddon ? ['true', 'false'] : ['true']) {
       const run = (script: string) =>
         spawnSync('sh', ['-c', script, process.execPath, MAIN, '--trace-actors', file, program], {
           encoding: 'utf8',
-          timeout: 60_000,
+          timeout: 300_000,
         });
       const { stdout, stderr, status } = run('ulimit -f 200; exec "$0" "$@"');
       assert.deepEqual([stdout, status], ['done\n', 0]);

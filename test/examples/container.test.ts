@@ -61,7 +61,7 @@ function inside(
         gid: uid,
         cwd: '/',
         encoding: 'latin1',
-        timeout: 60_000,
+        timeout: 300_000,
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { PATH: process.env.PATH, TMPDIR: folder, NODE_OPTIONS: '' },
       },
@@ -111,14 +111,14 @@ for (const [who, uid] of [
 ] as const) {
   const skip = uid !== undefined && !isRoot ? 'only root can become somebody else' : missing(uid);
 
-  test(`${who} has a container`, { skip, timeout: 120_000 }, () => {
+  test(`${who} has a container`, { skip, timeout: 300_000 }, () => {
     const { status, stdout, stderr } = inside(SHOW, uid);
     assert.equal(stderr, '');
     assert.equal(stdout, SHOWN);
     assert.equal(status, 5);
   });
 
-  test(`${who} has one over a tree, which stays as it is`, { skip, timeout: 120_000 }, () => {
+  test(`${who} has one over a tree, which stays as it is`, { skip, timeout: 300_000 }, () => {
     const tree = mkdtempSync(join(tmpdir(), 'perilune-tree-'));
     try {
       chmodSync(tree, 0o755);
@@ -140,7 +140,7 @@ for (const [who, uid] of [
 
 test('a program that is not there, and a tree that is not', {
   skip: missing(undefined),
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   const { status, stdout, stderr } = inside('exec /no/such', undefined);
   assert.deepEqual([status, stderr], [127, '']);
@@ -169,7 +169,7 @@ const noNetwork = (): string | false => {
 
 test('root connects a container with the machine', {
   skip: missing(undefined) || noNetwork(),
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   // The machine's side is a namespace, too.
   const { status, stdout, stderr } = inside(
@@ -186,7 +186,7 @@ test('root connects a container with the machine', {
 
 test('a shell in a container has job control', {
   skip: noTerminal || missing(undefined),
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const outcome = await runLua(`${ON_TERMINAL}
     local t = on_terminal(example 'container.lua')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Client, startServer } from './support.ts';
 
-test('echo_server sends back what clients send, each its own', { timeout: 30_000 }, async () => {
+test('echo_server sends back what clients send, each its own', { timeout: 300_000 }, async () => {
   const server = await startServer('echo_server.lua');
   try {
     const clients = Array.from({ length: 20 }, () => new Client(server.port));

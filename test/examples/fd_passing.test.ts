@@ -8,7 +8,7 @@ const skip = nativeFailure() ?? false;
 
 test('fd_passing: a client stays connected while its server is replaced', {
   skip,
-  timeout: 30_000,
+  timeout: 300_000,
 }, async () => {
   const { stdout, stderr, code } = await runCommand([example('fd_passing.lua')]);
   assert.equal(stderr, '');

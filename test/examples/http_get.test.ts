@@ -17,7 +17,7 @@ async function get(path: string, answer: RequestListener): Promise<Outcome> {
   }
 }
 
-test('http_get: a body of a known length', { timeout: 30_000 }, async () => {
+test('http_get: a body of a known length', { timeout: 300_000 }, async () => {
   const outcome = await get('/page?x=1', (request, response) => {
     const body = `you asked for ${request.url} on ${request.headers.host?.replace(/\d+$/, 'PORT')}\n`;
     response.setHeader('Content-Length', body.length);
@@ -30,7 +30,7 @@ test('http_get: a body of a known length', { timeout: 30_000 }, async () => {
 });
 
 test('http_get: chunks, of which some are larger than any buffer', {
-  timeout: 30_000,
+  timeout: 300_000,
 }, async () => {
   const big = 'abcdefghij'.repeat(50_000);
   const outcome = await get('', (_request, response) => {
@@ -42,14 +42,14 @@ test('http_get: chunks, of which some are larger than any buffer', {
   assert.equal(outcome.code, 0);
 });
 
-test('http_get: a body that ends with the connection', { timeout: 30_000 }, async () => {
+test('http_get: a body that ends with the connection', { timeout: 300_000 }, async () => {
   const outcome = await get('/', (request) => {
     request.socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end');
   });
   assert.deepEqual([outcome.stdout, outcome.code], ['until the end', 0]);
 });
 
-test('http_get: errors', { timeout: 30_000 }, async () => {
+test('http_get: errors', { timeout: 300_000 }, async () => {
   const missing = await get('/nothing', (_request, response) => {
     response.statusCode = 404;
     response.end('no such page\n');

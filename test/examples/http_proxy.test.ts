@@ -49,7 +49,7 @@ function ask(
 }
 
 test('http_proxy: connections are kept on both sides; bodies of all kinds', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   let connections = 0;
   const big = 'abcdefghij'.repeat(200_000);
@@ -131,7 +131,7 @@ test('http_proxy: connections are kept on both sides; bodies of all kinds', {
 });
 
 test('http_proxy: what is ambiguous is refused, and what fails is told', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const got: string[] = [];
   const behind = createTcp((socket) => {
@@ -199,7 +199,7 @@ test('http_proxy: what is ambiguous is refused, and what fails is told', {
 });
 
 test('http_proxy with a certificate: curl over TLS', {
-  timeout: 60_000,
+  timeout: 300_000,
   skip: noCertificates || (curl ? false : 'no curl here'),
 }, async () => {
   const big = 'abcdefghij'.repeat(100_000);

@@ -9,7 +9,7 @@ const listen = (server: Server): Promise<number> =>
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
   });
 
-test('port_scanner finds the ports that are open', { timeout: 60_000 }, async () => {
+test('port_scanner finds the ports that are open', { timeout: 300_000 }, async () => {
   const servers = [createServer(), createServer()];
   const ports = await Promise.all(servers.map(listen));
   for (const port of ports) {

@@ -46,7 +46,7 @@ async function startRedis(folder: string): Promise<{ port: number; stop(): Promi
 
 test('redis_client: 100,000 pipelined commands against a real server', {
   skip: installed ? false : 'no redis-server here',
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-redis-'));
   const redis = await startRedis(folder);

@@ -24,12 +24,12 @@ function run(...args: string[]) {
   const { stdout, stderr, status } = spawnSync(
     perilune,
     [example('run_in_archive.lua'), '--', ...args],
-    { encoding: 'utf8', timeout: 30_000 },
+    { encoding: 'utf8', timeout: 300_000 },
   );
   return { stdout, stderr, status };
 }
 
-test('run_in_archive.lua', { skip: reason(), timeout: 120_000 }, () => {
+test('run_in_archive.lua', { skip: reason(), timeout: 300_000 }, () => {
   const archive = join(folder, 'notes.tar');
   mkdirSync(join(folder, 'notes'));
   writeFileSync(join(folder, 'notes/monday.txt'), 'on monday\n');

@@ -9,7 +9,7 @@ import { example } from './support.ts';
 
 test('script records a session: keys, resizing, exit code', {
   skip: noTerminal,
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-script-'));
   try {

@@ -12,7 +12,7 @@ const shell = (stdin: string) =>
 
 /** What somebody does at a shell on a terminal. */
 function session(name: string, program: string, expected: string): void {
-  test(name, { skip: noTerminal, timeout: 120_000 }, async () => {
+  test(name, { skip: noTerminal, timeout: 300_000 }, async () => {
     const outcome = await runLua(
       `${ON_TERMINAL}
       local t = on_terminal(example 'shell.lua')
@@ -149,7 +149,7 @@ session(
   t.expect '$ '
   type_in 'sh -c "sleep 0.05" &'
   t.expect '[2] '
-  for _ = 1, 500 do
+  for _ = 1, 10000 do
     type_in 'jobs'
     local text = t.expect '$ '
     if text:find '%[1%]  Stopped' and not text:find '%[2%]  Running' then print 'so it is' break end

@@ -31,7 +31,7 @@ const port = (n: number): string => String.fromCharCode(n >> 8, n & 0xff);
 
 test('socks5_server: curl fetches through it, by name and by address', {
   skip: curl ? false : 'no curl here',
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const big = 'z'.repeat(3_000_000);
   const http = createHttp((request, response) => {
@@ -64,7 +64,7 @@ test('socks5_server: curl fetches through it, by name and by address', {
 });
 
 test('socks5_server: answers of errors, and half of a connection', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const proxy = await startServer('socks5_server.lua');
   // Says what it got once its client has finished sending.

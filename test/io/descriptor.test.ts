@@ -492,7 +492,7 @@ ioTest('the event loop ends when nothing waits, and not before', () => {
   `;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
-    timeout: 10_000,
+    timeout: 300_000,
   });
   assert.equal(child.stderr, '');
   assert.equal(child.stdout, `read 3\ncancelled ${-ECANCELED}\n`);
@@ -517,7 +517,7 @@ ioTest('a done that throws is reported, and the others are served', () => {
   `;
   const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
-    timeout: 10_000,
+    timeout: 300_000,
   });
   assert.deepEqual(child.stdout.trim().split('\n').sort(), [
     'a',

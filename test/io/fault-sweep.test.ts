@@ -399,7 +399,7 @@ const isUnnoticed = (call: string, fault: string): boolean =>
   ['EINTR', 'short'].includes(fault) || (fault === 'EAGAIN' && call !== 'clone');
 
 /** Seconds that a program may take, at most. */
-const PATIENCE = 20;
+const PATIENCE = 120;
 
 async function outcomeOf(source: string): Promise<string> {
   const late = setTimeout(PATIENCE * 1000, undefined, { ref: false });

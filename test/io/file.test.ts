@@ -12,7 +12,7 @@ const skip = nativeFailure() ?? false;
 
 test('a thread ends while reads are in its ring', {
   skip: skip || (!useRing(true) && 'no io_uring'),
-  timeout: 20_000,
+  timeout: 300_000,
 }, async () => {
   for (let i = 0; i < 3; i++) {
     const worker = new Worker(program, { workerData: 'pending' });
@@ -22,7 +22,7 @@ test('a thread ends while reads are in its ring', {
   }
 });
 
-test('where io_uring is not allowed, the pool reads', { skip, timeout: 20_000 }, async () => {
+test('where io_uring is not allowed, the pool reads', { skip, timeout: 300_000 }, async () => {
   const worker = new Worker(program, { workerData: 'none' });
   const exited = once(worker, 'exit'); // it may come with the message
   const [[result, text]] = await once(worker, 'message');

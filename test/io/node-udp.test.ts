@@ -22,7 +22,7 @@ const throwsErrno = (errno: number) => (error: unknown) =>
   error instanceof SysError && error.errno === errno;
 
 function nodeTest(name: string, body: (group: IoGroup) => Promise<void> | void): void {
-  test(name, { timeout: 20_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const group = new IoGroup();
     try {
       await body(group);

@@ -24,7 +24,7 @@ const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 function shell(line: string): SpawnSyncReturns<string> {
   return spawnSync('sh', ['-c', line], {
     encoding: 'latin1',
-    timeout: 20_000,
+    timeout: 300_000,
     maxBuffer: 1 << 24,
     env: {
       ...process.env,
@@ -124,7 +124,7 @@ test('a terminal stays as it is, and lines come as they are typed', { skip }, (t
     ['-c', `{ sleep 1; echo one; sleep 1; echo two; } | script -qec '${line}' /dev/null`],
     {
       encoding: 'latin1',
-      timeout: 20_000,
+      timeout: 300_000,
       env: {
         ...process.env,
         copy: `${node} ${program('copy.ts')}`,

@@ -119,7 +119,7 @@ let primed = false;
 /** A test of the native backend, with a group that is closed at its end. */
 export function ioTest(name: string, body: (group: IoGroup) => Promise<void> | void): void {
   const skip = nativeFailure() ?? false;
-  test(name, { skip, timeout: 20_000 }, async () => {
+  test(name, { skip, timeout: 300_000 }, async () => {
     if (!primed) {
       // the reactor's own descriptors come with the first wait, that of batches with the first of them
       useBatches(true);

@@ -80,7 +80,7 @@ function inShell(
   skip: string | false = nativeFailure() ?? false,
 ): void {
   for (const way of ways) {
-    test(`${name} (${way})`, { skip, timeout: 60_000 }, async () => {
+    test(`${name} (${way})`, { skip, timeout: 300_000 }, async () => {
       const own = mkdtempSync(join(folder, 'own-'));
       const main = join(own, 'main.lua');
       writeFileSync(main, setup(own) + program);
@@ -357,7 +357,7 @@ No such file or directory\tnil
 /** As `slow`, for operations that are ended: what they work on closes when the kernel has let go of it. */
 function ending(name: string, call: string, program: string, expected: string): void {
   for (const way of ways) {
-    test(`${name} (${way})`, { skip: nativeFailure() ?? false, timeout: 30_000 }, async () => {
+    test(`${name} (${way})`, { skip: nativeFailure() ?? false, timeout: 300_000 }, async () => {
       const before = openDescriptors();
       injectFault(call, { errno: EAGAIN, times: SLOW.times });
       useRing(way === 'ring');
@@ -412,7 +412,7 @@ for (const [what, call, fault] of [
   for (const waiting of call === 'io_uring' ? ['preadv2'] : ['preadv2', 'pwritev2']) {
     test(`the ring ${what}: ${waiting} has to wait`, {
       skip: !hasRing && 'no io_uring',
-      timeout: 30_000,
+      timeout: 300_000,
     }, async () => {
       const before = openDescriptors();
       try {
@@ -448,7 +448,7 @@ async function countCalls(
 
 test('the ring is told together of what fibers read that run together', {
   skip: !hasRing && 'no io_uring',
-  timeout: 30_000,
+  timeout: 300_000,
 }, async () => {
   const [told] = await countCalls(
     { errno: EAGAIN, times: 1000 },
@@ -484,7 +484,7 @@ const ONE_BY_ONE = `
 
 test('a file that is not in memory is not asked each time', {
   skip: !hasRing && 'no io_uring',
-  timeout: 30_000,
+  timeout: 300_000,
 }, async () => {
   const [told, tried] = await countCalls({ errno: EAGAIN, times: 1000 }, ONE_BY_ONE);
   assert.ok(told >= 400 && told <= 402, String(told)); // and what is written before
@@ -493,7 +493,7 @@ test('a file that is not in memory is not asked each time', {
 
 test('a file that has come into memory is read at once again', {
   skip: !hasRing && 'no io_uring',
-  timeout: 30_000,
+  timeout: 300_000,
 }, async () => {
   const [told, tried] = await countCalls({ errno: EAGAIN, times: 12 }, ONE_BY_ONE);
   assert.equal(tried, 12);

@@ -27,7 +27,7 @@ mkdirSync(disk);
 const NAMESPACE = [
   'timeout',
   '--signal=KILL',
-  '50',
+  '280',
   'unshare',
   '--kill-child',
   '--user',
@@ -89,7 +89,7 @@ const SETUP = `
 
 function onSlowDisk(name: string, program: string, expected: string): void {
   for (const way of ways) {
-    test(`${name} (${way})`, { skip, timeout: 60_000 }, async () => {
+    test(`${name} (${way})`, { skip, timeout: 300_000 }, async () => {
       const main = join(mkdtempSync(join(folder, 'own-')), 'main.lua');
       writeFileSync(main, `local way = '${way}'\n${SETUP}${program}`);
       const [command, ...args] = onDisk(process.execPath, '--stack-size=3900', runner, way, main);
@@ -218,7 +218,7 @@ true\tEnd of file\ttrue
 
 test('a program ends while the disk owes it reads, and takes its exit code with it', {
   skip,
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const main = join(mkdtempSync(join(folder, 'own-')), 'main.lua');
   writeFileSync(

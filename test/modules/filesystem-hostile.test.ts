@@ -34,7 +34,7 @@ function within(
   source: string,
   expected: string,
 ): void {
-  test(name, { skip, timeout: 60_000 }, async () => {
+  test(name, { skip, timeout: 300_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'perilune-fs-'));
     const program = join(folder, 'main.lua');
     writeFileSync(program, ON_DISK + source);

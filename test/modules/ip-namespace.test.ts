@@ -32,7 +32,7 @@ function whyNot(): string | false {
 const skip = whyNot();
 
 function inNamespace(name: string, source: string, expected: string): void {
-  test(name, { skip, timeout: 30_000 }, async () => {
+  test(name, { skip, timeout: 300_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'perilune-net-'));
     const program = join(folder, 'main.lua');
     writeFileSync(program, `local ip, timeout = require 'ip', require 'timeout'\n${source}`);

@@ -552,7 +552,7 @@ spec(
 );
 
 test('reader: 100 MB on a pipe take no more memory than 10 MB', {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: nativeFailure() ?? false,
 }, async () => {
   const record = '{"id":12345,"name":"some name","tags":["a","b"],"size":7},';

@@ -328,7 +328,7 @@ ${'Invalid argument subprocess/seccomp_set_mode_filter\n'.repeat(3)}`,
 );
 
 const program = (name: string, source: string, expected: string): void => {
-  test(name, { skip, timeout: 120_000 }, async () => {
+  test(name, { skip, timeout: 300_000 }, async () => {
     const outcome = await runProgram(SETUP + source, { files: FILES });
     assert.equal(outcome.stderr, '');
     assert.equal(outcome.stdout, expected);

@@ -54,7 +54,7 @@ const SETUP = `
 /** In a process of its own, which changes for good. */
 function program(name: string, source: string, expected: string, only = true): void {
   const why = skip || (only ? false : 'only for root');
-  test(name, { skip: why, timeout: 60_000 }, async () => {
+  test(name, { skip: why, timeout: 300_000 }, async () => {
     const outcome = await runProgram(SETUP + source);
     assert.equal(outcome.stderr, '');
     assert.equal(outcome.stdout, expected);
@@ -338,7 +338,7 @@ Operation not permitted\tnil
 
 test('actors that are made later have the rights of the moment', {
   skip: skip || (isRoot ? false : 'only for root'),
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const outcome = await runProgram(
     `

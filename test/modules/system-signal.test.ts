@@ -171,7 +171,7 @@ Invalid argument\tInvalid argument\tbad argument #1 to 'ignore' (number expected
     'a set that is collected lets its signals go',
     `
     signal.set.new(HUP)
-    for _ = 1, 200 do
+    for _ = 1, 20000 do
       collectgarbage()
       time.sleep(0.005)
       if pcall(signal.ignore, HUP) then signal.default(HUP) print 'free' break end
@@ -271,7 +271,7 @@ Invalid argument\tInvalid argument\tbad argument #1 to 'ignore' (number expected
     assert.deepEqual([ignored.stdout, ignored.signal], ['after\n', 'SIGTERM']);
   });
 
-  test('a wait keeps the program alive until the signal comes', { timeout: 30_000 }, async () => {
+  test('a wait keeps the program alive until the signal comes', { timeout: 300_000 }, async () => {
     const outcome = await runProgram(`
       local system = require 'system'
       local set = system.signal.set.new(system.signal.SIGHUP)
@@ -283,7 +283,7 @@ Invalid argument\tInvalid argument\tbad argument #1 to 'ignore' (number expected
   });
 
   test('SIGUSR1 prints the fibers unless the program has a use for it', {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     const dumped = await withSignals('', ['SIGUSR1']);
     assert.match(dumped.stderr, /VM 0x1: 1 fiber/);
@@ -299,7 +299,7 @@ Invalid argument\tInvalid argument\tbad argument #1 to 'ignore' (number expected
     assert.equal(ignored.stderr, '');
   });
 
-  test('children of Node are not lost while a set has SIGCHLD', { timeout: 60_000 }, async () => {
+  test('children of Node are not lost while a set has SIGCHLD', { timeout: 300_000 }, async () => {
     const sleeper = spawnNode('sleep', ['100']);
     const ended = new Promise((done) => sleeper.on('exit', (_code, signal) => done(signal)));
     const outcome = await runLua(`${SETUP}

@@ -151,7 +151,7 @@ lua(
   `string\ttrue\ntrue\tfalse\ntrue\n${'Invalid argument\t2\n'.repeat(4)}Bad file descriptor\tnil\n`,
 );
 
-test('the standard streams as a terminal', { skip: noTerminal, timeout: 60_000 }, async () => {
+test('the standard streams as a terminal', { skip: noTerminal, timeout: 300_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-terminal-'));
   try {
     const inner = join(folder, 'inner.lua');
@@ -259,7 +259,7 @@ const canUnshare =
     ? false
     : 'unshare(1) is not there, or may not make namespaces';
 
-test('namespaces to enter', { skip: noTerminal || canUnshare, timeout: 60_000 }, async () => {
+test('namespaces to enter', { skip: noTerminal || canUnshare, timeout: 300_000 }, async () => {
   const outcome = await runLua(`${SETUP}
     local source, sink = pipe.pair()
     local r, w = pipe.pair()

@@ -60,7 +60,7 @@ else {
 
   for (const version of ['-tls1_2', '-tls1_3']) {
     test(`s_client ${version}: echo, ALPN, a session that is resumed`, {
-      timeout: 30_000,
+      timeout: 300_000,
     }, async () => {
       const server = await echo();
       const connect = (...more: string[]): Run =>
@@ -89,7 +89,7 @@ else {
   }
 
   test('s_client: new keys are agreed on, a renegotiation is refused', {
-    timeout: 30_000,
+    timeout: 300_000,
   }, async () => {
     const server = await echo();
     const connect = (version: string): Run =>
@@ -122,7 +122,7 @@ else {
 
   // With 1.2 it keeps the connection open behind the page.
   for (const version of ['-tls1_2', '-tls1_3']) {
-    test(`s_server ${version}: a page`, { timeout: 30_000 }, async () => {
+    test(`s_server ${version}: a page`, { timeout: 300_000 }, async () => {
       const server = openssl(
         ...['s_server', '-accept', '127.0.0.1:0', '-cert', 'server.pem', '-key', 'server.key'],
         ...['-www', version],
@@ -152,7 +152,7 @@ else {
     });
   }
 
-  test('s_server: one that is killed cuts the stream off', { timeout: 30_000 }, async () => {
+  test('s_server: one that is killed cuts the stream off', { timeout: 300_000 }, async () => {
     const server = openssl(
       ...['s_server', '-accept', '127.0.0.1:0', '-cert', 'server.pem', '-key', 'server.key'],
     );
@@ -168,7 +168,7 @@ else {
     assert.equal(outcome.stdout, 'stream truncated\tasio.ssl.stream\tnil\tnil\n');
   });
 
-  test('s_server that asks for a certificate gets ours', { timeout: 30_000 }, async () => {
+  test('s_server that asks for a certificate gets ours', { timeout: 300_000 }, async () => {
     const server = openssl(
       ...['s_server', '-accept', '127.0.0.1:0', '-cert', 'server.pem', '-key', 'server.key'],
       ...['-CAfile', 'ca.pem', '-Verify', '1', '-verify_return_error', '-naccept', '1'],

@@ -386,7 +386,7 @@ inside(
 
 test('in the bundle, where modules are loaded when they are required', {
   skip: missing ?? false,
-  timeout: 60_000,
+  timeout: 300_000,
 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-bundle-'));
   try {

@@ -138,7 +138,7 @@ function runAll(program: string, runs: readonly Run[]): (Value[] | string)[] {
   );
   const { stdout, stderr, status, signal } = spawnSync(program, ['run'], {
     input,
-    timeout: 60_000,
+    timeout: 300_000,
     maxBuffer: 1 << 28,
   });
   assert.equal(status, 0, `${signal} ${stderr}`);
@@ -479,7 +479,7 @@ for (const name of [
   test(`in a process: ${name}`, { skip }, () => {
     const { stdout, stderr, signal } = spawnSync(build([]), [name], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 300_000,
     });
     assert.equal(stdout, 'ok\n', `${signal} ${stderr}`);
   });
@@ -492,7 +492,7 @@ for (const name of ['threads', 'forks', 'forks_in_real', 'descriptors', 'message
   }, () => {
     const { stdout, stderr, signal } = spawnSync(build(sanitizers), [name], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 300_000,
     });
     assert.equal(stdout, 'ok\n', `${signal} ${stderr}`);
   });

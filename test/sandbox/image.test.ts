@@ -58,7 +58,7 @@ home:send('done')
 error('the end')
 `;
 
-test('nothing of the image is touched', { skip: missing(), timeout: 120_000 }, () => {
+test('nothing of the image is touched', { skip: missing(), timeout: 300_000 }, () => {
   const program = join(folder, 'host.lua');
   const log = join(folder, 'image.log');
   writeFileSync(program, HOST);
@@ -66,7 +66,7 @@ test('nothing of the image is touched', { skip: missing(), timeout: 120_000 }, (
   const { stdout, stderr } = spawnSync(
     'strace',
     ['-f', '-o', log, '-e', 'trace=%file', process.execPath, '--stack-size=3900', MAIN, program],
-    { encoding: 'latin1', timeout: 100_000 },
+    { encoding: 'latin1', timeout: 300_000 },
   );
   const printed = stdout.split('\n').sort();
   assert.deepEqual(

@@ -69,7 +69,7 @@ inside(
   print(inbox:receive())
   local function kilobytes(pid) return tonumber(proc(pid, 'status'):match('RssAnon:%s*(%d+)')) end
   -- It may be busy with that.
-  for _ = 1, 1000 do
+  for _ = 1, 20000 do
     if kilobytes(c.child_pid) < 2000 then break end
     time.sleep(0.01)
   end

@@ -124,7 +124,7 @@ actors(
   `
   local system, time = require 'system', require 'time'
   local socket = require('unix').seqpacket.socket
-  local there = actor('C.umask(18)', {timeout = 0.5})
+  local there = actor('C.umask(18)', {timeout = 2})
   print(outcome())
   local here = {}
   for _, pid in ipairs{false, true} do
@@ -227,7 +227,7 @@ const isRoot = process.getuid?.() === 0;
 
 test('a process that has changed its user still ends with its supervisor', {
   skip: noNamespaces || (isRoot ? false : 'only root can change its user'),
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   const outcome = await runLua(
     `${TOOLS}
@@ -260,7 +260,7 @@ test('a process that has changed its user still ends with its supervisor', {
 /** The host has a secret of its own, as a control; the script reads another one from a file. */
 test('a secret of the script is in no process afterwards', {
   skip: noNamespaces,
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const scanner = buildScanner(folder);
   if (typeof scanner !== 'string') return t.skip(scanner.reason);

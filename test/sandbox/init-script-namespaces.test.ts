@@ -15,7 +15,7 @@ function missing(): string | false {
 const noNamespaces = missing();
 
 function inNamespaces(name: string, script: string, output: string): void {
-  test(name, { skip: noNamespaces, timeout: 60_000 }, () => {
+  test(name, { skip: noNamespaces, timeout: 300_000 }, () => {
     const { status, stdout, stderr } = run(script, { under: UNSHARE });
     assert.equal(stderr, '');
     assert.equal(stdout, output);
@@ -164,7 +164,7 @@ const landlock = (): string | false => {
   return stdout.startsWith('-1') ? 'the kernel has no Landlock' : false;
 };
 
-test('Landlock walls off what no rule allows', { skip: landlock(), timeout: 60_000 }, () => {
+test('Landlock walls off what no rule allows', { skip: landlock(), timeout: 300_000 }, () => {
   const { stdout, stderr } = run(`${READ}
   C.mkdir('allowed', mode(7, 0, 0))
   C.close(C.open('allowed/file', bit.bor(C.O_CREAT, C.O_WRONLY), mode(6, 0, 0)))
@@ -184,7 +184,7 @@ test('Landlock walls off what no rule allows', { skip: landlock(), timeout: 60_0
   assert.equal(stdout, 'true\n-1\tEACCES\n-1\tEACCES\n-1\tEACCES\n');
 });
 
-test('a seccomp filter denies a system call', { skip, timeout: 60_000 }, () => {
+test('a seccomp filter denies a system call', { skip, timeout: 300_000 }, () => {
   // Where the argument is 0x55aa, umask(2) fails with EPERM: LD arg 0; JEQ; RET ERRNO(1); RET ALLOW.
   const { stdout, stderr } = run(`
   local number = ${process.arch === 'x64' ? 95 : 166}
@@ -206,7 +206,7 @@ test('a seccomp filter denies a system call', { skip, timeout: 60_000 }, () => {
 
 test('execve and fexecve become another program, with its arguments and environment', {
   skip,
-  timeout: 60_000,
+  timeout: 300_000,
 }, () => {
   const script = (call: string) =>
     run(`

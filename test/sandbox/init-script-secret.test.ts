@@ -66,7 +66,7 @@ async function search(scanner: string, secret: Buffer, options: string[]): Promi
 
 test('a secret that a script has read is nowhere afterwards', {
   skip,
-  timeout: 60_000,
+  timeout: 300_000,
 }, async (t) => {
   const scanner = buildScanner(folder);
   if (typeof scanner !== 'string') return t.skip(scanner.reason);

@@ -195,7 +195,7 @@ function missing(): string | false {
 
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-test('every function makes its system call', { skip: missing(), timeout: 60_000 }, () => {
+test('every function makes its system call', { skip: missing(), timeout: 300_000 }, () => {
   const script = `${PREFIX}${CALLS.map(([lua]) => lua).join('\n')}\nnumbers()`;
   const { status, stderr } = run(script, { under: strace });
   assert.equal(status, 0, stderr);

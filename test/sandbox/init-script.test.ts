@@ -393,7 +393,7 @@ ends(
   /^<3>ipc_actor\/init\/script: (stack overflow|not enough memory)\n$/,
 );
 
-test('broken bytecode stays in its memory', { skip, timeout: 60_000 }, () => {
+test('broken bytecode stays in its memory', { skip, timeout: 300_000 }, () => {
   const script = `
     local code = string.dump(loadstring('local t = {...} for i = 1, #t do t[i] = t[i] .. i end return t, C'))
     local seed = ...
@@ -435,7 +435,7 @@ nil\tdynamic libraries not enabled; check your Lua installation\tabsent
 `,
 );
 
-test('a script without end ends with its process', { skip, timeout: 60_000 }, async () => {
+test('a script without end ends with its process', { skip, timeout: 300_000 }, async () => {
   const child = spawn(process.execPath, [
     CHILD,
     fileOf("io.stdout:write('on ') io.stdout:flush() while true do end"),
@@ -448,7 +448,7 @@ test('a script without end ends with its process', { skip, timeout: 60_000 }, as
 
 // ---- calls ----
 
-test('arg, read, write and descriptors in messages', { skip, timeout: 60_000 }, () => {
+test('arg, read, write and descriptors in messages', { skip, timeout: 300_000 }, () => {
   withSockets(SOCK_SEQPACKET, (arg, other) => {
     const bytes = Buffer.from('hello');
     const { readEnd, writeEnd } = pipe2(0);

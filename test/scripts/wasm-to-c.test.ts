@@ -252,7 +252,7 @@ int main(void) {
   ]);
   const printed = execFileSync(join(folder, 'main'), {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 300_000,
     maxBuffer: 1 << 28,
   });
   return printed

@@ -12,7 +12,7 @@ export const noCompiler: string | false = spawnSync(cc, ['--version']).error
   : false;
 
 export function compile(args: readonly string[]): void {
-  execFileSync(cc, args, { stdio: ['ignore', 'inherit', 'inherit'], timeout: 120_000 });
+  execFileSync(cc, args, { stdio: ['ignore', 'inherit', 'inherit'], timeout: 300_000 });
 }
 
 /** The flags, if programs can be made and run with them. */
@@ -24,7 +24,7 @@ export function ifSupported(flags: readonly string[]): readonly string[] {
     const program = join(folder, 'empty');
     writeFileSync(source, 'int main(void) { return 0; }\n');
     const made = spawnSync(cc, [...flags, source, '-o', program]).status === 0;
-    return made && spawnSync(program, { timeout: 20_000 }).status === 0 ? flags : [];
+    return made && spawnSync(program, { timeout: 300_000 }).status === 0 ? flags : [];
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -35,7 +35,7 @@ export function faultTests(setup: string, prepare: () => () => void = () => () =
     program: string,
     expected: string,
   ): void => {
-    test(name, { timeout: 20_000, skip: nativeFailure() ?? false }, async () => {
+    test(name, { timeout: 300_000, skip: nativeFailure() ?? false }, async () => {
       const undo = prepare();
       const before = openDescriptors();
       const errno = fault.errno === undefined ? 0 : errnoNumber(fault.errno)!;

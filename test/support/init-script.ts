@@ -40,7 +40,7 @@ export function run(
   return spawnSync(command[0]!, command.slice(1), {
     cwd: folder,
     encoding: 'latin1',
-    timeout: 60_000,
+    timeout: 300_000,
     input,
     stdio: ['pipe', 'pipe', 'pipe', ...(arg === undefined ? [] : [arg])],
     env: { ...process.env, FOR_SCRIPT: 'an environment' },
@@ -49,7 +49,7 @@ export function run(
 
 /** A script that comes to its end. */
 export function works(name: string, script: string, output: string, options?: Options): void {
-  test(name, { skip, timeout: 60_000 }, () => {
+  test(name, { skip, timeout: 300_000 }, () => {
     const { status, stdout, stderr } = run(script, options);
     assert.equal(stderr, '');
     assert.equal(stdout, output);
@@ -59,7 +59,7 @@ export function works(name: string, script: string, output: string, options?: Op
 
 /** A script that ends the process. */
 export function ends(name: string, script: string, status: number, stderr: string | RegExp): void {
-  test(name, { skip, timeout: 60_000 }, () => {
+  test(name, { skip, timeout: 300_000 }, () => {
     const outcome = run(`${script}\nprint('not reached')`);
     if (typeof stderr === 'string') assert.equal(outcome.stderr, stderr);
     else assert.match(outcome.stderr, stderr);

@@ -37,7 +37,7 @@ export const ON_TERMINAL = `
     local p = system.spawn(spawning)
     slave:close()
     local text, buffer = '', byte_span.new(4096)
-    local watchdog = spawn(function() time.sleep(20) p:kill(signal.SIGKILL) end)
+    local watchdog = spawn(function() time.sleep(240) p:kill(signal.SIGKILL) end)
     local function more()
       local ok, n = pcall(master.read_some, master, buffer)
       if ok then text = text .. tostring(buffer:first(n)) end
