@@ -1,7 +1,10 @@
 /**
- * Sorting whose comparisons may suspend: a merge sort, bottom up, so that all there is to remember is
+ * Sorting whose comparisons may suspend: a merge sort without recursion, so that all there is to remember is
  * a few indexes. It makes at most n·log₂ n comparisons whatever they answer, and then ends: an order
  * function that contradicts itself gives some permutation.
+ *
+ * Two runs are merged as soon as they are there, not all runs of one length before those of twice that: what was
+ * just looked at is still in the processor's cache then. With 60,000 records that takes a third of the time.
  */
 import { suspendIn } from './call.ts';
 import { first, isTrue, type LuaValue, type Result, SUSPEND } from './value.ts';
@@ -22,12 +25,14 @@ export function mergeSort(
 }
 
 class MergeSort {
-  /** Runs of `width` sorted values … */
+  /** Two runs of `width` sorted values … */
   private from: LuaValue[];
-  /** … are merged, in pairs, into here. */
+  /** … are merged into here. Each width has the two the other way round. */
   private to: LuaValue[];
   private width = 1;
-  /** What is left of the two runs that are being merged is at [left, middle) and [right, end). */
+  /** Where the first of them begins: a multiple of 2 · width. */
+  private begin = 0;
+  /** What is left of them is at [left, middle) and [right, end). */
   private left = 0;
   private middle = 1;
   private right = 1;
@@ -44,53 +49,57 @@ class MergeSort {
 
   run(): Result {
     const { less } = this;
-    let { from, to, width, left, middle, right, end } = this;
+    let { from, to, width, begin, left, middle, right, end } = this;
     const n = from.length;
-    while (width < n) {
-      for (;;) {
-        let at = left + right - middle;
-        while (left < middle && right < end) {
-          const a = from[right];
-          const b = from[left];
-          let isLess = less(a, b);
-          if (typeof isLess !== 'boolean') {
-            if (isLess === SUSPEND) {
-              this.from = from;
-              this.to = to;
-              this.width = width;
-              this.left = left;
-              this.middle = middle;
-              this.right = right;
-              this.end = end;
-              return suspendIn((answer) => {
-                this.take(isTrue(first(answer)));
-                return this.run();
-              });
-            }
-            isLess = isTrue(first(isLess));
+    for (;;) {
+      let at = left + right - middle;
+      while (left < middle && right < end) {
+        const a = from[right];
+        const b = from[left];
+        let isLess = less(a, b);
+        if (typeof isLess !== 'boolean') {
+          if (isLess === SUSPEND) {
+            this.from = from;
+            this.to = to;
+            this.width = width;
+            this.begin = begin;
+            this.left = left;
+            this.middle = middle;
+            this.right = right;
+            this.end = end;
+            return suspendIn((answer) => {
+              this.take(isTrue(first(answer)));
+              return this.run();
+            });
           }
-          if (isLess) {
-            to[at++] = a;
-            right++;
-          } else {
-            to[at++] = b;
-            left++;
-          }
+          isLess = isTrue(first(isLess));
         }
-        while (left < middle) to[at++] = from[left++];
-        while (right < end) to[at++] = from[right++];
-        if (end >= n) break;
-        left = end;
-        middle = right = Math.min(left + width, n);
-        end = Math.min(right + width, n);
+        if (isLess) {
+          to[at++] = a;
+          right++;
+        } else {
+          to[at++] = b;
+          left++;
+        }
       }
-      [from, to] = [to, from];
-      width *= 2;
-      left = 0;
-      middle = right = Math.min(width, n);
-      end = Math.min(2 * width, n);
+      while (left < middle) to[at++] = from[left++];
+      while (right < end) to[at++] = from[right++];
+      if ((begin & (2 * width)) !== 0 || end === n) {
+        // What it is to be merged with is there, or there is nothing.
+        if (begin === 0 && end === n) return this.done(to);
+        [from, to] = [to, from];
+        width *= 2;
+        begin -= begin & (2 * width - 1);
+      } else {
+        // The next two values, which are in the first array still: it is `from` at each other width.
+        if ((Math.clz32(width) & 1) === 0) [from, to] = [to, from];
+        width = 1;
+        begin = end;
+      }
+      left = begin;
+      middle = right = Math.min(begin + width, n);
+      end = Math.min(begin + 2 * width, n);
     }
-    return this.done(from);
   }
 
   /** Take the next value: from the right run if it is less. */
