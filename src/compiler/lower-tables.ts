@@ -198,7 +198,9 @@ export abstract class TableLowering extends ExpressionLowering {
     const open =
       last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
     const fields = named + this.laterFields;
-    const maker = `$T${fields === 0 ? 0 : ([2, 4, 8, 12, 16, 24].find((n) => n >= fields) ?? 32)}`;
+    // One of elements alone will hardly get fields; of `{}` nothing is known.
+    const sized = fields === 0 ? 1 : ([2, 4, 8, 12, 16, 24].find((n) => n >= fields) ?? 32);
+    const maker = `$T${items.length === 0 && fields === 0 ? 0 : sized}`;
     // Tables inside this one are others.
     this.laterFields = 0;
     const make = (t: Var): void => {

@@ -709,6 +709,7 @@ const ops = {
   isTrue,
   R: state,
   T0: emptyTableMaker,
+  T1: tableMaker(0),
   T2: tableMaker(2),
   T4: tableMaker(4),
   T8: tableMaker(8),
