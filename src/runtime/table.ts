@@ -44,7 +44,8 @@ const SAMPLES = 16;
 
 /**
  * A string's hash. Most strings that a program looks up have just been made: for a short one this loop
- * costs half of what V8 takes to compute its own hash, for which it leaves compiled code.
+ * costs half of what V8 takes to compute its own hash, for which it leaves compiled code. For sets of keys that
+ * `hashSome` does not tell apart.
  */
 function hashString(key: string): number {
   const { length } = key;
@@ -55,6 +56,23 @@ function hashString(key: string): number {
   }
   return bits ^ (bits >>> 15);
 }
+
+/** The same by six characters, three of them the last ones: half of the time, and enough for most sets of keys. */
+function hashSome(key: string): number {
+  const { length } = key;
+  if (length === 0) return 0;
+  const last = length - 1;
+  let bits = Math.imul(length ^ key.charCodeAt(last), 0x01000193);
+  bits = Math.imul(bits ^ key.charCodeAt(0), 0x01000193);
+  bits = Math.imul(bits ^ key.charCodeAt(length >> 1), 0x01000193);
+  bits = Math.imul(bits ^ key.charCodeAt(length >> 2), 0x01000193);
+  bits = Math.imul(bits ^ key.charCodeAt(last > 0 ? last - 1 : 0), 0x01000193);
+  bits = Math.imul(bits ^ key.charCodeAt(last > 1 ? last - 2 : 0), 0x01000193);
+  return bits ^ (bits >>> 15);
+}
+
+/** So many strings, and one in four, may have met another one with their hash: then more characters are looked at. */
+const MAX_MET = 8;
 
 /** Strings that are further from their place than this have been made to collide: V8's hash is for them. */
 const MAX_PROBES = 64;
@@ -85,6 +103,10 @@ export class Hash implements HashPart {
   vals: LuaValue[] = EMPTY_LIST;
   /** For each place the position of a string, and its hash. */
   private strings: Index | undefined = undefined;
+  /** `hashSome` does not tell the keys apart. */
+  private many = false;
+  /** How often a string has met another one with its hash, as it was added to `strings`. */
+  private met = 0;
   /** What has no place in `strings`. */
   private map: Map<LuaValue, number> | undefined = undefined;
   /** Where what was looked for last is: `t[k] = t[k] + 1` looks twice. */
@@ -160,7 +182,7 @@ export class Hash implements HashPart {
 
   private findString(strings: Index, key: string): number {
     const { keys } = this;
-    const hash = hashString(key);
+    const hash = this.many ? hashString(key) : hashSome(key);
     const mask = strings.length - 1;
     let place = (hash << 1) & mask;
     for (let probes = 0; probes < MAX_PROBES; probes++) {
@@ -267,7 +289,10 @@ export class Hash implements HashPart {
     this.lastAt = at;
     const { strings } = this;
     if (at > FEW_KEYS && (strings === undefined || 4 * at > strings.length)) this.indexOthers();
-    else if (strings !== undefined) this.addOther(strings, key, at);
+    else if (strings !== undefined) {
+      this.addOther(strings, key, at);
+      if (this.tooManyMet()) this.indexOthers();
+    }
   }
 
   private indexOthers(): void {
@@ -277,12 +302,21 @@ export class Hash implements HashPart {
     const strings = makePlaces(size);
     this.strings = strings;
     this.map = undefined;
+    this.met = 0;
     for (let at = 1; at < keys.length; at++) this.addOther(strings, keys[at], at);
+    if (this.tooManyMet()) this.indexOthers();
+  }
+
+  /** Once true, all characters count, and it is false from then on. */
+  private tooManyMet(): boolean {
+    if (this.many || this.met <= MAX_MET + (this.keys.length >> 2)) return false;
+    this.many = true;
+    return true;
   }
 
   private addOther(strings: Index, key: LuaValue, at: number): void {
     if (typeof key === 'string') {
-      const hash = hashString(key);
+      const hash = this.many ? hashString(key) : hashSome(key);
       const mask = strings.length - 1;
       let place = (hash << 1) & mask;
       for (let probes = 0; probes < MAX_PROBES; probes++) {
@@ -291,6 +325,7 @@ export class Hash implements HashPart {
           strings[place + 1] = hash;
           return;
         }
+        if (strings[place + 1] === hash) this.met++;
         place = (place + 2) & mask;
       }
     }

@@ -91,6 +91,36 @@ test('strings that were made to collide are found, and go again', () => {
   assert.equal(rawGet(t, keys[3]), undefined);
 });
 
+test('strings that differ in few characters are told apart, also those that came before it was seen', () => {
+  const sets: ((i: number) => string)[] = [
+    (i) => `/usr/share/${i}/README.txt`,
+    (i) => `${String(i).padStart(6, '0')}.jpeg`,
+    (i) => String.fromCharCode(i & 255),
+    (i) => 'x'.repeat(i % 300),
+    (i) => `${i % 17},${Math.floor(i / 17)}`,
+  ];
+  for (const make of sets) {
+    const t = new LuaTable();
+    const expected = new Map<string, number>();
+    for (let i = 0; i < 3000; i++) {
+      const key = make(i);
+      // Each third one goes again, and some come back.
+      rawSet(t, key, i % 3 === 0 ? undefined : i);
+      if (i % 3 === 0) expected.delete(key);
+      else expected.set(key, i);
+      assert.equal(rawGet(t, make(i >> 1)), expected.get(make(i >> 1)));
+      assert.equal(rawGet(t, `${key} `), undefined);
+    }
+    assert.deepEqual(new Map(entries(t)), expected);
+    const order = [...entries(t)].map(([key]) => key);
+    for (const key of order) rawSet(t, key, rawGet(t, key));
+    assert.deepEqual(
+      [...entries(t)].map(([key]) => key),
+      order,
+    );
+  }
+});
+
 test('a key is equal by value: -0 is 0, and 1 is no "1"', () => {
   const t = new LuaTable();
   rawSet(t, -0, 'zero');
