@@ -4,7 +4,7 @@
  * function that contradicts itself gives some permutation.
  *
  * Two runs are merged as soon as they are there, not all runs of one length before those of twice that: what was
- * just looked at is still in the processor's cache then. With 60,000 records that takes a third of the time.
+ * just looked at is still in the processor's cache then (docs/decisions/0050-what-is-near-in-memory.md).
  */
 import { suspendIn } from './call.ts';
 import { first, isTrue, type LuaValue, type Result, SUSPEND } from './value.ts';
