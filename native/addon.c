@@ -73,6 +73,10 @@
   X(landlock_restrict_all) X(drop_capabilities) X(empty_root) X(new_session) \
   /* libc_service.c */ \
   X(service_begin) \
+  /* digest.c: lazily bound, as tls.c */ \
+  X(sha256) X(hmac_sha256) X(random_bytes) \
+  /* v8.c */ \
+  X(set_v8_flags) \
   /* tls.c: only when it is required */ \
   X(tls_open)
 

@@ -31,6 +31,8 @@ enum {
   UNIT = 4096, /* what munmap counts in: pages of the system, that are never smaller */
   BLOCKS = HEAP_BLOCKS,
 };
+/* By bin/perilune. */
+#define MALLOC_TUNABLE "glibc.malloc.hugetlb=1"
 #define RESERVED ((size_t)BLOCKS * BLOCK) /* 8 GB of addresses; V8 has at most 4 GB of heap by default */
 
 static char *reserved; /* NULL: all is passed on */
@@ -75,7 +77,22 @@ static void wipe_environment(void) {
   if (environ != NULL) environ[0] = NULL;
 }
 
-/* Nobody whom this process starts is to have it: LD_PRELOAD is as it was before bin/perilune put us at its front. */
+/* The first of what a variable lists. */
+static void drop_first(const char *variable) {
+  const char *list = getenv(variable);
+  if (list == NULL) return;
+  const char *rest = strchr(list, ':');
+  if (rest == NULL) {
+    unsetenv(variable);
+    return;
+  }
+  char *copy = strdup(rest + 1);
+  if (copy == NULL) return;
+  setenv(variable, copy, 1);
+  free(copy);
+}
+
+/* Nobody whom this process starts is to have it: these are as they were before bin/perilune put something at their front. */
 static void leave_environment(void) {
   const char *kind = getenv("PERILUNE_HEAP");
   is_for_forks = kind != NULL && strcmp(kind, "forks") == 0;
@@ -83,17 +100,9 @@ static void leave_environment(void) {
     wipe_environment();
     return;
   }
-  const char *list = getenv("LD_PRELOAD");
-  if (list == NULL) return;
-  const char *rest = strchr(list, ':');
-  if (rest == NULL) {
-    unsetenv("LD_PRELOAD");
-    return;
-  }
-  char *copy = strdup(rest + 1);
-  if (copy == NULL) return;
-  setenv("LD_PRELOAD", copy, 1);
-  free(copy);
+  drop_first("LD_PRELOAD");
+  const char *tunables = getenv("GLIBC_TUNABLES");
+  if (tunables != NULL && strncmp(tunables, MALLOC_TUNABLE, strlen(MALLOC_TUNABLE)) == 0) drop_first("GLIBC_TUNABLES");
 }
 
 __attribute__((constructor)) static void begin(void) {

@@ -13,6 +13,8 @@ import {
 import type { Emitted } from '../compiler/emit.ts';
 import { sourceMap } from '../compiler/source-map.ts';
 import { contentName, PrivateCache } from '../io/private-cache.ts';
+import { roomyBytes } from '../io/roomy.ts';
+import { withPatientV8 } from '../io/tier-up.ts';
 import { LuaError, registerScript, type Script, type SitePosition } from '../runtime/error.ts';
 import { parseUnsigned } from '../runtime/number.ts';
 import { installOps } from '../runtime/ops.ts';
@@ -382,7 +384,7 @@ export function acceptCode(): void {
 
 /** Flags of bin/perilune, and of supervisors. Under others V8 may make something else of a text. */
 const USUAL =
-  /^--(disable-|(min-semi-space|stack|max-old-space|v8-pool)-size=|max-(valid|inlined)|no-(additive|compilation|parallel)|single-threaded$)/;
+  /^--(disable-|(min-semi-space|stack|max-old-space|v8-pool)-size=|invocation-count|max-(valid|inlined)|no-(additive|compilation|parallel)|single-threaded$)/;
 
 export const areUsual = (flags: readonly string[]): boolean =>
   flags.every((flag) => USUAL.test(flag));
@@ -435,10 +437,17 @@ function compileChunk(source: string, chunkName: string, file?: string): ChunkCo
 export const leaving = { from: 8 * 1024, own: 256, inner: 2 * 1024, unreadFrom: 32 * 1024 };
 
 function toBytes(text: string, end: string): Uint8Array {
-  const bytes = Buffer.allocUnsafe(text.length + end.length);
+  const bytes = roomyBytes(text.length + end.length);
   bytes.write(text, 0, 'latin1');
   bytes.write(end, text.length, 'latin1');
   return bytes;
+}
+
+/** Of a chunk of so many characters V8 is not to compile the compiler; in a process of one program, whose flags they are. */
+const PATIENT_FROM = 128 * 1024;
+let isPatient = false;
+export function compilePatiently(): void {
+  isPatient = true;
 }
 
 /** Makes the form that takes nothing for granted. It is never stored: few programs come to need it. */
@@ -457,8 +466,8 @@ function compileText(
   if (source.charCodeAt(0) === 27) {
     throw new LuaError(`${chunkName}: cannot load incompatible bytecode`);
   }
-  try {
-    return compiler(source, {
+  const compileIt = (): Compiled =>
+    compiler(source, {
       chunkName,
       parseNumber: parseUnsigned,
       suspendAll,
@@ -466,6 +475,8 @@ function compileText(
       later: source.length < leaving.from || inspection.profiles ? AT_ONCE : leaving,
       toBytes: source.length < leaving.unreadFrom || inspection.profiles ? undefined : toBytes,
     });
+  try {
+    return isPatient && source.length >= PATIENT_FROM ? withPatientV8(compileIt) : compileIt();
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
     if (error instanceof RangeError)

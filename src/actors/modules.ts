@@ -4,11 +4,12 @@
  *
  * Paths are strings of Lua, one byte a code unit, and so are the names of chunks made of them.
  */
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Fiber } from '../fibers/fiber.ts';
 import { currentFiber, type Scheduler } from '../fibers/scheduler.ts';
 import { suspend, suspensionPoint } from '../fibers/suspend.ts';
+import { readLatin1 } from '../io/roomy.ts';
 import { LuaError } from '../runtime/error.ts';
 import {
   categoryError,
@@ -375,7 +376,7 @@ function isFile(path: string): boolean {
 function readSource(path: string): string {
   let text = sources.get(path);
   if (text === undefined) {
-    text = readFileSync(toSystem(path), 'latin1');
+    text = readLatin1(toSystem(path));
     sources.set(path, text);
   }
   return text;

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
 import { debugFrom, inspection } from '../actors/inspection.ts';
-import { displayName, loadChunk, showReadable, useCompileCache } from '../actors/load.ts';
+import {
+  compilePatiently,
+  displayName,
+  loadChunk,
+  showReadable,
+  useCompileCache,
+} from '../actors/load.ts';
 import { ModuleLoader } from '../actors/modules.ts';
 import { mainPool, setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
@@ -109,6 +115,7 @@ function run(invocation: Extract<Invocation, { do: 'run' }>): void {
   setArguments([commandName(), invocation.file, ...invocation.args]);
   if (invocation.testSchedule !== undefined) useTestSchedule(vm, invocation.testSchedule);
   installFiberDump(vm, invocation.fiberDump, host);
+  compilePatiently();
   if (invocation.cache && typeof PERILUNE_BUILD === 'string') {
     const base = cacheDirectory();
     if (base !== undefined) useCompileCache(base, PERILUNE_BUILD);

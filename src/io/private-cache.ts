@@ -16,6 +16,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { constants, futimesSync } from 'node:fs';
+import { hmacSha256, randomBytes, sha256 } from '../sys/digest.ts';
 import { EINTR, SysError } from '../sys/errno.ts';
 import { close, read, write } from '../sys/fd.ts';
 import { AT_FDCWD, openat2, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../sys/file.ts';
@@ -32,8 +33,9 @@ import {
   statAt,
   unlinkAt,
 } from '../sys/filesystem.ts';
-import type { Fd } from '../sys/native.ts';
+import { type Fd, nativeAvailable } from '../sys/native.ts';
 import { Directory } from './directory.ts';
+import { roomyBytes } from './roomy.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } =
   constants;
@@ -61,14 +63,27 @@ const LIMITS: CacheLimits = { entry: 64 * 2 ** 20, all: 256 * 2 ** 20 };
 const ABANDONED_AFTER = 600;
 const NOTED_EVERY = 24 * 3600;
 
-const crypto = () => process.getBuiltinModule('node:crypto');
 const now = (): number => Math.floor(Date.now() / 1000);
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** Takes as long whatever differs. */
+function areSame(a: Uint8Array, b: Uint8Array): boolean {
+  let different = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) different |= a[i]! ^ (b[i] ?? 0);
+  return different === 0;
+}
 
 /** The name for what these strings (bytes as code units) lead to. */
 export function contentName(parts: readonly string[]): string {
-  const hash = crypto().createHash('sha256');
-  for (const part of parts) hash.update(`${part.length}:`).update(part, 'latin1');
-  return hash.digest('hex');
+  const heads = parts.map(({ length }) => `${length}:`);
+  const bytes = roomyBytes([...heads, ...parts].reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  parts.forEach((part, i) => {
+    at += bytes.write(heads[i]!, at, 'latin1');
+    at += bytes.write(part, at, 'latin1');
+  });
+  return hex(sha256([bytes]));
 }
 
 export class PrivateCache {
@@ -92,6 +107,7 @@ export class PrivateCache {
     const owner = process.geteuid?.();
     // What is a file of the user before may be one of another's program after.
     if (owner === undefined || owner !== process.getuid!()) return undefined;
+    if (process.versions.openssl === undefined || !nativeAvailable()) return undefined;
     let parent: Fd | undefined;
     let folder: Fd | undefined;
     try {
@@ -138,7 +154,7 @@ export class PrivateCache {
     if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
     const body = bytes.subarray(MAGIC.length + MAC_LENGTH);
     const mac = bytes.subarray(MAGIC.length, MAGIC.length + MAC_LENGTH);
-    if (!crypto().timingSafeEqual(mac, this.mac(name, [body]))) return undefined;
+    if (!areSame(mac, this.mac(name, [body]))) return undefined;
     const count = body.readUInt32LE(0);
     let at = 4 + 4 * count;
     const parts: Buffer[] = [];
@@ -150,10 +166,8 @@ export class PrivateCache {
     return at === body.length ? parts : undefined;
   }
 
-  private mac(name: string, body: readonly Uint8Array[]): Buffer {
-    const mac = crypto().createHmac('sha256', this.key).update(`${name}:`);
-    for (const part of body) mac.update(part);
-    return mac.digest();
+  private mac(name: string, body: readonly Uint8Array[]): Uint8Array {
+    return hmacSha256(this.key, [Buffer.from(`${name}:`, 'latin1'), ...body]);
   }
 
   /** The name stands for these parts from now on, unless that can't be. At most 16 parts. */
@@ -166,7 +180,7 @@ export class PrivateCache {
     const body = [lengths, ...parts];
     const size = body.reduce((sum, part) => sum + part.length, MAGIC.length + MAC_LENGTH);
     if (size > this.limits.entry || parts.length > MAX_PARTS) return;
-    const pending = `${name}.${process.pid}-${crypto().randomBytes(8).toString('hex')}`;
+    const pending = `${name}.${process.pid}-${hex(randomBytes(8))}`;
     try {
       writeNew(this.folder, pending, [MAGIC, this.mac(name, body), ...body]);
       renameAt(this.folder, pending, this.folder, name);
@@ -250,7 +264,7 @@ const isPrivateFile = ({ mode, owner }: Stat, user: number): boolean =>
 /** @returns undefined: it is longer, or shorter than it was */
 function readAll(fd: Fd, size: number, limit: number): Buffer | undefined {
   if (size > limit) return undefined;
-  const bytes = Buffer.allocUnsafeSlow(size);
+  const bytes = roomyBytes(size);
   for (let at = 0; at < size; ) {
     const n = read(fd, bytes, at, size - at);
     if (n > 0) at += n;
@@ -294,9 +308,9 @@ function readKey(folder: Fd, owner: number): Buffer | undefined {
 
 /** The one that is there then: others may be at it, too. */
 function makeKey(folder: Fd, owner: number): Buffer | undefined {
-  const pending = `${KEY}.${process.pid}-${crypto().randomBytes(8).toString('hex')}`;
+  const pending = `${KEY}.${process.pid}-${hex(randomBytes(8))}`;
   try {
-    writeNew(folder, pending, [crypto().randomBytes(KEY_LENGTH)]);
+    writeNew(folder, pending, [randomBytes(KEY_LENGTH)]);
     linkAt(folder, pending, folder, KEY, 0);
   } catch {
     // it is there

@@ -231,6 +231,13 @@ export interface Native {
   resolver_cancel(id: number): number;
   inject_name_server(port: number): number;
 
+  /** native/digest.c; only in a Node that has OpenSSL. */
+  sha256(parts: readonly Uint8Array[], digest: Uint8Array): number;
+  hmac_sha256(key: Uint8Array, parts: readonly Uint8Array[], digest: Uint8Array): number;
+  random_bytes(bytes: Uint8Array, count: number): number;
+
+  set_v8_flags(flags: string): number;
+
   /** native/tls.c; -errno when there is none. Typed in sys/tls.ts. */
   tls_open(status: Float64Array): unknown;
 

@@ -1,7 +1,7 @@
 /** V8's heap in huge pages (native/start/heap.c): who gets memory from it, and that nobody else notices. */
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -18,6 +18,13 @@ const skip = !existsSync(heap)
     ? 'a kernel without huge pages'
     : false;
 
+/** `malloc` with huge pages is in glibc 2.35. */
+const [major = 0, minor = 0] = spawnSync('getconf', ['GNU_LIBC_VERSION'], { encoding: 'utf8' })
+  .stdout.replace(/^glibc /, '')
+  .split('.')
+  .map(Number);
+const hasTunable = major > 2 || (major === 2 && minor >= 35);
+
 function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
   const file = join(folder, 'program.lua');
   writeFileSync(file, text);
@@ -28,7 +35,7 @@ function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string
   });
 }
 
-/** Prints how many KB there are in mappings that have asked for huge pages, and ends. */
+/** How many KB there are in mappings that have asked for huge pages: `asked`, or `of_malloc`. */
 const ASKED = `
   local file = require 'file'
   local f = file.stream.new()
@@ -39,10 +46,13 @@ const ASKED = `
     if not ok then break end
     text[#text + 1] = tostring(buf:first(n))
   end
-  local size, asked = 0, 0
+  local size, asked, of_malloc, is_malloc = 0, 0, 0, false
   for line in table.concat(text):gmatch('[^\\n]+') do
     size = tonumber(line:match('^Size: +(%d+) kB')) or size
-    if line:match('^VmFlags:.* hg') then asked = asked + size end
+    if line:match('^%x+%-%x+ ') then is_malloc = line:match('%[heap%]') ~= nil end
+    if line:match('^VmFlags:.* hg') then
+      if is_malloc then of_malloc = of_malloc + size else asked = asked + size end
+    end
   end
 `;
 
@@ -63,6 +73,18 @@ test('LD_PRELOAD is for the program what it was', { skip }, () => {
   // One that is there already, and found by name.
   const { stdout, stderr } = run(program, { LD_PRELOAD: 'libm.so.6:libdl.so.2' });
   assert.deepEqual([stdout, stderr], ['libm.so.6:libdl.so.2\n', '']);
+});
+
+test('GLIBC_TUNABLES is for the program what it was, and malloc has huge pages', { skip }, () => {
+  const program = `print(require('system').environment.GLIBC_TUNABLES)`;
+  assert.equal(run(program, { GLIBC_TUNABLES: undefined }).stdout, 'nil\n');
+  const own = 'glibc.malloc.hugetlb=1:glibc.malloc.arena_max=7';
+  assert.equal(run(program, { GLIBC_TUNABLES: own }).stdout, `${own}\n`);
+  const off = { GLIBC_TUNABLES: own, PERILUNE_HUGE_PAGES: '0' };
+  assert.equal(run(program, off).stdout, `${own}\n`);
+  if (!readFileSync(hugePages, 'utf8').includes('[madvise]') || !hasTunable) return;
+  assert.equal(run(`${ASKED} print(of_malloc > 0)`).stdout, 'true\n');
+  assert.equal(run(`${ASKED} print(of_malloc)`, { PERILUNE_HUGE_PAGES: '0' }).stdout, '0\n');
 });
 
 test('where addresses are limited a program runs without', { skip }, () => {
