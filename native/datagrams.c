@@ -27,9 +27,12 @@ napi_value sys_receive_ahead(napi_env env, napi_callback_info info) {
       !take_bytes(env, args[1], offset, count, &bytes) ||
       !take_bytes(env, args[4], 0, HEAD + (MOST - 1) * STRIDE, &ahead))
     return NULL;
-  if (transfers_stopped()) return give_int32(env, -ENOSYS);
+  if (transfers_stopped()) {
+    errno = ENOSYS;
+    return give_quickly(-1);
+  }
   size_t length = (size_t)count;
-  if (fault(FAULT_RECVFROM, fd, &length)) return give_result(env, -1);
+  if (fault(FAULT_RECVFROM, fd, &length)) return give_quickly(-1);
   struct mmsghdr messages[MOST];
   struct iovec room[MOST];
   struct sockaddr_storage senders[MOST];
@@ -50,5 +53,5 @@ napi_value sys_receive_ahead(napi_env env, napi_callback_info info) {
     memcpy(entry, &size, sizeof size);
     pack_endpoint(&senders[i], entry + 8);
   }
-  return give_result(env, got);
+  return give_quickly(got);
 }

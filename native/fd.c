@@ -39,8 +39,8 @@ napi_value sys_read(napi_env env, napi_callback_info info) {
   uint8_t *bytes;
   size_t length;
   if (!take_transfer(env, info, &fd, &bytes, &length)) return NULL;
-  if (fault(FAULT_READ, fd, &length)) return give_result(env, -1);
-  return give_result(env, read(fd, bytes, length));
+  if (fault(FAULT_READ, fd, &length)) return give_quickly(-1);
+  return give_quickly(read(fd, bytes, length));
 }
 
 /* write(fd, bytes: Uint8Array, offset, length) -> bytes written or -errno.  write(2) */
@@ -49,8 +49,8 @@ napi_value sys_write(napi_env env, napi_callback_info info) {
   uint8_t *bytes;
   size_t length;
   if (!take_transfer(env, info, &fd, &bytes, &length)) return NULL;
-  if (fault(FAULT_WRITE, fd, &length)) return give_result(env, -1);
-  return give_result(env, write(fd, bytes, length));
+  if (fault(FAULT_WRITE, fd, &length)) return give_quickly(-1);
+  return give_quickly(write(fd, bytes, length));
 }
 
 #ifdef __linux__

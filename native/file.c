@@ -41,8 +41,8 @@ napi_value sys_pread_nowait(napi_env env, napi_callback_info info) {
   struct iovec part;
   off_t position;
   if (!take_transfer(env, info, &fd, &part, &position)) return NULL;
-  if (fault(FAULT_PREADV2, fd, &part.iov_len)) return give_result(env, -1);
-  return give_result(env, preadv2(fd, &part, 1, position, RWF_NOWAIT));
+  if (fault(FAULT_PREADV2, fd, &part.iov_len)) return give_quickly(-1);
+  return give_quickly(preadv2(fd, &part, 1, position, RWF_NOWAIT));
 }
 
 /* pwrite_nowait(fd, bytes, offset, length, position, or -1: the file's own) -> bytes written, or
@@ -52,8 +52,8 @@ napi_value sys_pwrite_nowait(napi_env env, napi_callback_info info) {
   struct iovec part;
   off_t position;
   if (!take_transfer(env, info, &fd, &part, &position)) return NULL;
-  if (fault(FAULT_PWRITEV2, fd, &part.iov_len)) return give_result(env, -1);
-  return give_result(env, pwritev2(fd, &part, 1, position, RWF_NOWAIT));
+  if (fault(FAULT_PWRITEV2, fd, &part.iov_len)) return give_quickly(-1);
+  return give_quickly(pwritev2(fd, &part, 1, position, RWF_NOWAIT));
 }
 
 /* lseek(fd, offset, whence) -> position, or -errno.  lseek(2) */

@@ -12,6 +12,9 @@
  * reactor is open libuv itself never waits: `no_wait`, an idle handle, makes it look and go on.
  * docs/decisions/0020-one-wait.md
  *
+ * JavaScript that has been called with a batch asks for the next one itself (reactor_wait), and returns when it is
+ * libuv's turn: to enter it costs as much as a message does otherwise. docs/decisions/0052-waits-without-leaving.md
+ *
  * shared[EVENT_COUNT] says how many. (An argument would be one more object of V8's to make.)
  *
  * shared[PENDING_COUNT] is how many operations wait, kept by JavaScript. The prepare handle keeps the
@@ -46,6 +49,7 @@ struct reactor {
   uv_prepare_t prepare;
   uv_idle_t no_wait;
   int epoll, open_handles, batch;
+  bool libuvs_turn;
   int32_t *shared;
   uint32_t *generations; /* by fd, 0: not registered; for reactor_rearm */
   int generations_size;
@@ -54,15 +58,21 @@ struct reactor {
 
 static _Thread_local struct reactor *reactor = NULL; /* a thread has one environment */
 
+/* What the callback throws is reported while the scope is open: what `process.nextTick` was told to call is called in it
+ * (io/reactor.ts), and leaves entries in the scope's stack of contexts when it throws. Reporting clears that stack;
+ * closing the scope with more in it ends the process. */
 static void call_javascript(struct reactor *r) {
   napi_handle_scope scope;
+  napi_callback_scope turn;
   napi_value callback, error;
   if (napi_open_handle_scope(r->env, &scope) != napi_ok) return;
   if (napi_get_reference_value(r->env, r->callback, &callback) == napi_ok &&
-      napi_make_callback(r->env, r->context, callback, callback, 0, NULL, NULL) ==
-        napi_pending_exception &&
-      napi_get_and_clear_last_exception(r->env, &error) == napi_ok)
-    napi_fatal_exception(r->env, error); /* the process's uncaughtException */
+      napi_open_callback_scope(r->env, callback, r->context, &turn) == napi_ok) {
+    if (napi_call_function(r->env, callback, callback, 0, NULL, NULL) == napi_pending_exception &&
+        napi_get_and_clear_last_exception(r->env, &error) == napi_ok)
+      napi_fatal_exception(r->env, error); /* the process's uncaughtException */
+    napi_close_callback_scope(r->env, turn);
+  }
   napi_close_handle_scope(r->env, scope);
 }
 
@@ -70,8 +80,8 @@ static void after_look(uv_idle_t *handle) {
   (void)handle;
 }
 
-/* Hand `count` events on. @return whether Node's loop was among them */
-static bool deliver(struct reactor *r, int count) {
+/* @return how many of `count` events are ours, and not of Node's loop; they are in `shared` now */
+static int take_events(struct reactor *r, int count) {
   int32_t *out = r->shared + HEADER;
   int ours = 0;
   for (int i = 0; i < count; i++) {
@@ -84,27 +94,37 @@ static bool deliver(struct reactor *r, int count) {
     ours++;
   }
   r->shared[EVENT_COUNT] = ours;
-  if (ours > 0) call_javascript(r);
-  return ours < count;
+  return ours;
+}
+
+/* Wait for a batch, unless it is libuv's turn. @return how many events there are in it */
+static int wait_for_batch(struct reactor *r) {
+  if (r->libuvs_turn) return 0;
+  if (r->shared[REFERENCED] && r->shared[PENDING_COUNT] == 0) {
+    uv_unref((uv_handle_t *)&r->prepare);
+    r->shared[REFERENCED] = 0;
+  }
+  const int timeout = uv_backend_timeout(r->loop);
+  const int count = epoll_wait(r->epoll, r->events, r->batch, timeout);
+  if (timeout != 0) uv_update_time(r->loop);
+  const int ours = take_events(r, count);
+  r->libuvs_turn = count <= 0 || timeout == 0 || ours < count;
+  return ours;
 }
 
 /* Before libuv waits, once a turn of the loop. */
 static void wait_for_events(uv_prepare_t *handle) {
   struct reactor *r = handle->data;
-  int timeout, count;
   uv_idle_stop(&r->no_wait);
-  do {
-    if (r->shared[REFERENCED] && r->shared[PENDING_COUNT] == 0) {
-      uv_unref((uv_handle_t *)&r->prepare);
-      r->shared[REFERENCED] = 0;
-    }
-    timeout = uv_backend_timeout(r->loop);
-    count = epoll_wait(r->epoll, r->events, r->batch, timeout);
-    const bool libuv_too = count > 0 && deliver(r, count);
-    if (timeout != 0) uv_update_time(r->loop);
-    if (libuv_too) break;
-  } while (count > 0 && timeout != 0 && reactor == r);
+  r->libuvs_turn = false;
+  while (reactor == r && wait_for_batch(r) > 0) call_javascript(r);
   if (reactor == r) uv_idle_start(&r->no_wait, after_look);
+}
+
+/* reactor_wait() -> how many events there are, in `shared`; 0: it is libuv's turn. From the callback only. */
+napi_value sys_reactor_wait(napi_env env, napi_callback_info info) {
+  (void)info;
+  return give_quickly(reactor ? wait_for_batch(reactor) : 0);
 }
 
 static void after_close(uv_handle_t *handle) {

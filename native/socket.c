@@ -128,8 +128,8 @@ napi_value sys_recv(napi_env env, napi_callback_info info) {
   uint8_t *bytes;
   size_t length;
   if (!take_message(env, info, &fd, &bytes, &length, &flags)) return NULL;
-  if (fault(FAULT_RECV, fd, &length)) return give_result(env, -1);
-  return give_result(env, recv(fd, bytes, length, flags));
+  if (fault(FAULT_RECV, fd, &length)) return give_quickly(-1);
+  return give_quickly(recv(fd, bytes, length, flags));
 }
 
 /* send(fd, bytes: Uint8Array, offset, length, flags) -> bytes taken or -errno.  send(2) */
@@ -138,8 +138,8 @@ napi_value sys_send(napi_env env, napi_callback_info info) {
   uint8_t *bytes;
   size_t length;
   if (!take_message(env, info, &fd, &bytes, &length, &flags)) return NULL;
-  if (fault(FAULT_SEND, fd, &length)) return give_result(env, -1);
-  return give_result(env, send(fd, bytes, length, flags));
+  if (fault(FAULT_SEND, fd, &length)) return give_quickly(-1);
+  return give_quickly(send(fd, bytes, length, flags));
 }
 
 static bool take_message_and_endpoint(napi_env env, napi_callback_info info, int32_t *fd,
@@ -165,10 +165,10 @@ napi_value sys_recvfrom(napi_env env, napi_callback_info info) {
   struct sockaddr_storage address = {0};
   socklen_t size = sizeof address;
   if (!take_message_and_endpoint(env, info, &fd, &bytes, &length, &flags, &endpoint)) return NULL;
-  if (fault(FAULT_RECVFROM, fd, &length)) return give_result(env, -1);
+  if (fault(FAULT_RECVFROM, fd, &length)) return give_quickly(-1);
   ssize_t count = recvfrom(fd, bytes, length, flags, (struct sockaddr *)&address, &size);
   if (count >= 0) pack_endpoint(&address, endpoint);
-  return give_result(env, count);
+  return give_quickly(count);
 }
 
 /* sendto(fd, bytes: Uint8Array, offset, length, flags, endpoint) -> bytes taken or -errno.
@@ -179,9 +179,9 @@ napi_value sys_sendto(napi_env env, napi_callback_info info) {
   size_t length;
   struct sockaddr_storage address;
   if (!take_message_and_endpoint(env, info, &fd, &bytes, &length, &flags, &endpoint)) return NULL;
-  if (fault(FAULT_SENDTO, fd, &length)) return give_result(env, -1);
+  if (fault(FAULT_SENDTO, fd, &length)) return give_quickly(-1);
   socklen_t size = unpack_endpoint(endpoint, &address);
-  return give_result(env, sendto(fd, bytes, length, flags, (struct sockaddr *)&address, size));
+  return give_quickly(sendto(fd, bytes, length, flags, (struct sockaddr *)&address, size));
 }
 
 /* set_membership(fd, endpoint, join) -> 0 or -errno: of the multicast group that is the endpoint's

@@ -64,6 +64,16 @@ static inline napi_value give_result(napi_env env, long result) {
   return value;
 }
 
+/* Of calls that are made for each message: results[0], memory that JavaScript has, too (sys/native.ts). To make a
+ * number of V8's takes two of its functions, in pages that the system call has pushed out of the processor's tables.
+ * The call itself returns undefined. */
+extern _Thread_local int32_t *results;
+
+static inline napi_value give_quickly(long result) {
+  results[0] = (int32_t)(result < 0 ? -errno : result);
+  return NULL;
+}
+
 static inline napi_value give_int32(napi_env env, int32_t number) {
   napi_value value = NULL;
   napi_create_int32(env, number, &value);

@@ -1,4 +1,5 @@
 /** What is different for a program that a debugger looks at. */
+import { waitOutside } from '../io/reactor.ts';
 import { setUncaughtHandler } from '../runtime/error.ts';
 
 export const inspection = {
@@ -16,6 +17,7 @@ export const inspection = {
  */
 export function debugFrom(breaks: boolean): void {
   inspection.debugs = true;
+  waitOutside();
   inspection.breaks = breaks;
   setUncaughtHandler(stopFunction());
 }

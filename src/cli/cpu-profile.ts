@@ -6,12 +6,14 @@ import { writeFileSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
 import { join } from 'node:path';
 import { inspection } from '../actors/inspection.ts';
+import { waitOutside } from '../io/reactor.ts';
 import { SCRIPT_PREFIX, scriptNamed } from '../runtime/error.ts';
 import type { Profile } from './arguments.ts';
 
 /** @param failed  is told why nothing could be written */
 export function profileCpu(options: Profile, failed: (why: string) => void): void {
   inspection.profiles = true;
+  waitOutside();
   const { Session } = process.getBuiltinModule('node:inspector');
   const session = new Session();
   session.connect();

@@ -17,6 +17,7 @@ import {
   REFERENCED,
   refReactor,
   removeFromReactor,
+  waitInReactor,
 } from '../sys/reactor.ts';
 import {
   beginRounds,
@@ -45,6 +46,28 @@ const shared = new Int32Array(FIRST_EVENT + EVENT_FIELDS * EVENTS_PER_CALL);
 const targets: (EventTarget | undefined)[] = []; // by fd
 let lastGeneration = 0;
 let opened = false;
+
+/** What Node does behind each callback: `process.nextTick` and microtasks. Not documented, so it may be gone one day. */
+const { _tickCallback: runTicks } = process as { _tickCallback?: () => void };
+let staysInside = runTicks !== undefined;
+
+/**
+ * Return to the event loop after each batch, and wait there: a debugger's pause, and a profile, are then of the
+ * program, not of the wait.
+ */
+export function waitOutside(): void {
+  staysInside = false;
+}
+
+/** To enter JavaScript costs as much as a message does otherwise: docs/decisions/0052-waits-without-leaving.md. */
+function onBatch(): void {
+  dispatch();
+  while (staysInside) {
+    runTicks!();
+    if (waitInReactor() === 0) return;
+    dispatch();
+  }
+}
 
 function dispatch(): void {
   const count = shared[EVENT_COUNT]!;
@@ -81,7 +104,7 @@ function readAhead(count: number): void {
 export function register(fd: Fd, target: EventTarget): number {
   if (!opened) {
     try {
-      openReactor(dispatch, shared);
+      openReactor(onBatch, shared);
       ignoreSignal(SIGPIPE); // a write gives EPIPE instead
     } catch (error) {
       return error instanceof SysError ? -error.errno : -EIO;

@@ -1,5 +1,5 @@
 /** Receiving several datagrams in one call: native/datagrams.c. */
-import { type Fd, native } from './native.ts';
+import { type Fd, results, transfers } from './native.ts';
 
 /** Datagrams at once. */
 export const MOST_DATAGRAMS = 32;
@@ -22,5 +22,6 @@ export function receiveAhead(
   length: number,
   ahead: Uint8Array,
 ): number {
-  return native().receive_ahead(fd, bytes, offset, length, ahead);
+  transfers().receive_ahead(fd, bytes, offset, length, ahead);
+  return results[0]!;
 }

@@ -3,7 +3,7 @@
  * -errno, since EAGAIN is the common case there; all others throw SysError.
  */
 import { ok } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { type Fd, native, results, transfers } from './native.ts';
 
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
@@ -26,12 +26,14 @@ export const SIGXFSZ = 25;
 
 /** @returns bytes read into `bytes` from `offset` on, 0 at the end, or -errno. read(2) */
 export function read(fd: Fd, bytes: Uint8Array, offset: number, length: number): number {
-  return native().read(fd, bytes, offset, length);
+  transfers().read(fd, bytes, offset, length);
+  return results[0]!;
 }
 
 /** @returns bytes written, or -errno. write(2) */
 export function write(fd: Fd, bytes: Uint8Array, offset: number, length: number): number {
-  return native().write(fd, bytes, offset, length);
+  transfers().write(fd, bytes, offset, length);
+  return results[0]!;
 }
 
 /**
@@ -83,7 +85,7 @@ const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
 /** From any thread. */
 export function signalEvent(fd: Fd): void {
-  native().write(fd, ONE, 0, ONE.length);
+  transfers().write(fd, ONE, 0, ONE.length);
 }
 
 /** The O_ flags of the open file description, access mode included. fcntl(2), F_GETFL */

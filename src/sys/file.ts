@@ -3,7 +3,7 @@
  * give -errno.
  */
 import { EAGAIN, EINTR, ok } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { type Fd, native, results, transfers } from './native.ts';
 
 export const SEEK_SET = 0;
 export const SEEK_CUR = 1;
@@ -29,7 +29,8 @@ export function preadNoWait(
   length: number,
   position: number,
 ): number {
-  return native().pread_nowait(fd, bytes, offset, length, position);
+  transfers().pread_nowait(fd, bytes, offset, length, position);
+  return results[0]!;
 }
 
 /** Write what needs no waiting. @returns bytes written, or -errno as `preadNoWait`. pwritev2(2) */
@@ -40,7 +41,8 @@ export function pwriteNoWait(
   length: number,
   position: number,
 ): number {
-  return native().pwrite_nowait(fd, bytes, offset, length, position);
+  transfers().pwrite_nowait(fd, bytes, offset, length, position);
+  return results[0]!;
 }
 
 /** @returns the new position. ESPIPE, EINVAL (before the start). lseek(2) */

@@ -9,12 +9,43 @@
 export type Fd = number;
 
 /**
+ * What is called for each message, so often that its result isn't returned: it is in `results[0]`. An object of its
+ * own, since V8 looks names up in a table where an object has as many as the addon.
+ */
+export interface Transfers {
+  read(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
+  write(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
+  recv(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): void;
+  send(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): void;
+  recvfrom(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    endpoint: Uint8Array,
+  ): void;
+  sendto(
+    fd: Fd,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+    endpoint: Uint8Array,
+  ): void;
+  receive_ahead(fd: Fd, bytes: Uint8Array, offset: number, length: number, ahead: Uint8Array): void;
+  pread_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): void;
+  pwrite_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): void;
+  reactor_wait(): void;
+}
+
+/**
  * The addon's functions, named as in native/. Numbers are int32; a negative result is -errno.
  * Bad arguments throw TypeError or RangeError, which is always a bug of ours.
  */
-export interface Native {
-  read(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
-  write(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
+export interface Native extends Transfers {
+  /** Where the results of `Transfers` are, in this thread. */
+  results_memory(): Int32Array;
   preadv2_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
   close(fd: Fd): number;
   close_at_once(fd: Fd): number;
@@ -40,31 +71,6 @@ export interface Native {
   listen(fd: Fd, backlog: number): number;
   accept4(fd: Fd): number;
   shutdown(fd: Fd, how: number): number;
-  recv(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): number;
-  send(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): number;
-  recvfrom(
-    fd: Fd,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    flags: number,
-    endpoint: Uint8Array,
-  ): number;
-  receive_ahead(
-    fd: Fd,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    ahead: Uint8Array,
-  ): number;
-  sendto(
-    fd: Fd,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    flags: number,
-    endpoint: Uint8Array,
-  ): number;
   set_membership(fd: Fd, endpoint: Uint8Array, join: number): number;
   set_multicast_interface(fd: Fd, endpoint: Uint8Array): number;
   setsockopt_int(fd: Fd, level: number, option: number, value: number): number;
@@ -116,8 +122,6 @@ export interface Native {
   get_window_size(fd: Fd, out: Int32Array): number;
   set_window_size(fd: Fd, columns: number, rows: number): number;
 
-  pread_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
-  pwrite_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): number;
   lseek(fd: Fd, offset: number, whence: number): number;
   flock(fd: Fd, operation: number): number;
   openat2(fd: Fd, path: string, flags: number, mode: number, resolve: number): number;
@@ -311,6 +315,9 @@ export type ResolverCallback = (
 ) => void;
 
 let loaded: Native | undefined;
+let loadedTransfers: Transfers | undefined;
+/** [0] is what the last of `Transfers` gave. */
+export let results: Int32Array = new Int32Array(1);
 let folder = '';
 let failure: string | undefined;
 
@@ -329,6 +336,8 @@ function load(): Native | undefined {
       const file = `${import.meta.dirname}/${place}`;
       process.dlopen(module, file);
       loaded = module.exports as Native;
+      results = loaded.results_memory();
+      loadedTransfers = onlyTransfers(loaded);
       folder = file.slice(0, file.lastIndexOf('/'));
       failure = undefined;
       return loaded;
@@ -339,6 +348,21 @@ function load(): Native | undefined {
   }
   failure ??= 'it was not built';
   return undefined;
+}
+
+function onlyTransfers(addon: Native): Transfers {
+  return {
+    read: addon.read,
+    write: addon.write,
+    recv: addon.recv,
+    send: addon.send,
+    recvfrom: addon.recvfrom,
+    sendto: addon.sendto,
+    receive_ahead: addon.receive_ahead,
+    pread_nowait: addon.pread_nowait,
+    pwrite_nowait: addon.pwrite_nowait,
+    reactor_wait: addon.reactor_wait,
+  };
 }
 
 /** Whether the addon is there and loads, with all of `Native`: on FreeBSD it has little of that. */
@@ -380,4 +404,9 @@ function loadOrThrow(): Native {
   const addon = load();
   if (addon) return addon;
   throw new Error(`perilune: the native addon can't be loaded (${failure}): run 'npm run build'`);
+}
+
+/** Those of it whose result is in `results[0]`. @throws Error  as `native` */
+export function transfers(): Transfers {
+  return loadedTransfers ?? loadOrThrow();
 }

@@ -3,7 +3,7 @@
  * epoll(7): edge-triggered, every descriptor registered once and for all events, until setLevel.
  */
 import { ok } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { type Fd, native, results, transfers } from './native.ts';
 
 export const EPOLLIN = 0x001;
 export const EPOLLPRI = 0x002;
@@ -28,6 +28,15 @@ export const EVENT_FIELDS = 3;
  */
 export function openReactor(onEvents: () => void, shared: Int32Array): void {
   ok('epoll_create1', native().reactor_open(onEvents, shared));
+}
+
+/**
+ * For `onEvents`: wait for more, when all has been done that the event loop does behind a callback.
+ * @returns how many events there are in `shared` now; 0: return, others have their turn
+ */
+export function waitInReactor(): number {
+  transfers().reactor_wait();
+  return results[0]!;
 }
 
 /** Keep the loop alive until shared[PENDING_COUNT] is seen at 0. */

@@ -6,7 +6,7 @@
  * four). Transfers, accept and connect give -errno; all others throw SysError.
  */
 import { ok } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { type Fd, native, results, transfers } from './native.ts';
 
 export type Endpoint = Uint8Array;
 export const ENDPOINT_SIZE = 24;
@@ -113,7 +113,8 @@ export function recv(
   length: number,
   flags: number,
 ): number {
-  return native().recv(fd, bytes, offset, length, flags);
+  transfers().recv(fd, bytes, offset, length, flags);
+  return results[0]!;
 }
 
 /** @returns bytes taken, or -errno; give MSG_NOSIGNAL. send(2) */
@@ -124,7 +125,8 @@ export function send(
   length: number,
   flags: number,
 ): number {
-  return native().send(fd, bytes, offset, length, flags);
+  transfers().send(fd, bytes, offset, length, flags);
+  return results[0]!;
 }
 
 /** As `recv`; fills `endpoint` in with the sender. recvfrom(2) */
@@ -136,7 +138,8 @@ export function recvfrom(
   flags: number,
   endpoint: Endpoint,
 ): number {
-  return native().recvfrom(fd, bytes, offset, length, flags, endpoint);
+  transfers().recvfrom(fd, bytes, offset, length, flags, endpoint);
+  return results[0]!;
 }
 
 /** As `send`, to `endpoint`. EMSGSIZE, EACCES (broadcast). sendto(2) */
@@ -148,7 +151,8 @@ export function sendto(
   flags: number,
   endpoint: Endpoint,
 ): number {
-  return native().sendto(fd, bytes, offset, length, flags, endpoint);
+  transfers().sendto(fd, bytes, offset, length, flags, endpoint);
+  return results[0]!;
 }
 
 /**

@@ -64,6 +64,64 @@ ioTest('what Node does goes on while events never end', async (group) => {
   stop();
 });
 
+ioTest('between two waits Node does what it does behind a callback', async (group) => {
+  const { source, sink } = pipe(group);
+  const byte = new Uint8Array(1);
+  const log: string[] = [];
+  const begin = (then: () => void): void => {
+    const op = new Operation(then);
+    write(sink.fd, byte, 0, 1);
+    source.reads.ready = false; // not at once
+    assert.equal(source.read(op, byte, 0, 1), PENDING);
+  };
+  await new Promise<void>((resolve) => {
+    begin(() => {
+      log.push('first');
+      process.nextTick(() => log.push('tick'));
+      Promise.resolve().then(() => {
+        log.push('microtask');
+        process.nextTick(() => log.push('tick of the microtask'));
+      });
+      begin(() => {
+        log.push('second');
+        resolve();
+      });
+    });
+  });
+  assert.deepEqual(log, ['first', 'tick', 'microtask', 'tick of the microtask', 'second']);
+});
+
+ioTest(
+  'an error thrown between two waits is the process’s, and later events come',
+  async (group) => {
+    const { rounds, stop } = endless(group);
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const caught: string[] = [];
+    process.on('uncaughtException', (error) => caught.push(error.message));
+    try {
+      for (const throwIn of [process.nextTick, queueMicrotask, setImmediate]) {
+        const { source, sink } = pipe(group);
+        const op = new Operation(() => {
+          throwIn(() => {
+            throw new Error(throwIn.name);
+          });
+        });
+        assert.equal(source.read(op, new Uint8Array(1), 0, 1), PENDING);
+        write(sink.fd, new Uint8Array(1), 0, 1);
+        while (!caught.includes(throwIn.name)) await nextTurn();
+        const before = rounds();
+        while (rounds() < before + 3) await nextTurn();
+      }
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+      stop();
+    }
+    assert.deepEqual(caught, ['nextTick', 'queueMicrotask', 'setImmediate']);
+  },
+);
+
 ioTest('a timer rings though nothing else happens', async (group) => {
   const { source } = pipe(group);
   const { op, results } = new Recorded();

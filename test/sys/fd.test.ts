@@ -19,7 +19,7 @@ import {
   setStatusFlags,
   write,
 } from '../../src/sys/fd.ts';
-import { native, nativeFailure } from '../../src/sys/native.ts';
+import { builtBeside, native, nativeFailure } from '../../src/sys/native.ts';
 import { getLimits, RLIMIT_NOFILE, setLimits } from '../../src/sys/rlimit.ts';
 
 const skip = nativeFailure() ?? false;
@@ -82,6 +82,21 @@ test('readNoWait follows the file position', { skip }, () => {
   closeSync(fd);
 });
 
+test('two who load the addon in one thread have their results in the same memory', { skip }, () => {
+  const module: { exports: unknown } = { exports: {} };
+  process.dlopen(module, builtBeside('perilune'));
+  const other = module.exports as ReturnType<typeof native>;
+  const memory = other.results_memory();
+  assert.equal(read(-1, new Uint8Array(1), 0, 1), -9);
+  assert.equal(memory[0], -9);
+  other.read(-1, new Uint8Array(1), 0, 1);
+  const { readEnd, writeEnd } = pipe2(0);
+  assert.equal(write(writeEnd, Buffer.from('abc'), 0, 3), 3);
+  assert.equal(memory[0], 3);
+  close(readEnd);
+  close(writeEnd);
+});
+
 test('bytes outside of the buffer are refused before the call', { skip }, () => {
   const bytes = new Uint8Array(8);
   for (const [offset, length] of [
@@ -94,7 +109,7 @@ test('bytes outside of the buffer are refused before the call', { skip }, () => 
     assert.throws(() => read(0, bytes, offset, length), RangeError);
   }
   assert.throws(() => native().read(0, 'text' as never, 0, 1), RangeError);
-  assert.throws(() => (native().read as () => number)(), TypeError);
+  assert.throws(() => (native().read as () => void)(), TypeError);
   assert.throws(() => native().close('1' as never), TypeError);
   const detached = new Uint8Array(100);
   structuredClone(detached.buffer, { transfer: [detached.buffer] });
