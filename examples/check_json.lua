@@ -4,6 +4,7 @@
 --   perilune examples/check_json.lua -- FILE...
 local inbox = require 'inbox'
 local file = require 'file'
+local fs = require 'filesystem'
 
 if _CONTEXT == 'worker' then
   -- In the sandbox. All that works here is what comes in the message.
@@ -32,7 +33,7 @@ end
 
 local function check(name)
   local f = file.stream.new()
-  f:open(name, {'read_only'})
+  f:open(fs.path.new(name), {'read_only'})
   local fd = f:release()
   local child = spawn_vm{
     module = '.',

@@ -11,6 +11,7 @@ local system = require 'system'
 local seccomp = require 'seccomp'
 local unix = require 'unix'
 local file = require 'file'
+local fs = require 'filesystem'
 
 local INSIDE = 1000 -- its user, as it sees it
 local arguments = {unpack(system.arguments, 3)}
@@ -84,7 +85,7 @@ far:close()
 
 local function write(name, text)
   local f = file.stream.new()
-  f:open('/proc/' .. program.child_pid .. '/' .. name, {'write_only'})
+  f:open(fs.path.new('/proc/' .. program.child_pid .. '/' .. name), {'write_only'})
   f:write_some(byte_span.append(text))
   f:close()
 end

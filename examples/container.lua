@@ -210,7 +210,7 @@ local function run(arguments, tree, mount_point, network)
     local tables = user_tables()
     for _, name in ipairs{'setgroups', 'uid_map', 'gid_map'} do
       local f = file.stream.new()
-      f:open('/proc/' .. container.child_pid .. '/' .. name, {'write_only'})
+      f:open(fs.path.new('/proc/' .. container.child_pid .. '/' .. name), {'write_only'})
       f:write_some(byte_span.append(tables[name]))
       f:close()
     end

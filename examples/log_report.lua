@@ -9,6 +9,7 @@
 -- A field is what `field_pattern` matches: a text in quotes, one in brackets, or a word. In gawk that is FPAT.
 
 local file = require 'file'
+local fs = require 'filesystem'
 local regex = require 'regex'
 local stream = require 'stream'
 local system = require 'system'
@@ -84,7 +85,7 @@ local failed = false
 
 local function read_file(name)
   local f = file.stream.new()
-  f:open(name, {'read_only'})
+  f:open(fs.path.new(name), {'read_only'})
   local ok, e = pcall(read, f)
   f:close()
   if not ok then error(e, 0) end

@@ -5,7 +5,7 @@ local file, system, time = require 'file', require 'system', require 'time'
 local name, reads, depth = system.arguments[3], tonumber(system.arguments[4]), tonumber(system.arguments[5])
 
 local f = file.random_access.new()
-f:open(name, {'read_only'})
+f:open(require 'filesystem'.path.new(name), {'read_only'})
 local blocks, left = f.size / 4096, reads
 math.randomseed(42)
 

@@ -5,7 +5,7 @@ local file, system, time = require 'file', require 'system', require 'time'
 local name, READERS, PIECE = system.arguments[3], 16, 2^20
 
 local probe = file.random_access.new()
-probe:open(name, {'read_only'})
+probe:open(require 'filesystem'.path.new(name), {'read_only'})
 local pieces, taken = math.ceil(probe.size / PIECE), 0
 
 local reading, gaps = true, {}
@@ -24,7 +24,7 @@ local readers = {}
 for i = 1, READERS do
   readers[i] = spawn(function()
     local f, b = file.random_access.new(), byte_span.new(PIECE)
-    f:open(name, {'read_only'})
+    f:open(require 'filesystem'.path.new(name), {'read_only'})
     while taken < pieces do
       local at = taken * PIECE
       taken = taken + 1

@@ -40,7 +40,7 @@ elseif what == 'pipe' then
   while got < total do got = got + r:read_some(buf) end
 elseif what == 'file' then
   local f = file.stream.new()
-  f:open(system.arguments[5], {'read_only'})
+  f:open(require 'filesystem'.path.new(system.arguments[5]), {'read_only'})
   local buf = byte_span.new(65536)
   local left, at, size = count * 1048576, 0, f.size
   while left > 0 do

@@ -405,11 +405,9 @@ export function compiling<T>(id: string, compile: () => T): T {
 }
 
 /** Why Node could not read a file, in the words of the C library. */
-function reasonOf(fault: unknown): string {
+export function reasonOf(fault: unknown): string {
   const { errno, code, message } = fault as NodeJS.ErrnoException;
-  return errno === undefined
-    ? code === 'ERR_STRING_TOO_LONG'
-      ? 'File too large'
-      : (code ?? message)
-    : systemCategory.describe(-errno);
+  if (errno !== undefined) return systemCategory.describe(-errno);
+  if (code === 'ERR_STRING_TOO_LONG') return 'File too large';
+  return code === 'ERR_INVALID_ARG_VALUE' ? 'Invalid argument' : (code ?? message); // a NUL in the name
 }

@@ -2,24 +2,21 @@
 import type { Terminal } from '../io/terminal.ts';
 import { bytesOf } from '../runtime/byte-span.ts';
 import { decodeBytes } from '../runtime/bytes.ts';
-import { checkInteger } from '../runtime/check.ts';
+import { checkInt32, checkIntegerIn } from '../runtime/check.ts';
 import { badArgument } from '../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
 
 const MOST = 0xffff;
 
-function checkExtent(v: LuaValue, position: number, fn: string): number {
-  const n = checkInteger(v, position, fn);
-  if (!(n >= 0 && n <= MOST)) throw badArgument(position);
-  return n;
-}
+const checkExtent = (v: LuaValue, position: number, fn: string): number =>
+  checkIntegerIn(v, position, fn, 0, MOST);
 
 /** @param of  the terminal of an object */
 export function terminalMethods<C>(of: (self: C) => Terminal) {
   return {
     tcgetpgrp: (self: C): Result => of(self).foreground,
     tcsetpgrp(self: C, group: LuaValue): Result {
-      of(self).foreground = checkInteger(group, 2, 'tcsetpgrp');
+      of(self).foreground = checkInt32(group, 2, 'tcsetpgrp');
       return NONE;
     },
     window_size(self: C): Result {

@@ -26,8 +26,7 @@ export class IpAddress {
 
 /**
  * @param text     '127.0.0.1', '::1', 'fe80::1%eth0', 'fe80::1%2'
- * @param indexOf  number of the network interface with a name, 0 for none; asked only for link-local
- *                 addresses, since other scopes are numbers
+ * @param indexOf  number of the network interface with a name, 0 for none
  * @returns undefined when `text` is no address
  */
 export function parseAddress(
@@ -40,13 +39,21 @@ export function parseAddress(
   const bytes = parseV6(percent < 0 ? text : text.slice(0, percent));
   if (!bytes) return undefined;
   if (percent < 0) return new IpAddress(bytes);
-  const scope = text.slice(percent + 1);
-  let scopeId = isLinkLocal(bytes) ? indexOf(scope) : 0;
-  if (scopeId === 0) {
-    if (!/^[0-9]{1,10}$/.test(scope) || Number(scope) > 0xffffffff) return undefined;
-    scopeId = Number(scope);
-  }
-  return new IpAddress(bytes, scopeId);
+  const scopeId = parseScope(text.slice(percent + 1), isLinkLocal(bytes), indexOf);
+  return scopeId === undefined ? undefined : new IpAddress(bytes, scopeId);
+}
+
+/** A name or a number. An interface may have digits for a name: that comes first where scopes are links. */
+function parseScope(
+  text: string,
+  isLink: boolean,
+  indexOf: (name: string) => number,
+): number | undefined {
+  const isNumber = /^[0-9]{1,10}$/.test(text) && Number(text) <= 0xffffffff;
+  if (isNumber && !isLink) return Number(text);
+  const index = indexOf(text);
+  if (index !== 0) return index;
+  return isNumber ? Number(text) : undefined;
 }
 
 /**
@@ -64,7 +71,7 @@ export function formatAddress(
   return `${text}%${(isLinkLocal(bytes) ? nameOf(scopeId) : undefined) ?? scopeId}`;
 }
 
-/** fe80::/10 and ff02::/16 (link-local multicast): where a scope may be a name. */
+/** fe80::/10 and ff02::/16 (link-local multicast): where a scope is written as a name. */
 function isLinkLocal(bytes: Uint8Array): boolean {
   const [first, second] = [bytes[0]!, bytes[1]!];
   return (first === 0xfe && (second & 0xc0) === 0x80) || (first === 0xff && (second & 0x0f) === 2);

@@ -350,6 +350,7 @@ abstract class AnyFile implements Owner {
   /** @param flags  O_ of open(2). EALREADY (asio's already_open); ENOENT, EACCES, EEXIST, EISDIR … */
   open(path: string, flags: number, mode: number): void {
     if (this.isOpen) raise('open', EALREADY);
+    if (path.includes('\0')) raise('open', EINVAL);
     const fd = hasService()
       ? openat2(AT_FDCWD, path, flags, mode & 0o7777, 0)
       : nodeCall(() => openSync(Buffer.from(path, 'latin1'), flags, mode));

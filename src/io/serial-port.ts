@@ -1,7 +1,7 @@
 /** Serial lines and pseudo-terminals over descriptors: termios(3), pts(4). */
 import { Buffer } from 'node:buffer';
 import { constants, openSync } from 'node:fs';
-import { EALREADY, EIO, ENOTTY } from '../sys/errno.ts';
+import { EALREADY, EINVAL, EIO, ENOTTY } from '../sys/errno.ts';
 import { close, isatty } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 import {
@@ -23,6 +23,7 @@ export class SerialPort extends ByteHandle {
   /** The line stays as it is set. EALREADY (asio's already_open); ENOENT, EACCES, ENOTTY … */
   open(device: string): void {
     if (this.isOpen) raise('open', EALREADY);
+    if (device.includes('\0')) raise('open', EINVAL);
     let fd: Fd;
     try {
       fd = openSync(Buffer.from(device, 'latin1'), FLAGS); // close-on-exec: libuv's open(2) is

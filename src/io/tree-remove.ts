@@ -81,7 +81,9 @@ export class TreeRemoval implements Closable {
       this.hasBegun = true;
       if (this.parent < 0) return true;
       const bare = this.failedPath.replace(/\/+$/, '');
-      this.remove(this.parent, this.top, 'unknown', bare.slice(0, bare.length - this.top.length));
+      const prefix = bare.slice(0, bare.length - this.top.length);
+      if (bare === this.failedPath) this.remove(this.parent, this.top, 'unknown', prefix);
+      else this.removeDirectory(prefix);
       return this.levels.length === 0;
     }
     const level = this.levels.at(-1)!;
@@ -129,6 +131,13 @@ export class TreeRemoval implements Closable {
     }
     this.failedPath = prefix + name;
     ok('unlink', result);
+  }
+
+  /** What a path that ends in `/` names. ENOTDIR: it is none; nor is a link to one. path_resolution(7) */
+  private removeDirectory(prefix: string): void {
+    const result = this.enter(this.parent, this.top, prefix);
+    if (result === -ENOENT) return;
+    ok('rmdir', result === -ELOOP ? -ENOTDIR : result);
   }
 
   /** unlink(2) may say EPERM for a directory. */

@@ -1,6 +1,7 @@
 /** The base library. Lua 5.1 manual §5.1, with LuaJIT's `load`, `xpcall` arguments and `loadstring`. */
 import { readFileSync } from 'node:fs';
 import { displayName, type FunctionWithEnv, loadChunk } from '../actors/load.ts';
+import { reasonOf } from '../actors/modules.ts';
 import { currentVm } from '../actors/vm.ts';
 import { enterScope, leaveScope } from '../fibers/scope.ts';
 import { suspensionPoint } from '../fibers/suspend.ts';
@@ -417,20 +418,12 @@ function attempt(f: () => LuaFunction): Result {
   }
 }
 
-const FILE_FAULTS: Record<string, string> = {
-  ENOENT: 'No such file or directory',
-  EISDIR: 'Is a directory',
-  ENOTDIR: 'Not a directory',
-  EACCES: 'Permission denied',
-};
-
 function compileFile(path: string, options: ChunkOptions): LuaFunction {
   let text: string;
   try {
     text = readFileSync(Buffer.from(path, 'latin1'), 'latin1');
   } catch (fault) {
-    const { code } = fault as NodeJS.ErrnoException;
-    throw new LuaError(`cannot open ${path}: ${FILE_FAULTS[code ?? ''] ?? code ?? 'read error'}`);
+    throw new LuaError(`cannot open ${path}: ${reasonOf(fault)}`);
   }
   return compileText(text, `@${path}`, options);
 }

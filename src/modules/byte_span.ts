@@ -331,8 +331,7 @@ luaType('byte_span', ByteSpan, {
     if (typeof key !== 'number') throw codeError('EPERM');
     const i = Math.trunc(key);
     if (!(i >= 1 && i <= self.length)) throw codeError('ERANGE');
-    if (typeof value !== 'number') throw badArgument(3);
-    self.bytes[self.offset + i - 1] = inRange(Math.trunc(value), 0, 255);
+    self.bytes[self.offset + i - 1] = inRange(integer(value, 3), 0, 255);
   },
   length: (self) => self.length,
   tostring: (self) => self.toString(),

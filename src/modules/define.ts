@@ -163,14 +163,20 @@ export function luaType<C extends Userdata>(
     else if (spec.setIndex !== undefined) spec.setIndex(self, key, value);
     else throw codeError('EPERM');
   };
-  const visible = (key: string, get: (this: C) => Result): void => {
-    // Emitted code reads `object.$key` directly, and assigns to it when it is not nil.
-    const guarded = function (this: C): Result {
-      guard!(this, key);
-      return get.call(this);
+  // Emitted code reads `object.$key` directly, and assigns to it when it is not nil. Where it is nil, `index` and
+  // `setIndex` have the last word: so an assignment never raises what reading would have.
+  const quiet = (key: string, get: (self: C) => Result) =>
+    function (this: C): Result {
+      try {
+        guard?.(this, key);
+        return get(this);
+      } catch {
+        return undefined;
+      }
     };
+  const visible = (key: string, get: (this: C) => Result): void => {
     Object.defineProperty(cls.prototype, property(key), {
-      get: guard === undefined ? get : guarded,
+      get,
       set(this: C, value: LuaValue) {
         write(this, key, value);
       },
@@ -188,11 +194,13 @@ export function luaType<C extends Userdata>(
   let isInstalled = false;
   const install = (): void => {
     isInstalled = true;
-    for (const [key, method] of methods) visible(key, () => method);
+    for (const [key, method] of methods) {
+      const get = () => method;
+      visible(key, guard === undefined ? get : quiet(key, get));
+    }
     for (const [key, get] of Object.entries(properties)) {
-      visible(key, function () {
-        return get(this);
-      });
+      // What can be set is not read before, which may be a system call.
+      if (!Object.hasOwn(setters, key)) visible(key, quiet(key, get));
     }
   };
   const type: UserdataType = {

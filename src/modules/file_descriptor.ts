@@ -8,7 +8,7 @@ import { FilePath } from '../actors/modules.ts';
 import { fileType } from '../io/file-type.ts';
 import { OPENAT_FLAGS, openAt, RESOLVE_FLAGS } from '../io/openat.ts';
 import { LinuxCapabilities } from '../runtime/capabilities.ts';
-import { checkTable } from '../runtime/check.ts';
+import { checkTable, checkUint32 } from '../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
 import {
   CAPABILITY_ATTRIBUTE,
@@ -105,8 +105,7 @@ function openAtDirectory(
   list: LuaValue,
   modeArg: LuaValue,
 ): Result {
-  const path = pathArg instanceof FilePath ? pathArg.path : pathArg;
-  if (typeof path !== 'string') throw badArgument(2);
+  if (!(pathArg instanceof FilePath)) throw badArgument(2);
   if (!(list instanceof LuaTable)) throw badArgument(3);
   let flags = 0;
   let resolve = 0;
@@ -117,7 +116,8 @@ function openAtDirectory(
     resolve |= RESOLVE_FLAGS[name as string] ?? 0;
   }
   if (modeArg !== undefined && !Number.isInteger(modeArg)) throw badArgument(4);
-  return newFd(openAt(self.fd, path, flags, resolve, (modeArg as number | undefined) ?? MODE));
+  const mode = modeArg === undefined ? MODE : checkUint32(modeArg, 4, 'openat');
+  return newFd(openAt(self.fd, pathArg.path, flags, resolve, mode));
 }
 
 function getCapabilities(self: FileDescriptor): LinuxCapabilities {

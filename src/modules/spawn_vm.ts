@@ -23,7 +23,7 @@ import { signalName } from '../io/supervisor.ts';
 import { startTimer } from '../io/timer.ts';
 import { decodeBytes } from '../runtime/bytes.ts';
 import { tryThen } from '../runtime/call.ts';
-import { checkDuration, checkInteger } from '../runtime/check.ts';
+import { checkDuration, checkIntegerIn } from '../runtime/check.ts';
 import { badArgument, codeError, coreError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import {
@@ -245,7 +245,7 @@ function spawnInPool(vm: Vm, module: string, file: LuaValue, isMaster: boolean):
 
 /** `spawn_context_threads(count)` */
 export function spawnContextThreads(vm: Vm, count: LuaValue): Result {
-  const n = checkInteger(count, 1, 'spawn_context_threads');
+  const n = checkIntegerIn(count, 1, 'spawn_context_threads', -Infinity, Infinity); // no NaN
   if (n <= 0) return NONE;
   if (!nativeAvailable()) throw codeError('ENOSYS');
   if (mainPool.isWalled) throw codeError('ENOTSUP');
@@ -366,7 +366,7 @@ function kill(self: IpcChannel, signal: LuaValue): Result {
   if (signal !== undefined && typeof signal !== 'number') throw badArgument(2);
   if (self.process?.supervised !== true) throw codeError('EPERM');
   const number = signal ?? SIGKILL;
-  if (!Number.isInteger(number)) throw badArgument(2);
+  if ((number | 0) !== number) throw badArgument(2);
   self.process.kill(number);
   traceAct('kill', self, `,"signal":"${signalName(number)}"`);
   if (number === SIGKILL) self.close();

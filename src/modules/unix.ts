@@ -1,7 +1,7 @@
 /** `require 'unix'`: sockets between processes of one machine, which can carry descriptors. */
 import { construct } from '../actors/handle-object.ts';
 import { drive } from '../runtime/call.ts';
-import { checkInteger, requireString } from '../runtime/check.ts';
+import { checkBits, requireString } from '../runtime/check.ts';
 import type { LuaValue, Result } from '../runtime/value.ts';
 import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM, SOMAXCONN } from '../sys/socket.ts';
 import { luaModule } from './define.ts';
@@ -38,7 +38,7 @@ function dial(cls: new () => Socket) {
 function listen(cls: new () => Acceptor) {
   return (ep: LuaValue, modeArg: LuaValue): Result => {
     const path = checkPath(requireString(ep, 1, 'listen'), 1);
-    const mode = modeArg === undefined ? undefined : checkInteger(modeArg, 2, 'listen') & 0o777;
+    const mode = modeArg === undefined ? undefined : checkBits(modeArg, 2, 'listen', 0o777);
     const acceptor = new cls();
     try {
       acceptor.io.open();

@@ -53,6 +53,38 @@ function cutToInteger(n: number): number {
   return Number.isFinite(n) ? Math.trunc(n) : n !== n ? -(2 ** 31) : n;
 }
 
+/** A number, cut to an integer, within what the one who gets it can take. EINVAL{arg}: it isn't, or is NaN */
+export function checkIntegerIn(
+  v: LuaValue,
+  position: number,
+  fn: string,
+  least: number,
+  most: number,
+): number {
+  const n = Math.trunc(checkNumber(v, position, fn)) + 0; // and no -0
+  if (!(n >= least && n <= most)) throw codeError('EINVAL', { arg: position });
+  return n;
+}
+
+/** C's `int`. EINVAL{arg} */
+export const checkInt32 = (v: LuaValue, position: number, fn: string): number =>
+  checkIntegerIn(v, position, fn, -(2 ** 31), 2 ** 31 - 1);
+
+/** C's `unsigned int`, and `mode_t`. EINVAL{arg} */
+export const checkUint32 = (v: LuaValue, position: number, fn: string): number =>
+  checkIntegerIn(v, position, fn, 0, 2 ** 32 - 1);
+
+/** Those bits of an integer that count. EINVAL{arg}: NaN, or beyond ±2^53 */
+export const checkBits = (v: LuaValue, position: number, fn: string, mask: number): number =>
+  checkIntegerIn(v, position, fn, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER) & mask;
+
+/** The number below 2^63 that is nearest to it. */
+const MAX_OFFSET = 2 ** 63 - 2 ** 10;
+
+/** C's `off_t`. EINVAL{arg} */
+export const checkOffset = (v: LuaValue, position: number, fn: string): number =>
+  checkIntegerIn(v, position, fn, -MAX_OFFSET, MAX_OFFSET);
+
 /** Seconds from now on. EDOM{arg}: negative, infinite or NaN */
 export function checkDuration(v: LuaValue, position: number, fn: string): number {
   const s = checkNumber(v, position, fn);

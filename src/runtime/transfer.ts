@@ -60,6 +60,6 @@ export function checkSpan(v: LuaValue, position: number): ByteSpan {
 
 /** The least number of bytes that is asked for: no more than there is room for. */
 export function atLeast(v: LuaValue, position: number, span: ByteSpan): number {
-  if (typeof v !== 'number') throw badArgument(position);
-  return Math.min(v, span.length);
+  if (typeof v !== 'number' || !(v > -1)) throw badArgument(position);
+  return Math.min(Math.trunc(v), span.length);
 }

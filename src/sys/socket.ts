@@ -199,7 +199,7 @@ export function atMark(fd: Fd): boolean {
 
 /** @returns the number of a network interface, or 0 when there is none of that name */
 export function interfaceIndex(name: string): number {
-  return Math.max(0, native().if_nametoindex(name));
+  return name.includes('\0') ? 0 : Math.max(0, native().if_nametoindex(name));
 }
 
 /** @returns the name of a network interface, or undefined when there is none of that number */

@@ -39,7 +39,7 @@ function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string
 const ASKED = `
   local file = require 'file'
   local f = file.stream.new()
-  f:open('/proc/self/smaps', { 'read_only' })
+  f:open(require 'filesystem'.path.new '/proc/self/smaps', { 'read_only' })
   local text, buf = {}, byte_span.new(65536)
   while true do
     local ok, n = pcall(f.read_some, f, buf)

@@ -82,7 +82,7 @@ test('bad addresses are undefined', () => {
   for (const text of BAD) assert.equal(parseAddress(text), undefined, JSON.stringify(text));
 });
 
-test('scopes are numbers, or names where they are link-local', () => {
+test('scopes are numbers, or names; they are written as names where they are link-local', () => {
   const indexOf = (name: string) => (name === 'eth0' ? 3 : 0);
   const nameOf = (index: number) => (index === 3 ? 'eth0' : undefined);
   assert.equal(parseAddress('::1%7')!.scopeId, 7);
@@ -92,7 +92,11 @@ test('scopes are numbers, or names where they are link-local', () => {
   assert.equal(formatAddress(named, nameOf), 'fe80::1%eth0');
   assert.equal(formatAddress(named), 'fe80::1%3');
   assert.equal(parseAddress('ff02::1%eth0', indexOf)!.scopeId, 3);
-  assert.equal(parseAddress('2001::1%eth0', indexOf), undefined);
+  assert.equal(formatAddress(parseAddress('::1%eth0', indexOf)!, nameOf), '::1%3');
+  assert.equal(parseAddress('2001::1%eth1', indexOf), undefined);
+  // An interface whose name is a number.
+  assert.equal(parseAddress('fe80::1%7', () => 3)!.scopeId, 3);
+  assert.equal(parseAddress('::1%7', () => 3)!.scopeId, 7);
 });
 
 test('random text: the same addresses as Node takes', () => {

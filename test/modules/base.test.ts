@@ -38,6 +38,7 @@ spec(
   print(loadfile(folder .. 'part.lua', 'b'))
   print(tail(loadfile(folder .. 'none.lua')))
   print(tail(pcall(dofile, folder .. 'none.lua')))
+  print((select(2, loadfile('a\\0b'))):sub(-18))
   print(tail(loadfile(folder .. 'wrong.lua')))
   print(tail(pcall(dofile, folder .. 'fails.lua')))
   print(tail(pcall(loadfile, {})))
@@ -49,6 +50,7 @@ mine	3
 nil	attempt to load chunk with wrong mode
 nil	cannot open none.lua: No such file or directory
 false	cannot open none.lua: No such file or directory
+: Invalid argument
 nil	wrong.lua:1: '=' expected near '=='
 false	fails.lua:1: in file
 false	bad argument #1 to 'loadfile' (string expected, got table)

@@ -10,14 +10,15 @@ export const inFolder = (folder: string): string => `\
     return folder .. '/' .. tostring({}):match('0x%x+') .. FILES
   end
   local function bytes(s) return byte_span.append(s) end
+  local fs = require 'filesystem'
   local function stream_of(path, ...)
     local f = file.stream.new()
-    f:open(path, {...})
+    f:open(fs.path.new(path), {...})
     return f
   end
   local function random_of(path, ...)
     local f = file.random_access.new()
-    f:open(path, {...})
+    f:open(fs.path.new(path), {...})
     return f
   end
 `;

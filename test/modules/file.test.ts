@@ -159,14 +159,16 @@ spec(
   'open: flags, and what is wrong',
   `${SETUP}
   local f = file.stream.new()
-  local path = with 'text'
-  print(fails(f.open, f, name(), {'read_only'}))
+  local text = with 'text'
+  local path = fs.path.new(text)
+  print(fails(f.open, f, fs.path.new(name()), {'read_only'}))
   print(fails(f.open, f, path, {'create', 'exclusive', 'write_only'}))
-  print(fails(f.open, f, folder, {'write_only'}))
+  print(fails(f.open, f, fs.path.new(folder), {'write_only'}))
   print(fails(f.open, f, path, {'nonsense'}))
   print(fails(f.open, f, path, 1e6))
   print(fails(f.open, f, path))
   print(fails(f.open, f, 17, {'read_only'}))
+  print(fails(f.open, f, text, {'read_only'}))
   print(fails(f.open, f, path .. '\\0x', {'read_only'}))
   print(f.is_open)
   f:open(path, bit.bor(file.open_flag.read_write, file.open_flag.append))
@@ -185,7 +187,7 @@ spec(
   print(fails(file.random_access.new, 1))
   local d = stream_of(folder, 'read_only')
   print(fails(d.read_some, d, byte_span.new(1)))
-  local r = random_of(path, 'read_only')
+  local r = random_of(text, 'read_only')
   print(fails(r.read_some_at, r, -1, byte_span.new(1)))
   print(fails(r.read_some_at, r, 0, 'x'))
   print(fails(r.write_some_at, r, 0, bytes 'x'))
@@ -199,6 +201,7 @@ Invalid argument\t3
 bad argument #3 to 'open' (table expected, got no value)
 Invalid argument\t2
 Invalid argument\t2
+Invalid argument\tnil
 false
 4\tAlready open\tnil
 true\tBad file descriptor\ttrue
@@ -501,7 +504,7 @@ test('new files have mode 0777 less the umask', { skip: nativeFailure() ?? false
   const before = process.umask(0o027);
   try {
     const outcome = await runLua(
-      `local f = require('file').stream.new() f:open('${path}', {'create', 'write_only'})`,
+      `local f = require('file').stream.new() f:open(require 'filesystem'.path.new '${path}', {'create', 'write_only'})`,
     );
     assert.equal(outcome.stderr, '');
   } finally {

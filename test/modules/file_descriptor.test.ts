@@ -273,9 +273,9 @@ symlinkSync('/side', join(folder, 'in/absolute'));
 spawnSync('mkfifo', [join(folder, 'in/fifo')]);
 
 const AT = `${SETUP}
-  local file = require 'file'
+  local file, P = require 'file', require 'filesystem'.path.new
   local directory = file.stream.new()
-  directory:open('${folder}/in', {'read_only'})
+  directory:open(P '${folder}/in', {'read_only'})
   local dir = directory:release()
   local function fails(...)
     local ok, e = pcall(dir.openat, dir, ...)
@@ -292,16 +292,16 @@ const AT = `${SETUP}
 spec(
   'openat opens relative to a directory, and not out of it where that is asked for',
   `${AT}
-  print(dir.type, contents(dir:openat('file', {'read_only'})), contents(dir:openat('link', {'read_only'})))
-  local fd = dir:openat('file', {'read_only'})
+  print(dir.type, contents(dir:openat(P 'file', {'read_only'})), contents(dir:openat(P 'link', {'read_only'})))
+  local fd = dir:openat(P 'file', {'read_only'})
   print(fd.non_blocking, fd.type)
   for _, how in ipairs{'resolve_beneath', 'resolve_in_root', 'resolve_no_symlinks', 'no_follow'} do
-    print(how, fails('link', {'read_only', how}), fails('../outside', {'read_only', how}))
+    print(how, fails(P 'link', {'read_only', how}), fails(P '../outside', {'read_only', how}))
   end
-  print(fails('absolute', {'read_only'}))
-  print(fails('absolute', {'read_only', 'resolve_beneath'}))
-  print(fails('absolute', {'read_only', 'resolve_in_root'}))
-  print(fails('file', {'read_only', 'resolve_no_xdev', 'resolve_no_magiclinks'}))
+  print(fails(P 'absolute', {'read_only'}))
+  print(fails(P 'absolute', {'read_only', 'resolve_beneath'}))
+  print(fails(P 'absolute', {'read_only', 'resolve_in_root'}))
+  print(fails(P 'file', {'read_only', 'resolve_no_xdev', 'resolve_no_magiclinks'}))
   print(fails(_FILE, {'read_only'}))
 `,
   `directory\tcontents\tsecret
@@ -321,22 +321,23 @@ regular\tnil
 spec(
   'openat: new files, paths, a FIFO that nobody reads, wrong arguments',
   `${AT}
-  dir:openat('new', {'create', 'write_only', 'truncate'}, ${0o640}):close()
-  print(fails('new', {'create', 'exclusive', 'write_only'}))
-  print(dir:openat('side', {'path', 'directory'}).type, fails('file', {'path', 'directory'}))
-  print(dir:openat('link', {'path', 'no_follow'}).type)
-  print(fails('fifo', {'write_only'}))
-  print(fails('fifo', {'read_only'}))
-  print(fails('side', {'temporary', 'read_write'}, ${0o600}))
-  print(fails('file', {'nonsense'}))
-  print(fails('file', 'read_only'))
-  print(fails('file'))
-  print(fails('file', {'read_only'}, 'x'))
-  print(fails('file', {'create'}, 0.5))
+  dir:openat(P 'new', {'create', 'write_only', 'truncate'}, ${0o640}):close()
+  print(fails(P 'new', {'create', 'exclusive', 'write_only'}))
+  print(dir:openat(P 'side', {'path', 'directory'}).type, fails(P 'file', {'path', 'directory'}))
+  print(dir:openat(P 'link', {'path', 'no_follow'}).type)
+  print(fails(P 'fifo', {'write_only'}))
+  print(fails(P 'fifo', {'read_only'}))
+  print(fails(P 'side', {'temporary', 'read_write'}, ${0o600}))
+  print(fails(P 'file', {'nonsense'}))
+  print(fails(P 'file', 'read_only'))
+  print(fails(P 'file'))
+  print(fails(P 'file', {'read_only'}, 'x'))
+  print(fails(P 'file', {'create'}, 0.5))
   print(fails(1, {'read_only'}))
-  print(fails('file\\0x', {'read_only'}))
-  print(fails(('x'):rep(5000), {'read_only'}))
-  print(pcall(dir.openat, dir:openat('file', {'read_only'}), 'x', {'read_only'}))
+  print(fails('file', {'read_only'}))
+  print(fails(P 'file\\0x', {'read_only'}))
+  print(fails(P(('x'):rep(5000)), {'read_only'}))
+  print(pcall(dir.openat, dir:openat(P 'file', {'read_only'}), P 'x', {'read_only'}))
 `,
   `File exists\tnil
 directory\tNot a directory\tnil
@@ -350,6 +351,7 @@ Invalid argument\t3
 Invalid argument\t4
 Invalid argument\t4
 Invalid argument\t2
+Invalid argument\t2
 Invalid argument\tnil
 File name too long\tnil
 false\tNot a directory
@@ -360,6 +362,6 @@ faultTests(AT)(
   'openat: a directory that is moved meanwhile is walked again',
   'openat2',
   { errno: 'EAGAIN', times: 3 },
-  "print(fails('file', {'read_only', 'resolve_cached'}), fails('file', {'read_only', 'resolve_beneath'}))",
+  "print(fails(P 'file', {'read_only', 'resolve_cached'}), fails(P 'file', {'read_only', 'resolve_beneath'}))",
   'Resource temporarily unavailable\tregular\tnil\n',
 );

@@ -249,15 +249,18 @@ spec(
   make('t/a', 't/sub/b', 't/sub/deep/c', 'keep/k', 'file')
   fs.create_symlink(dir / 'keep', dir / 't/sub/link')
   fs.create_symlink(P 'keep', dir / 'to_keep')
+  -- A slash in the end asks for a directory, and a link to one is none.
+  print(try(fs.remove_all, dir / 'to_keep/'), try(fs.remove_all, dir / 'file/'), fs.remove_all(dir / 'none/'), tree(dir / 'keep'))
   print(fs.remove_all(dir / 't/'), fs.exists(dir / 't'), fs.remove_all(dir / 't'), fs.remove_all(dir / 'file'), fs.remove_all(dir / 'file/x'))
-  print(fs.remove_all(dir / 'to_keep/'), fs.exists(dir / 'to_keep'), tree(dir / 'keep'), fs.remove_all(P ''))
+  print(fs.remove_all(dir / 'to_keep'), fs.exists(dir / 'to_keep'), tree(dir / 'keep'), fs.remove_all(P ''))
   print(try(fs.remove_all, dir / 'keep/.'), try(fs.remove_all, dir / 'keep/..'), try(fs.remove_all, P '/'), tree(dir / 'keep'))
   print(try(fs.remove_all, 'x'))
   -- Names of any bytes.
   make('t/\\xff\\n/\\x80')
   print(fs.remove_all(dir / 't'))
 `,
-  `7	false	0	1	0
+  `Not a directory (generic) ~/to_keep/ nil	Not a directory (generic) ~/file/ nil	0	k=keep/k
+7	false	0	1	0
 1	false	k=keep/k	0
 Invalid argument (generic) ~/keep/. nil	Invalid argument (generic) ~/keep/.. nil	Device or resource busy (generic) / nil	k=keep/k
 Invalid argument (generic) nil nil arg=1

@@ -560,15 +560,22 @@ spec(
   print(a.scope_id > 0, a, a == ip.address.new('fe80::1'), a == ip.address.new('fe80::1%' .. a.scope_id))
   raises(ip.address.new, 'fe80::1%no such interface')
   raises(ip.address.new, 'fe80::1%')
+  raises(ip.address.new, '::1%lo\\0x')
   raises(ip.address.new, '127.0.0.1%lo')
   local b = ip.address.new('fe80::1')
   b.scope_id = a.scope_id
   print(a == b, a <= b, ip.tostring(b, 80))
   print(ip.toendpoint('[fe80::1%lo]:80'))
+  -- names are for addresses of all scopes
+  local l = ip.tcp.listen('[::1%lo]:0')
+  local c = ip.address.new('::1%lo')
+  local s = ip.tcp.dial(('[%s]:%d'):format(c, l.local_port))
+  print(c.scope_id == a.scope_id, c.is_loopback, c ~= ip.address.loopback_v6(), s.remote_address.is_loopback)
+  s:close() l:close()
 `,
   'true\tfe80::1%lo\tfalse\ttrue\n' +
-    'Invalid argument\tgeneric\tnil\n'.repeat(3) +
-    'true\ttrue\t[fe80::1%lo]:80\nfe80::1%lo\t80\n',
+    'Invalid argument\tgeneric\tnil\n'.repeat(4) +
+    'true\ttrue\t[fe80::1%lo]:80\nfe80::1%lo\t80\ntrue\ttrue\ttrue\ttrue\n',
 );
 
 // More connections than it takes to read, and to write, those of a batch together.

@@ -117,16 +117,28 @@ inNamespace(
     local s = ip.tcp.socket.new()
     s:connect(ip.address.new('fe80::2'), acceptor.local_port)
   end))
-  local client = ip.tcp.dial('[fe80::2%near]:' .. acceptor.local_port)
+  local number = ip.address.new('fe80::2%near').scope_id
+  local client = ip.tcp.dial('[fe80::2%' .. number .. ']:' .. acceptor.local_port)
   local s = acceptor:accept()
   print(client.remote_address, s.remote_address, s.local_address)
   print(ip.tcp.get_address_info(client.remote_address, 'http')[1].address)
   local list = ip.udp.get_address_v6_info('fe80::2%near', 'domain')
   print(list[1].address, list[1].port, list[1].address.scope_id == client.remote_address.scope_id)
-  client:close() s:close() acceptor:close()
+  client:close()
+  s:close()
+  local u = ip.udp.dial('[fe80::2%near]:' .. acceptor.local_port)
+  print(u.remote_address)
+  local set = ip.address.new('fe80::2')
+  set.scope_id = number
+  local again = ip.tcp.socket.new()
+  again:open('v6')
+  again:bind('fe80::1%near', 0)
+  again:connect(set, acceptor.local_port)
+  print(again.remote_address)
+  u:close() again:close() acceptor:close()
 `,
   'fe80::2%far\nfalse\tInvalid argument\nfe80::2%near\tfe80::1%far\tfe80::2%far\nfe80::2%near\n' +
-    'fe80::2%near\t53\ttrue\n',
+    'fe80::2%near\t53\ttrue\nfe80::2%near\nfe80::2%near\n',
 );
 
 inNamespace(

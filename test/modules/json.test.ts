@@ -567,7 +567,7 @@ test('reader: 100 MB on a pipe take no more memory than 10 MB', {
         count, sum = count + 1, sum + item.size
       end
       local f, b = file.stream.new(), byte_span.new(8192)
-      f:open('/proc/self/status', {'read_only'})
+      f:open(require 'filesystem'.path.new '/proc/self/status', {'read_only'})
       print(count, sum, tostring(b:first(f:read_some(b))):match 'VmHWM:%s*(%d+)')
     `;
     const file = join(folder, 'main.lua');

@@ -186,6 +186,7 @@ service(
   end
   print(fails(master.arguments, master))
   print(fails(function() return master.function_ end))
+  print(fails(function() master.function_ = 'open' end))
   print(fails(master.descriptors, master))
   print(fails(master.send, master, 0))
   print(fails(master.send_with_fds, master, 0, {}))
@@ -223,6 +224,7 @@ service(
   `,
   `No message of desired type\tnil
 No message of desired type\tnil
+Operation not permitted\tnil
 No message of desired type\tnil
 Invalid argument\tnil
 Invalid argument\tnil

@@ -82,7 +82,7 @@ spec(
   local log = {}
   local function reader(name)
     local f = file.stream.new()
-    f:open('/dev/zero', {'read_only'})
+    f:open(require 'filesystem'.path.new '/dev/zero', {'read_only'})
     local buf = byte_span.new(32768)
     for _ = 1, 200 do f:read_some(buf) log[#log + 1] = name end
   end

@@ -212,6 +212,7 @@ true
     local master, fd = serial_port.ptypair()
     local port = serial_port.new()
     print(fails(port.open, port, '/dev/none such'))
+    print(fails(port.open, port, '/dev/null\\0'))
     print(fails(port.open, port, '/dev/null'))
     print(fails(port.open, port, '/'))
     print(fails(port.open, port, {}))
@@ -224,6 +225,7 @@ true
     print(other:isatty(), fails(function() return other.baud_rate end))
   `,
     `No such file or directory\tnil
+Invalid argument\tnil
 Inappropriate ioctl for device\tnil
 Is a directory\tnil
 bad argument #2 to 'open' (string expected, got table)

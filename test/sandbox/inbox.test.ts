@@ -159,7 +159,7 @@ stdin End of file
       end
       local etc = fs.path.new '/etc'
       try('exists', fs.exists, etc)
-      try('open', function() file.stream.new():open('/etc/passwd', {'read_only'}) end)
+      try('open', function() file.stream.new():open(require 'filesystem'.path.new '/etc/passwd', {'read_only'}) end)
       try('mkdir', fs.create_directory, fs.path.new '/x')
       try('directory', function() for _ in fs.directory_iterator(fs.path.new '/') do end end)
       try('tcp', function() ip.tcp.acceptor.new():open('v4') end)

@@ -273,7 +273,7 @@ test('a secret of the script is in no process afterwards', {
     `${TOOLS}
     local system, file = require 'system', require 'file'
     local f = file.stream.new()
-    f:open('${join(folder, 'host')}', {'read_only'})
+    f:open(require 'filesystem'.path.new '${join(folder, 'host')}', {'read_only'})
     local mine = byte_span.new(32)
     f:read_some(mine)
     local text = tostring(mine)

@@ -4,7 +4,7 @@
 export const SLURP = `\
   local function slurp(path)
     local f = file.stream.new()
-    f:open(path, {'read_only'})
+    f:open(require 'filesystem'.path.new(path), {'read_only'})
     local text, b = '', byte_span.new(65536)
     while true do
       local ok, n = pcall(f.read_some, f, b)

@@ -16,7 +16,7 @@ import { RandomAccessFile, StreamFile } from '../../io/file.ts';
 import { OPEN_FLAGS } from '../../io/openat.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
+import { argTypeError, checkOffset, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
@@ -41,9 +41,8 @@ export class RandomAccess extends FileObject {
 }
 
 function checkPath(v: LuaValue): string {
-  if (v instanceof FilePath) return v.path;
-  if (typeof v === 'string' && !v.includes('\0')) return v;
-  throw badArgument(2);
+  if (!(v instanceof FilePath)) throw badArgument(2);
+  return v.path;
 }
 
 function lock(shared: boolean) {
@@ -64,7 +63,7 @@ const fileMethods = {
     return NONE;
   },
   resize(self: FileObject, size: LuaValue): Result {
-    self.io.resize(checkInteger(size, 2, 'resize'));
+    self.io.resize(checkOffset(size, 2, 'resize'));
     return NONE;
   },
   lock: lock(false),
@@ -97,7 +96,7 @@ luaType('file.stream', Stream, {
   methods: {
     ...fileMethods,
     seek(self, offset: LuaValue, whenceArg: LuaValue) {
-      const distance = checkInteger(offset, 2, 'seek');
+      const distance = checkOffset(offset, 2, 'seek');
       const whence = WHENCE[requireString(whenceArg, 3, 'seek')];
       if (whence === undefined) throw codeError('EINVAL');
       return self.io.seek(distance, whence);
@@ -113,14 +112,14 @@ luaType('file.random_access', RandomAccess, {
   methods: {
     ...fileMethods,
     read_some_at(self, offset: LuaValue, buffer: LuaValue) {
-      const at = checkInteger(offset, 2, 'read_some_at');
+      const at = checkOffset(offset, 2, 'read_some_at');
       if (!(buffer instanceof ByteSpan)) throw badArgument(3);
       const op = begin();
       const result = self.io.readAt(op, at, buffer.bytes, buffer.offset, buffer.length);
       return end(op, result, buffer.length > 0 ? readCount : writeCount);
     },
     write_some_at(self, offset: LuaValue, buffer: LuaValue) {
-      const at = checkInteger(offset, 2, 'write_some_at');
+      const at = checkOffset(offset, 2, 'write_some_at');
       if (!(buffer instanceof ByteSpan)) throw badArgument(3);
       const op = begin();
       const result = self.io.writeAt(op, at, buffer.bytes, buffer.offset, buffer.length);

@@ -1,7 +1,7 @@
 /** Changing what is on the disk, one call at a time: directories, links, special files, attributes. */
 import { newFd } from '../../actors/file-descriptor.ts';
 import { OPENAT_FLAGS, openAt } from '../../io/openat.ts';
-import { checkInteger, checkNumber } from '../../runtime/check.ts';
+import { checkIntegerIn, checkOffset, checkUint32 } from '../../runtime/check.ts';
 import { badArgument } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { type LuaFunction, type LuaValue, NONE } from '../../runtime/value.ts';
@@ -108,17 +108,21 @@ const changeMode =
   (fn: string, flags: number): LuaFunction =>
   (p, modeArg) => {
     const path = checkPath(p, 1);
-    const mode = checkInteger(modeArg, 2, fn) & 0o7777;
+    const mode = checkUint32(modeArg, 2, fn) & 0o7777;
     onPaths(() => chmodAt(AT_FDCWD, path, mode, flags), path);
     return NONE;
   };
+
+/** Of a user or a group; -1 keeps it. */
+const checkId = (v: LuaValue, position: number, fn: string): number =>
+  checkIntegerIn(v, position, fn, -1, 2 ** 32 - 1);
 
 const changeOwner =
   (fn: string, flags: number): LuaFunction =>
   (p, ownerArg, groupArg) => {
     const path = checkPath(p, 1);
-    const owner = checkInteger(ownerArg, 2, fn);
-    const group = checkInteger(groupArg, 3, fn);
+    const owner = checkId(ownerArg, 2, fn);
+    const group = checkId(groupArg, 3, fn);
     callOnPaths(() => ok('chown', tryChownAt(AT_FDCWD, path, owner, group, flags)), path);
     return NONE;
   };
@@ -132,8 +136,8 @@ const low = (n: number, bits: number): number => n % 2 ** bits;
 const high = (n: number, bits: number): number => Math.floor(n / 2 ** bits);
 
 function makeDevice(majorArg: LuaValue, minorArg: LuaValue): number {
-  const major = checkNumber(majorArg, 1, 'makedev') >>> 0;
-  const minor = checkNumber(minorArg, 2, 'makedev') >>> 0;
+  const major = checkUint32(majorArg, 1, 'makedev');
+  const minor = checkUint32(minorArg, 2, 'makedev');
   return (
     low(minor, 8) + low(major, 12) * 2 ** 8 + high(minor, 8) * 2 ** 20 + high(major, 12) * 2 ** 44
   );
@@ -141,6 +145,10 @@ function makeDevice(majorArg: LuaValue, minorArg: LuaValue): number {
 
 const majorOf = (device: number): number => low(high(device, 8), 12) + high(device, 44) * 2 ** 12;
 const minorOf = (device: number): number => low(device, 8) + low(high(device, 20), 24) * 2 ** 8;
+
+/** The number of a device has 64 bits; those from 2^53 on are not exact. */
+const checkDevice = (v: LuaValue, position: number, fn: string): number =>
+  checkIntegerIn(v, position, fn, 0, 2 ** 64 - 2 ** 11);
 
 const DEVICE_TYPES: Readonly<Partial<Record<string, number>>> = {
   __proto__: null as never,
@@ -171,27 +179,27 @@ export const changeFunctions: Record<string, LuaFunction> = {
   },
   mkdir(p, modeArg) {
     const path = checkPath(p, 1);
-    const mode = checkInteger(modeArg, 2, 'mkdir');
+    const mode = checkUint32(modeArg, 2, 'mkdir');
     callOnPaths(() => mkdirAt(AT_FDCWD, path, mode), path);
     return NONE;
   },
   mkfifo(p, modeArg) {
     const path = checkPath(p, 1);
-    const mode = checkInteger(modeArg, 2, 'mkfifo');
+    const mode = checkUint32(modeArg, 2, 'mkfifo');
     callOnPaths(() => mknodAt(AT_FDCWD, path, (mode & ~S_IFMT) | S_IFIFO, 0), path);
     return NONE;
   },
   mknod(p, modeArg, deviceArg, type) {
     const path = checkPath(p, 1);
-    const mode = checkInteger(modeArg, 2, 'mknod');
-    const device = checkInteger(deviceArg, 3, 'mknod');
+    const mode = checkUint32(modeArg, 2, 'mknod');
+    const device = checkDevice(deviceArg, 3, 'mknod');
     const bits = deviceType(type);
     callOnPaths(() => mknodAt(AT_FDCWD, path, mode | bits, device), path);
     return NONE;
   },
   makedev: makeDevice,
-  dev_major: (device) => majorOf(checkNumber(device, 1, 'dev_major')),
-  dev_minor: (device) => minorOf(checkNumber(device, 1, 'dev_minor')),
+  dev_major: (device) => majorOf(checkDevice(device, 1, 'dev_major')),
+  dev_minor: (device) => minorOf(checkDevice(device, 1, 'dev_minor')),
   create_hardlink: hardLink,
   create_hard_link: hardLink,
   create_symlink: symlink,
@@ -204,7 +212,7 @@ export const changeFunctions: Record<string, LuaFunction> = {
   },
   resize_file(p, sizeArg) {
     const path = checkPath(p, 1);
-    const size = checkInteger(sizeArg, 2, 'resize_file');
+    const size = checkOffset(sizeArg, 2, 'resize_file');
     onPaths(() => truncate(path, size), path);
     return NONE;
   },
@@ -216,7 +224,7 @@ export const changeFunctions: Record<string, LuaFunction> = {
     const path = checkPath(p, 1);
     if (flagsArg === undefined) throw badArgument(2);
     const flags = checkFlags(flagsArg, OPENAT_FLAGS, 2);
-    const mode = modeArg === undefined ? FILE_MODE : checkInteger(modeArg, 3, 'open');
+    const mode = modeArg === undefined ? FILE_MODE : checkUint32(modeArg, 3, 'open');
     return newFd(callOnPaths(() => openAt(AT_FDCWD, path, flags, 0, mode), path));
   },
 };

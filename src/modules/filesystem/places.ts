@@ -2,7 +2,7 @@
 import { checkFd, FileDescriptor } from '../../actors/file-descriptor.ts';
 import { FilePath } from '../../actors/modules.ts';
 import { currentVm } from '../../actors/vm.ts';
-import { checkInteger } from '../../runtime/check.ts';
+import { checkBits, checkIntegerIn } from '../../runtime/check.ts';
 import { codeError, systemError } from '../../runtime/error-code.ts';
 import { type LuaFunction, type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { EINVAL, errnoNumber, SysError } from '../../sys/errno.ts';
@@ -25,6 +25,8 @@ import { stat, statIfThere } from './status.ts';
 
 const O_DIRECTORY = 0o200000;
 const O_PATH = 0o10000000;
+/** Of one class of `mode`: that of the user is shifted furthest. */
+const MOST_BITS = 2 ** 24;
 const ENOTDIR = errnoNumber('ENOTDIR')!;
 
 /** @throws LuaError  EPERM: not the VM that may change what belongs to the process */
@@ -114,7 +116,7 @@ function workingDirectory(to: LuaValue): Result {
 
 function changeMask(mask: LuaValue): Result {
   checkMaster();
-  const bits = checkInteger(mask, 1, 'umask') & 0o777;
+  const bits = checkBits(mask, 1, 'umask', 0o777);
   // Node's is for the main thread only.
   return nativeAvailable() ? umask(bits) : process.umask(bits);
 }
@@ -142,7 +144,8 @@ export const placeFunctions: Record<string, LuaFunction> = {
   },
   umask: changeMask,
   mode(user, group, other) {
-    const bits = (v: LuaValue, position: number): number => checkInteger(v, position, 'mode');
+    const bits = (v: LuaValue, position: number): number =>
+      checkIntegerIn(v, position, 'mode', 0, MOST_BITS);
     return (bits(user, 1) << 6) | (bits(group, 2) << 3) | bits(other, 3);
   },
 };

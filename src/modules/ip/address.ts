@@ -2,7 +2,7 @@
 import { Address } from '../../actors/ip-objects.ts';
 import { IpAddress } from '../../io/address.ts';
 import { addressFromText } from '../../io/address-text.ts';
-import { checkInteger } from '../../runtime/check.ts';
+import { checkInteger, checkUint32 } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import type { LuaValue, Result } from '../../runtime/value.ts';
 import { luaType } from '../define.ts';
@@ -104,9 +104,9 @@ luaType('ip.address', Address, {
   },
   setters: {
     scope_id(self, value) {
-      const scope = checkInteger(value, 3, 'scope_id');
+      const scope = checkUint32(value, 3, 'scope_id');
       if (self.isV4) throw badArgument(1);
-      self.ip.scopeId = scope >>> 0;
+      self.ip.scopeId = scope;
     },
   },
   setIndex() {

@@ -1,4 +1,5 @@
 /** Flags of calls: integers, as up to Emilua 0.7, or lists of names, as since. */
+import { checkInt32 } from '../../runtime/check.ts';
 import { namedFlags } from '../../runtime/flags.ts';
 import { LuaTable } from '../../runtime/table.ts';
 import type { LuaValue } from '../../runtime/value.ts';
@@ -28,8 +29,8 @@ export const ADDRESS_INFO_FLAGS = {
   v4_mapped: AI_V4MAPPED,
 } as const;
 
-/** @returns undefined for what is neither a number nor a table; EINVAL{arg} for an unknown name */
+/** @returns undefined for what is neither a number nor a table; EINVAL{arg} for an unknown name, or a number that is no int */
 export function readFlags(v: LuaValue, names: Flags, position: number): number | undefined {
-  if (typeof v === 'number') return v | 0;
+  if (typeof v === 'number') return checkInt32(v, position, '');
   return v instanceof LuaTable ? namedFlags(v, names, position) : undefined;
 }

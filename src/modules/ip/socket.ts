@@ -5,7 +5,7 @@ import { Address, type ConnectedObject, type SocketObject } from '../../actors/i
 import type { Family } from '../../io/address.ts';
 import type { OptionKind, ShutdownType, WaitType } from '../../io/transport.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
-import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
+import { argTypeError, checkInt32, checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { addressOrText, checkPort } from './address.ts';
@@ -34,8 +34,9 @@ export function optionKind(name: LuaValue, options: Options, fn: string): [strin
 /** The value of an option as an integer. */
 export function optionValue(kind: OptionKind, v: LuaValue): number {
   if (kind !== 'boolean') {
+    if (kind !== 'byte') return checkInt32(v, 3, 'set_option');
     const value = checkInteger(v, 3, 'set_option');
-    if (kind === 'byte' && (value < 0 || value > 255)) throw codeError('ERANGE', { arg: 3 });
+    if (value < 0 || value > 255) throw codeError('ERANGE', { arg: 3 });
     return value;
   }
   if (typeof v !== 'boolean') argTypeError(v, 3, 'set_option', 'boolean');

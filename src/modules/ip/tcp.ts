@@ -27,7 +27,7 @@ import {
   type TcpSocket,
 } from '../../io/transport.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { argTypeError, checkInteger } from '../../runtime/check.ts';
+import { argTypeError, checkInt32 } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SOMAXCONN } from '../../sys/socket.ts';
@@ -64,7 +64,7 @@ luaType('ip.tcp.acceptor', Acceptor, {
     },
     listen(self, backlog: LuaValue) {
       if (backlog !== undefined && typeof backlog !== 'number') throw badArgument(2);
-      self.io.listen(backlog === undefined ? SOMAXCONN : backlog | 0);
+      self.io.listen(backlog === undefined ? SOMAXCONN : checkInt32(backlog, 2, 'listen'));
       return NONE;
     },
     accept(self) {
@@ -140,7 +140,7 @@ luaType('ip.tcp.socket', Socket, {
       const [option, kind] = optionKind(name, TCP_SOCKET_OPTIONS, 'set_option');
       if (kind === 'linger') {
         if (typeof value !== 'boolean') argTypeError(value, 3, 'set_option', 'boolean');
-        self.io.setLinger(value, checkInteger(seconds, 4, 'set_option'));
+        self.io.setLinger(value, checkInt32(seconds, 4, 'set_option'));
       } else self.io.setOption(option, optionValue(kind, value));
       return NONE;
     },

@@ -5,7 +5,7 @@ import { Waiter } from '../../fibers/fiber.ts';
 import { currentFiber } from '../../fibers/scheduler.ts';
 import { park } from '../../fibers/suspend.ts';
 import { makeWrites } from '../../io/batch.ts';
-import { checkInteger } from '../../runtime/check.ts';
+import { checkBits } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { LuaTable, rawGetString } from '../../runtime/table.ts';
 import type { LuaValue, Result } from '../../runtime/value.ts';
@@ -14,7 +14,7 @@ import { abortProcess } from '../../sys/signal.ts';
 
 /** End the VM; the caller is suspended for good. */
 export function exit(codeArg: LuaValue, options: LuaValue): Result {
-  const code = codeArg === undefined ? 0 : checkInteger(codeArg, 1, 'exit');
+  const code = codeArg === undefined ? 0 : checkBits(codeArg, 1, 'exit', 0xff);
   const vm = currentVm();
   if (options !== undefined && !vm.isMaster) throw codeError('EPERM');
   switch (forceOf(options)) {
@@ -37,7 +37,7 @@ export function exit(codeArg: LuaValue, options: LuaValue): Result {
     default:
       throw badArgument('force');
   }
-  vm.exitCode = code & 0xff;
+  vm.exitCode = code;
   const waiter = new Waiter(currentFiber(), false);
   vm.close(undefined, 'exit');
   return park(waiter);

@@ -1,5 +1,5 @@
 /** `system`: who the process is, and signals to others. credentials(7) */
-import { checkInteger } from '../../runtime/check.ts';
+import { checkInt32, checkIntegerIn } from '../../runtime/check.ts';
 import { badArgument } from '../../runtime/error-code.ts';
 import { arrayOf, LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
 import { type LuaFunction, type LuaValue, NONE } from '../../runtime/value.ts';
@@ -23,11 +23,9 @@ import { changeRights, forMaster, withAddon } from './part.ts';
 
 /** Real, effective and saved id: -1 keeps one. */
 function checkThree(args: readonly LuaValue[], fn: string): ThreeIds {
-  const [real, effective, saved] = [0, 1, 2].map((i) => {
-    const id = checkInteger(args[i], i + 1, fn);
-    if (!(id >= -1 && id <= 0xffffffff)) throw badArgument(i + 1);
-    return id;
-  });
+  const [real, effective, saved] = [0, 1, 2].map((i) =>
+    checkIntegerIn(args[i], i + 1, fn, -1, 0xffffffff),
+  );
   return [real!, effective!, saved!];
 }
 
@@ -45,12 +43,6 @@ export function checkIds(list: LuaValue, arg: number | string): number[] {
   return ids;
 }
 
-const int32 = (v: LuaValue, position: number, fn: string): number => {
-  const n = checkInteger(v, position, fn);
-  if ((n | 0) !== n) throw badArgument(position);
-  return n;
-};
-
 /** kill(2), by Node where the addon doesn't load. */
 function sendSignal(pid: number, signal: number): void {
   if (nativeAvailable()) return kill(pid, signal);
@@ -66,8 +58,8 @@ export const identity: Record<string, LuaFunction> = {
   getpid: () => process.pid,
   getppid: () => process.ppid,
   getpgrp: withAddon(() => getpgid(0)),
-  getpgid: withAddon((pid) => getpgid(int32(pid, 1, 'getpgid'))),
-  getsid: withAddon((pid) => getsid(int32(pid, 1, 'getsid'))),
+  getpgid: withAddon((pid) => getpgid(checkInt32(pid, 1, 'getpgid'))),
+  getsid: withAddon((pid) => getsid(checkInt32(pid, 1, 'getsid'))),
   getresuid: withAddon(() => [...getresuid()]),
   getresgid: withAddon(() => [...getresgid()]),
   getgroups: withAddon(() => arrayOf(getgroups())),
@@ -76,13 +68,13 @@ export const identity: Record<string, LuaFunction> = {
   setgroups: changeRights((list) => setgroups(checkIds(list, 1))),
   setpgid: forMaster(
     withAddon((pid, group) => {
-      setpgid(int32(pid, 1, 'setpgid'), int32(group, 2, 'setpgid'));
+      setpgid(checkInt32(pid, 1, 'setpgid'), checkInt32(group, 2, 'setpgid'));
       return NONE;
     }),
   ),
   setsid: forMaster(withAddon(() => setsid())),
   kill: forMaster((pid, signal) => {
-    sendSignal(int32(pid, 1, 'kill'), int32(signal, 2, 'kill'));
+    sendSignal(checkInt32(pid, 1, 'kill'), checkInt32(signal, 2, 'kill'));
     return NONE;
   }),
 };

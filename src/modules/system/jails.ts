@@ -1,6 +1,6 @@
 /** `system`: jails, and Capsicum for the standard streams: FreeBSD's. Elsewhere, good arguments get ENOTSUP. */
 import { getJail, JailError, setJail } from '../../io/jail.ts';
-import { checkInteger } from '../../runtime/check.ts';
+import { checkInt32 } from '../../runtime/check.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
 import { namedFlags } from '../../runtime/flags.ts';
 import { arrayOf, entries, LuaTable, rawSet } from '../../runtime/table.ts';
@@ -84,8 +84,7 @@ export const jails: Record<string, LuaFunction> = {
   jail_set: jailSet,
   jail_get: jailGet,
   jail_remove: (v) => {
-    const jid = checkInteger(v, 1, 'jail_remove');
-    if ((jid | 0) !== jid) throw badArgument(1);
+    const jid = checkInt32(v, 1, 'jail_remove');
     needFreeBsd();
     jailRemove(jid);
     return NONE;

@@ -6,7 +6,7 @@ import {
   LinuxCapabilities,
   parseCapabilities,
 } from '../../runtime/capabilities.ts';
-import { checkInteger, checkString } from '../../runtime/check.ts';
+import { checkInt32, checkString } from '../../runtime/check.ts';
 import { badArgument } from '../../runtime/error-code.ts';
 import { namedFlags } from '../../runtime/flags.ts';
 import { LuaTable, rawGetString } from '../../runtime/table.ts';
@@ -112,11 +112,7 @@ export const rights: Record<string, LuaFunction> = {
   }),
   cap_reset_ambient: changeRights(() => clearAmbient()),
   cap_get_secbits: withAddon(() => getSecurebits()),
-  cap_set_secbits: changeRights((bits) => {
-    const number = checkInteger(bits, 1, 'cap_set_secbits');
-    if ((number | 0) !== number) throw badArgument(1);
-    setSecurebits(number);
-  }),
+  cap_set_secbits: changeRights((bits) => setSecurebits(checkInt32(bits, 1, 'cap_set_secbits'))),
   set_no_new_privs: freebsdAvailable()
     ? forMaster(() => {
         procctlNoNewPrivs();

@@ -7,7 +7,7 @@ import { filterBytes } from '../../actors/seccomp-filter.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { closeWithOwner } from '../../io/descriptor.ts';
 import { type Changed, Child } from '../../io/process.ts';
-import { checkInteger } from '../../runtime/check.ts';
+import { checkInt32 } from '../../runtime/check.ts';
 import type { LuaError } from '../../runtime/error.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
 import { entries, LuaTable, rawGet, rawGetString, rawLength } from '../../runtime/table.ts';
@@ -149,13 +149,13 @@ function environmentOf(o: SpawnOptions): Pick<SpawnPlan, 'environment' | 'pidVar
 const STREAMS = ['stdin', 'stdout', 'stderr'] as const;
 const LAST_EXTRA = 9;
 
-function streams(o: SpawnOptions): number[] {
+function streams(o: SpawnOptions, extra: readonly LuaValue[]): number[] {
   const numbers = STREAMS.map((name) => {
     const v = o.get(name);
     if (v === 'share') return STREAM_SHARE;
     return v === undefined ? STREAM_CLOSED_PIPE : o.fdOf(v, name);
   });
-  for (const v of extraFds(o)) {
+  for (const v of extra) {
     const isThere = v !== undefined && !(v instanceof ServiceSlave);
     numbers.push(isThere ? o.fdOf(v, 'extra_fds') : STREAM_SHARE);
   }
@@ -175,8 +175,8 @@ function extraFds(o: SpawnOptions): LuaValue[] {
 type Placed = readonly [slave: ServiceSlave, number: number];
 
 /** Slaves of libc_service, and their places. */
-function slaves(o: SpawnOptions): Placed[] {
-  return extraFds(o).flatMap((v, i): Placed[] => {
+function slaves(o: SpawnOptions, extra: readonly LuaValue[]): Placed[] {
+  return extra.flatMap((v, i): Placed[] => {
     if (!(v instanceof ServiceSlave)) return [];
     return [[usableSlave(v, `${o.prefix}extra_fds`), STREAMS.length + i]];
   });
@@ -261,7 +261,7 @@ function namespace(o: SpawnOptions, name: string): number | undefined {
   return o.fd(`setns_${name}`) ?? o.fd(`nsenter_${name}`);
 }
 
-function planFrom(o: SpawnOptions): SpawnPlan {
+function planFrom(o: SpawnOptions, extra: readonly LuaValue[]): SpawnPlan {
   const given = {
     scheduler: scheduler(o),
     processGroup: o.integer('process_group', 0, MOST_PID),
@@ -280,7 +280,7 @@ function planFrom(o: SpawnOptions): SpawnPlan {
     ...program(o),
     arguments: argumentList(o),
     ...environmentOf(o),
-    streams: streams(o),
+    streams: streams(o, extra),
     newSession: o.boolean('start_new_session'),
     ...terminal(o),
     namespaces: ['user', 'mount', 'uts', 'ipc', 'net'].map((name) => namespace(o, name)),
@@ -306,8 +306,9 @@ export function spawn(v: LuaValue): Subprocess {
   // FreeBSD's process descriptors.
   if (o.boolean('pd_daemon')) throw codeError('ENOTSUP', { arg: 'pd_daemon' });
   const lastSignal = o.integer('signal_on_gcreaper', 0, LAST_SIGNAL) ?? SIGTERM;
-  const plan = planFrom(o);
-  const given = slaves(o);
+  const extra = extraFds(o);
+  const plan = planFrom(o, extra);
+  const given = slaves(o, extra);
   const vm = currentVm();
   vm.host.flush(); // what it prints comes after what was printed before
   try {
@@ -368,7 +369,7 @@ luaType('subprocess', Subprocess, {
       });
     },
     kill(self, signal: LuaValue) {
-      const number = checkInteger(signal, 2, 'kill') | 0;
+      const number = checkInt32(signal, 2, 'kill');
       mustRun(self);
       self.io.kill(number);
       return NONE;

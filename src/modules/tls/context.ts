@@ -4,7 +4,7 @@ import { FilePath } from '../../actors/modules.ts';
 import { currentFiber } from '../../fibers/scheduler.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { call, drive } from '../../runtime/call.ts';
-import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
+import { argTypeError, checkInt32, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, categoryError, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
@@ -281,7 +281,7 @@ luaType('tls.context', Context, {
       return NONE;
     },
     set_verify_depth(self, depth: LuaValue) {
-      const n = checkInteger(depth, 2, 'set_verify_depth');
+      const n = checkInt32(depth, 2, 'set_verify_depth');
       return checked(openTls().context_set_verify_depth(self.handle, n));
     },
     set_verify_mode(self, mode: LuaValue) {

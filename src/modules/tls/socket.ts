@@ -7,7 +7,7 @@ import { backend } from '../../io/backend.ts';
 import { TlsSocket } from '../../io/tls.ts';
 import { endOfFile } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { checkInteger, requireString } from '../../runtime/check.ts';
+import { checkInt32, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
 import { type SessionHandle, SSL_VERIFY_NONE, SSL_VERIFY_PEER } from '../../sys/tls.ts';
@@ -154,7 +154,7 @@ luaType('tls.socket', TlsSocketObject, {
       return NONE;
     },
     set_verify_depth(self, depth: LuaValue) {
-      return checked(self.io.setVerifyDepth(checkInteger(depth, 2, 'set_verify_depth')));
+      return checked(self.io.setVerifyDepth(checkInt32(depth, 2, 'set_verify_depth')));
     },
     set_verify_mode(self, mode: LuaValue) {
       self.verifyMode = checkVerifyMode(mode);

@@ -5,7 +5,7 @@ import { FilePath } from '../../actors/modules.ts';
 import { currentVm } from '../../actors/vm.ts';
 import { UnixAcceptor, type UnixSocket } from '../../io/unix.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
-import { requireString } from '../../runtime/check.ts';
+import { checkInt32, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SOCK_SEQPACKET, SOCK_STREAM, SOMAXCONN } from '../../sys/socket.ts';
@@ -58,7 +58,7 @@ const acceptorMethods = {
   },
   listen(self: Acceptor, backlog: LuaValue): Result {
     if (backlog !== undefined && typeof backlog !== 'number') throw badArgument(2);
-    self.io.listen(backlog === undefined ? SOMAXCONN : backlog | 0);
+    self.io.listen(backlog === undefined ? SOMAXCONN : checkInt32(backlog, 2, 'listen'));
     return NONE;
   },
   wait(self: Acceptor): Result {

@@ -19,7 +19,7 @@ import type { ShutdownType } from '../../io/transport.ts';
 import { type Received, UnixSocket } from '../../io/unix.ts';
 import { alreadyOpen, endOfFile } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
-import { argTypeError, checkInteger, requireString } from '../../runtime/check.ts';
+import { argTypeError, checkInt32, checkInteger, requireString } from '../../runtime/check.ts';
 import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { arrayOf, LuaTable, rawGet, rawLength, setField, tableOf } from '../../runtime/table.ts';
@@ -64,7 +64,7 @@ export function optionKind(name: string, options: Options): OptionKind {
 }
 
 export function optionValue(kind: OptionKind, v: LuaValue): number {
-  if (kind === 'integer') return checkInteger(v, 3, 'set_option');
+  if (kind === 'integer') return checkInt32(v, 3, 'set_option');
   if (typeof v !== 'boolean') argTypeError(v, 3, 'set_option', 'boolean');
   return v ? 1 : 0;
 }
