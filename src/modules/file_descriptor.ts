@@ -136,10 +136,10 @@ function setCapabilities(self: FileDescriptor, set: LuaValue): Result {
   return NONE;
 }
 
-// ── Capsicum: FreeBSD's; elsewhere, good arguments get ENOTSUP ──────────────────────────────────────
+// ── Capsicum: FreeBSD's; elsewhere, good arguments get ENOSYS ──────────────────────────────────────
 
 function needFreeBsd(): void {
-  if (!freebsdAvailable()) throw codeError('ENOTSUP');
+  if (!freebsdAvailable()) throw codeError('ENOSYS');
 }
 
 /** EINVAL{arg=2}: a name that there isn't, or no name */

@@ -607,6 +607,28 @@ spec(
   },
 );
 
+test('threads start in a working directory that has been removed', { skip }, async () => {
+  const { stdout, stderr } = await runProgram(`
+    local inbox, fs = require 'inbox', require 'filesystem'
+    if _CONTEXT == 'worker' then
+      inbox:receive():send(tostring(select(2, pcall(fs.current_working_directory))))
+      return
+    end
+    local gone = _FILE.parent_path / 'gone'
+    fs.create_directory(gone)
+    fs.current_working_directory(gone)
+    fs.remove(gone)
+    spawn_vm{module = '.', inherit_context = false}:send(inbox)
+    print(inbox:receive())
+    spawn_context_threads(1)
+    for i = 1, 2 do
+      spawn_vm('.'):send(inbox)
+      print(inbox:receive())
+    end
+  `);
+  assert.deepEqual([stdout, stderr], ['No such file or directory\n'.repeat(3), '']);
+});
+
 test('the exit code of a master in another thread is the process’s', { skip }, async () => {
   const { stdout, code } = await runProgram(
     `

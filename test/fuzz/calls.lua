@@ -11,7 +11,7 @@ local function pick(list) return list[math.random(#list)] end
 
 local function opened(kind)
   local f = file[kind].new()
-  f:open(require 'filesystem'.path.new(path), {'create', 'read_write'})
+  f:open(fs.path.new(path), {'create', 'read_write'})
   return f
 end
 

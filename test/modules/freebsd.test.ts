@@ -1,4 +1,4 @@
-/** Names of FreeBSD's where it isn't: arguments are checked, and then it is ENOTSUP. */
+/** Names of FreeBSD's where it isn't: arguments are checked, and then it is ENOSYS. */
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { type SpecOptions, spec } from '../support/spec.ts';
@@ -39,11 +39,11 @@ elsewhere(
     function() system.caph_limit_stdio() end,
   } do
     local ok, e = pcall(call)
-    assert(not ok and e == generic_error.ENOTSUP and e.arg == nil)
+    assert(not ok and e == generic_error.ENOSYS and e.arg == nil)
   end
-  print(tostring(generic_error.ENOTSUP))
+  print(tostring(generic_error.ENOSYS))
 `,
-  'Operation not supported\n',
+  'Function not implemented\n',
 );
 
 elsewhere(
@@ -106,7 +106,7 @@ elsewhere(
   print(fails(limit, fd, {'raed'}))
   print(fails(limit, 1, {'read'}))
 `,
-  `${'Operation not supported\tnil\n'.repeat(7)}bad argument #2 to 'cap_rights_limit' (table expected, got string)
+  `${'Function not implemented\tnil\n'.repeat(7)}bad argument #2 to 'cap_rights_limit' (table expected, got string)
 bad argument #2 to 'cap_rights_contains' (table expected, got string)
 bad argument #2 to 'cap_rights_remove' (table expected, got string)
 Invalid argument\t2

@@ -78,11 +78,11 @@ who reads much
 spec(
   'two that could read much for ever have their turns',
   `
-  local file = require 'file'
+  local file, fs = require 'file', require 'filesystem'
   local log = {}
   local function reader(name)
     local f = file.stream.new()
-    f:open(require 'filesystem'.path.new '/dev/zero', {'read_only'})
+    f:open(fs.path.new '/dev/zero', {'read_only'})
     local buf = byte_span.new(32768)
     for _ = 1, 200 do f:read_some(buf) log[#log + 1] = name end
   end

@@ -2,9 +2,10 @@
 
 /** All of a file, also of one that says that it has no size; needs `file`. */
 export const SLURP = `\
+  local as_path = require 'filesystem'.path.new
   local function slurp(path)
     local f = file.stream.new()
-    f:open(require 'filesystem'.path.new(path), {'read_only'})
+    f:open(as_path(path), {'read_only'})
     local text, b = '', byte_span.new(65536)
     while true do
       local ok, n = pcall(f.read_some, f, b)

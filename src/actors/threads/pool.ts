@@ -9,6 +9,7 @@ import { mostDescriptors } from '../../io/owned-fd.ts';
 import { abandonChild } from '../../io/process.ts';
 import { endReaping, startReaping } from '../../io/reaping.ts';
 import { closeAllHeld, makeHeld, noteIn } from '../../io/thread-descriptors.ts';
+import { isDirectoryLost } from '../../io/working-directory.ts';
 import { codeError } from '../../runtime/error-code.ts';
 import { state } from '../../runtime/state.ts';
 import type { LuaValue } from '../../runtime/value.ts';
@@ -192,6 +193,11 @@ export const threadProgram = {
   sendsOutput: false,
   file: join(here, here.endsWith('threads') ? '../../cli/thread.ts' : '../bin/thread.cjs'),
 };
+const lostDirectory = join(
+  here,
+  here.endsWith('threads') ? '../../..' : '..',
+  'bin/lost-directory.cjs',
+);
 
 /** @returns false: the system has no more threads */
 function startWorker(slot: number): boolean {
@@ -213,6 +219,7 @@ function startWorker(slot: number): boolean {
       resourceLimits: { stackSizeMb: STACK_MB },
       // What one thread has opened another may own.
       trackUnmanagedFds: false,
+      ...(isDirectoryLost() && { execArgv: ['--require', lostDirectory] }),
     });
   } catch {
     return false;

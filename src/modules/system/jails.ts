@@ -1,4 +1,4 @@
-/** `system`: jails, and Capsicum for the standard streams: FreeBSD's. Elsewhere, good arguments get ENOTSUP. */
+/** `system`: jails, and Capsicum for the standard streams: FreeBSD's. Elsewhere, good arguments get ENOSYS. */
 import { getJail, JailError, setJail } from '../../io/jail.ts';
 import { checkInt32 } from '../../runtime/check.ts';
 import { badArgument, codeError, systemError } from '../../runtime/error-code.ts';
@@ -17,7 +17,7 @@ import { freebsdAvailable } from '../../sys/native.ts';
 import { forMaster } from './part.ts';
 
 function needFreeBsd(): void {
-  if (!freebsdAvailable()) throw codeError('ENOTSUP');
+  if (!freebsdAvailable()) throw codeError('ENOSYS');
 }
 
 const SET_FLAGS = { create: JAIL_CREATE, update: JAIL_UPDATE, dying: JAIL_DYING };
