@@ -436,6 +436,9 @@ function compileChunk(source: string, chunkName: string, file?: string): ChunkCo
  */
 export const leaving = { from: 8 * 1024, own: 256, inner: 2 * 1024, unreadFrom: 32 * 1024 };
 
+/** Of a main function in lines of emitted code: `apartFrom` of CompileOptions. */
+export const loops = { apartFrom: 60 };
+
 function toBytes(text: string, end: string): Uint8Array {
   const bytes = roomyBytes(text.length + end.length);
   bytes.write(text, 0, 'latin1');
@@ -473,6 +476,7 @@ function compileText(
       suspendAll,
       isGeneric,
       later: source.length < leaving.from || inspection.profiles ? AT_ONCE : leaving,
+      apartFrom: inspection.profiles ? Number.POSITIVE_INFINITY : loops.apartFrom,
       toBytes: source.length < leaving.unreadFrom || inspection.profiles ? undefined : toBytes,
     });
   try {

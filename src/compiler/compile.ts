@@ -22,6 +22,8 @@ export interface CompileOptions {
   isGeneric?: boolean;
   /** How long functions are whose text is left for later. */
   later?: Later;
+  /** So much of the main function is to be outside of a loop that becomes a function of its own; usually none does. */
+  apartFrom?: number;
   /** If given, those of the chunk itself aren't even parsed. */
   toBytes?: ToBytes | undefined;
 }
@@ -65,7 +67,13 @@ export interface Compiled {
 export function compile(source: string, options: CompileOptions): Compiled {
   const { later = AT_ONCE, toBytes } = options;
   const chunk = parseAndInfer(source, options, toBytes && { own: later.own, toBytes });
-  const lowered: LowerOptions = { ...options, readable: false, later };
+  const apartFrom = mayWaitForCollector(chunk) ? undefined : options.apartFrom;
+  const lowered: LowerOptions = {
+    ...options,
+    readable: false,
+    later,
+    apartFrom: apartFrom ?? Number.POSITIVE_INFINITY,
+  };
   const functions = namesOf(chunk);
   const known = new Map(chunk.functions.map((node) => [node.index, node]));
   const compiled = (node: FunctionNode, fields: readonly string[]): Compiled => {
@@ -109,6 +117,13 @@ export function compile(source: string, options: CompileOptions): Compiled {
   return compiled(chunk.main, [...chunk.fields]);
 }
 
+/**
+ * Loops of the program may go on until something has been collected. While a loop that is a function of its own runs, all that the
+ * main function has ever computed may still be there.
+ */
+const mayWaitForCollector = ({ watchesCollector, fields }: Chunk): boolean =>
+  watchesCollector || fields.has('__mode') || fields.has('__gc');
+
 export interface CompiledForDebug extends Compiled {
   main: EmittedForDebug;
   continuation(site: number): EmittedForDebug;
@@ -150,7 +165,8 @@ function parseAndInfer(source: string, options: CompileOptions, leaving?: Leavin
 }
 
 function lowerReadable(chunk: Chunk, { suspendAll }: CompileOptions): ChunkCode {
-  return lower(chunk, chunk.main, { suspendAll, readable: true, later: AT_ONCE });
+  const apartFrom = Number.POSITIVE_INFINITY;
+  return lower(chunk, chunk.main, { suspendAll, readable: true, later: AT_ONCE, apartFrom });
 }
 
 const UNKNOWN = { name: '', line: 0 };

@@ -3,9 +3,13 @@
  * site that has suspended. Each line of output belongs to one Lua line, which `lines` records.
  */
 import {
+  type Apart,
   type ChunkCode,
   type FunctionCode,
+  type Jump,
+  type Loop,
   leftText,
+  NOT_LUA,
   type Node,
   type OpNames,
   type Seq,
@@ -87,9 +91,8 @@ export class Printer {
         this.line('}', node.line);
         return;
       case 'loop':
-        this.line(`${node.label}: for (;;) {`, node.line);
-        this.seq(node.body);
-        this.line('}', node.line);
+        if (node.apart === undefined) this.loop(node);
+        else this.loopApart(node, node.apart);
         return;
       case 'scope':
         this.line(node.label === '' ? '{' : `${node.label}: {`, node.line);
@@ -98,12 +101,64 @@ export class Printer {
         return;
       case 'break':
       case 'continue': {
+        const exit = this.exits.findIndex((one) => isSameJump(one, node));
+        if (exit >= 0) {
+          this.line(`$w.push(${this.back}${exit}); return $w;`, node.line);
+          return;
+        }
         const peeled = this.peeled.get(node.label);
         if (peeled === undefined) this.line(`${node.kind} ${node.label};`, node.line);
         else this.line(`break ${node.kind === 'break' ? peeled.leave : peeled.next};`, node.line);
         return;
       }
     }
+  }
+
+  private loop(node: Loop): void {
+    this.line(`${node.label}: for (;;) {`, node.line);
+    this.seq(node.body);
+    this.line('}', node.line);
+  }
+
+  /** The function that is printed, of those that have loops apart. */
+  private current!: FunctionCode;
+  /** Of a loop that is being printed as a function: the jumps that leave it, and what it gives back before. */
+  private exits: readonly Jump[] = [];
+  private back = '';
+
+  /**
+   * A loop as a function that is called in its place. What it assigns is passed in an array, and is in no variable here
+   * meanwhile: that would keep it from being collected. When the loop has ended it returns this array with what is needed
+   * afterwards; anything else is what the function around it returns, be it SUSPEND: the sites in it have saved the rest
+   * of that function, too.
+   */
+  private loopApart(node: Loop, apart: Apart): void {
+    const { params, moved, back } = variablesOf(node, apart);
+    const { line, label } = node;
+    const { jsName, scratch } = this.current;
+    const list = `$w${label}`;
+    const result = `$x${label}`;
+    this.exits = jumpsOut(node);
+    this.back = back.map((v) => `${v}, `).join('');
+    const clear = moved.length > 0 ? ` ${moved.join(' = ')} = undefined;` : '';
+    this.line(`const ${list} = [${moved.join(', ')}];${clear}`, NOT_LUA);
+    const head = `const ${result} = (function ${jsName}(${['$w', ...params].join(', ')}) {`;
+    this.line(`${head}${scratch ? ' let a$, m$;' : ''}`, line);
+    if (moved.length > 0) this.line(`let ${takeFrom('$w', moved).join(', ')};`, line);
+    this.loop(node);
+    this.line(`$w.push(${this.back}-1); return $w;`, line);
+    this.line(`})(${[list, ...params].join(', ')});`, NOT_LUA);
+    this.line(`if (${result} !== ${list}) return ${result};`, NOT_LUA);
+    const at = `$j${label}`;
+    const given = takeFrom(list, back).map((js) => ` ${js};`);
+    this.line(`const ${at} = ${list}.pop();${given.join('')}`, NOT_LUA);
+    const { exits } = this;
+    this.exits = [];
+    exits.forEach((exit, i) => {
+      this.line(`if (${at} === ${i}) {`, NOT_LUA);
+      this.node(exit);
+      this.line('}', NOT_LUA);
+    });
   }
 
   func(func: FunctionCode, head: string, tail: string, line: number): void {
@@ -114,11 +169,14 @@ export class Printer {
     if (isArrow) this.line(`const ${jsName} = (${params}) => {${scratch}`, line);
     else this.line(`${head}function ${jsName}(${params}) {${scratch}`, line);
     // Labels are the function's own.
-    const { peeled } = this;
+    const { peeled, exits } = this;
     this.peeled = new Map();
+    this.exits = [];
+    if (func.node.index === 0) this.current = func;
     this.enter(func);
     this.seq(func.body);
     this.peeled = peeled;
+    this.exits = exits;
     this.line(isArrow ? `}; ${head}${jsName}${tail}` : `}${tail}`, line);
   }
 
@@ -137,6 +195,7 @@ export class Printer {
   rest(site: Site, func: FunctionCode): void {
     const path: Node[] = [site];
     for (let owner = site.seq.owner; owner !== undefined; owner = owner.seq.owner) path.push(owner);
+    this.current = func;
     this.restHead(site, func);
     this.after(path, path.length - 1);
     this.line('}', site.line);
@@ -188,7 +247,7 @@ export class Printer {
           this.after(path, i - 1);
           this.peeled.delete(node.label);
           this.line('}', node.line);
-          this.node(node);
+          this.loop(node);
           this.line('}', node.line);
           break;
         }
@@ -258,6 +317,52 @@ export class Printer {
 }
 
 export const isCut = (node: Node): boolean => node.kind === 'site' && node.isCut;
+
+const isSameJump = (a: Jump, b: Jump): boolean => a.kind === b.kind && a.label === b.label;
+
+/** Assignments of what has been put into the list in that order. */
+const takeFrom = (list: string, names: readonly string[]): string[] =>
+  names.map((name) => `${name} = ${list}.pop()`).reverse();
+
+/** All nodes of some statements, and of those inside them; not those of functions. */
+function* nodesOf(seq: Seq): Generator<Node> {
+  for (const node of seq.nodes) {
+    yield node;
+    if (node.kind === 'loop' || node.kind === 'scope') yield* nodesOf(node.body);
+    else if (node.kind === 'if') {
+      yield* nodesOf(node.then);
+      if (node.orelse !== undefined) yield* nodesOf(node.orelse);
+    }
+  }
+}
+
+/** Names of variables from before a loop: those that stay as they are, those that it may assign, and the ones of these that are needed after it. */
+function variablesOf(
+  { body }: Loop,
+  { start, end, used }: Apart,
+): { params: string[]; moved: string[]; back: string[] } {
+  const all = new Set(used);
+  for (const node of nodesOf(body))
+    if (node.kind === 'site') for (const v of node.live) if (v.decl < start) all.add(v);
+  const moved = [...used].filter((v) => v.assigned && !v.cell);
+  return {
+    params: [...all].filter((v) => !moved.includes(v)).map((v) => v.name),
+    moved: moved.map((v) => v.name),
+    back: moved.filter((v) => v.end > end).map((v) => v.name),
+  };
+}
+
+/** The jumps that leave a loop for elsewhere than its end. */
+function jumpsOut({ label, body }: Loop): Jump[] {
+  const inside = new Set([label]);
+  const jumps: Jump[] = [];
+  for (const node of nodesOf(body)) {
+    if (node.kind === 'loop' || node.kind === 'scope') inside.add(node.label);
+    else if (node.kind === 'break' || node.kind === 'continue')
+      if (!inside.has(node.label) && !jumps.some((one) => isSameJump(one, node))) jumps.push(node);
+  }
+  return jumps;
+}
 
 /** A chunk's main function, or one that was left for later; others inside it. */
 export function emitChunk({ main, fields }: ChunkCode): Emitted {

@@ -14,6 +14,8 @@ export interface Var {
   cell: boolean;
   /** Never assigned again, so closures capture the JavaScript variable itself. */
   constant: boolean;
+  /** It gets other values later, or may. */
+  assigned: boolean;
 }
 
 /** Statements that follow one another. */
@@ -22,6 +24,9 @@ export interface Seq {
   /** The node that it is a part of; undefined for a function's body. */
   readonly owner: Node | undefined;
 }
+
+/** In place of a line: frames there are none of the program's. */
+export const NOT_LUA = -1;
 
 interface Place {
   seq: Seq;
@@ -89,6 +94,16 @@ export interface Loop extends Place {
   kind: 'loop';
   label: string;
   body: Seq;
+  /** It is to be a function of its own. */
+  apart: Apart | undefined;
+}
+
+export interface Apart {
+  /** Its positions. */
+  readonly start: number;
+  readonly end: number;
+  /** Of the variables from before it, those that it names. */
+  readonly used: ReadonlySet<Var>;
 }
 
 /** A scope; a target for `break` where it has a label. */

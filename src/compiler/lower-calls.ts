@@ -7,9 +7,9 @@ import {
   type Operand,
   STRING_METHODS,
 } from './intrinsics.ts';
-import type { FunctionCode, OpNames, Var } from './ir.ts';
+import { type FunctionCode, NOT_LUA, type OpNames, type Var } from './ir.ts';
 import { isMulti, returnedBy } from './library.ts';
-import { NOT_LUA, outsideOf } from './lower-code.ts';
+import { outsideOf } from './lower-code.ts';
 import { TableLowering } from './lower-tables.ts';
 import {
   type Args,

@@ -5,6 +5,7 @@
 import type { Block, FunctionNode, Label, LocalVar } from './ast.ts';
 import { blocksOf } from './infer.ts';
 import type {
+  Apart,
   ChunkCode,
   FunctionCode,
   If,
@@ -19,11 +20,8 @@ import type {
 import { base, type Dst, type Ex, isComputed, NO_VARS, safeName } from './lower-values.ts';
 import { ReadableNames } from './readable-names.ts';
 
-/** In place of a line: frames there are none of the program's. */
-export const NOT_LUA = -1;
-
 /** The function that runs, in functions that use globals: the first thing that their sites save. */
-const SELF: Var = { name: 'F$', decl: 0, end: 0, cell: false, constant: true };
+const SELF: Var = { name: 'F$', decl: 0, end: 0, cell: false, constant: true, assigned: false };
 
 /** Lines of code between the places where continuations end. */
 const CUT_DISTANCE = 300;
@@ -35,6 +33,8 @@ export interface LowerOptions {
   readable: boolean;
   /** The least length of functions that are compiled when they are first called. */
   later: Later;
+  /** So much of the main function is to be outside of a loop that becomes a function of its own. */
+  apartFrom: number;
 }
 
 /** Characters. */
@@ -155,7 +155,8 @@ export abstract class CodeBuilder {
   // ── variables ────────────────────────────────────────────────────────────────────────────────
 
   protected newVar(name: string, constant: boolean): Var {
-    const v: Var = { name, decl: this.pos, end: this.pos, cell: false, constant };
+    const { pos } = this;
+    const v: Var = { name, decl: pos, end: pos, cell: false, constant, assigned: false };
     this.declared.push(v);
     return v;
   }
@@ -175,6 +176,7 @@ export abstract class CodeBuilder {
   protected localVar(local: LocalVar): Var {
     const v = this.newVar(this.nameOf(local), local.captured && !local.assigned);
     v.cell = local.captured && local.assigned;
+    v.assigned = local.assigned;
     this.vars.set(local, v);
     this.inScope.push(v);
     return v;
@@ -210,6 +212,7 @@ export abstract class CodeBuilder {
         end: -1,
         cell: local.captured && local.assigned,
         constant: true,
+        assigned: false,
       };
       this.vars.set(local, v);
       this.declared.unshift(v);
@@ -351,6 +354,7 @@ export abstract class CodeBuilder {
       kind: 'loop',
       label: `L${++this.labels}`,
       body: undefined as unknown as Seq,
+      apart: undefined,
       seq: this.seq,
       line: this.line,
     };
@@ -369,6 +373,21 @@ export abstract class CodeBuilder {
     if (loop.calls) this.calling.push(node.body);
     // The next iteration reads them again.
     this.use([...loop.used]);
+    if (this.isMain && this.loops.length === 0)
+      this.outermost.push([node, { start: loop.start, end: this.pos, used: loop.used }]);
+  }
+  protected readonly outermost: [Loop, Apart][] = [];
+
+  /**
+   * V8 compiles a function that has become hot in a loop together with all that follows, and the longer it is the later: in a
+   * long main function loops are functions of their own.
+   */
+  protected setApart(): void {
+    if (this.readable !== undefined) return;
+    for (const [loop, apart] of this.outermost) {
+      const around = this.pos - (apart.end - apart.start);
+      if (around >= this.options.apartFrom) loop.apart = apart;
+    }
   }
 
   /**

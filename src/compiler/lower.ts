@@ -120,6 +120,7 @@ class FunctionLowering extends CallLowering {
     if (code.scratch && this.readable === undefined)
       for (const body of this.calling) this.dropScratch(body);
     this.findLive();
+    this.setApart();
     if (node.pure && !this.options.suspendAll && code.sites.some((site) => !site.isCut))
       throw new Error(`${node.name} was thought to compute only`);
     return code;
@@ -182,6 +183,7 @@ class FunctionLowering extends CallLowering {
         const t = this.targetOf(x);
         if (t.flag !== undefined) continue;
         t.flag = this.temp();
+        t.flag.assigned = true;
         this.emitLine(`let ${t.flag.name} = false;`);
       }
       if (!entered && passing.length === 0) {
@@ -348,6 +350,7 @@ class FunctionLowering extends CallLowering {
       }
       // The value may be computed straight into the variable; it comes into scope afterwards.
       const v = this.newVar(this.nameOf(local), false);
+      v.assigned = local.assigned;
       const value = this.exp(only!, { v, declare: true });
       this.vars.set(local, v);
       this.inScope.push(v);
@@ -574,6 +577,7 @@ class FunctionLowering extends CallLowering {
       isLocal && this.readable !== undefined
         ? this.newVar(this.nameOf(local), false)
         : this.temp(local?.name);
+    v.assigned = own;
     // The sign tells V8 that it is a number, before the loop instead of in it.
     const value = ex.num
       ? ex.atom && !ex.constant
@@ -595,6 +599,8 @@ class FunctionLowering extends CallLowering {
     const it = this.temp();
     const i = this.temp();
     const c = this.temp();
+    i.assigned = true;
+    c.assigned = true;
     const names: OpNames = [undefined];
     this.emitLine(
       `let ${c.name} = ${control.js}, ${i.name} = -1; const ${it.name} = $iterate(${f.js}, ${state.js}, ${c.name}); if (${it.name} === 0) ${i.name} = ${c.name};`,

@@ -1,6 +1,6 @@
 /**
  * Every `<topic>/<name>.lua` here prints what its `.out` says, also when every call suspends, and when functions are
- * compiled as they are first called.
+ * compiled as they are first called, or loops are functions of their own.
  */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
@@ -18,6 +18,8 @@ for (const file of globSync('*/*.lua', { cwd: folder }).sort()) {
     [' (suspending at every call)', { suspendAll: true }],
     [' (functions later)', { later: true }],
     [' (functions later, suspending)', { later: true, suspendAll: true }],
+    [' (loops apart)', { apart: true }],
+    [' (loops apart, suspending)', { apart: true, suspendAll: true }],
   ] as const) {
     test(file + mode, async () => {
       const { stdout, stderr } = await runFile(path, file.replace(/.*\//, ''), options);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { forgetModules, leaving } from '../../src/actors/load.ts';
+import { forgetModules, leaving, loops } from '../../src/actors/load.ts';
 import { ModuleLoader } from '../../src/actors/modules.ts';
 import { settle } from '../../src/actors/settle.ts';
 import { useTestSchedule } from '../../src/actors/test-schedule.ts';
@@ -36,6 +36,8 @@ export interface RunOptions {
   suspendAll?: boolean;
   /** All functions are compiled when they are first called, as in long programs. */
   later?: boolean;
+  /** Loops of main functions are functions of their own, as in long programs. */
+  apart?: boolean;
   /** Other modules: path beside the program → text. */
   files?: Record<string, string>;
   context?: 'main' | 'test' | 'worker';
@@ -88,10 +90,11 @@ export async function runFile(
   let endSchedule: (() => void) | undefined;
   state.suspendAll = options.suspendAll ?? false;
   const usual = { ...leaving };
-  if (options.later === true) {
-    forgetModules();
-    Object.assign(leaving, { from: 0, own: 0, inner: 0, unreadFrom: 0 });
-  }
+  const { apartFrom } = loops;
+  const isOther = options.later === true || options.apart === true;
+  if (isOther) forgetModules();
+  if (options.later === true) Object.assign(leaving, { from: 0, own: 0, inner: 0, unreadFrom: 0 });
+  if (options.apart === true) loops.apartFrom = 0;
   try {
     await new Promise<void>((done, broken) => {
       const vm = new Vm(library, {
@@ -134,7 +137,8 @@ export async function runFile(
   } finally {
     state.suspendAll = saved;
     Object.assign(leaving, usual);
-    if (options.later === true) forgetModules();
+    loops.apartFrom = apartFrom;
+    if (isOther) forgetModules();
     endSchedule?.();
   }
   return outcome;
