@@ -69,7 +69,7 @@ const SENDER = `
 
 test('fifteen hundred senders in four places: each has its turns, in order', {
   skip,
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const { stdout, stderr } = await runLua(MAIN, {
     files: { 'home.lua': HOME, 'sender.lua': SENDER },

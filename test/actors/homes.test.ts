@@ -441,9 +441,13 @@ everywhere(
   w:monitor()
   local r, write = pipe.pair()
   local fd = write:release()
-  for i = 1, 5 do w:send{fd = fd, home = inbox} end
+  local wait, go = pipe.pair()
+  wait = wait:release()
+  for i = 1, 5 do w:send{fd = fd, home = inbox, wait = i == 1 and wait or nil} end
   fd:close()
+  wait:close()
   w:send 'end'
+  go:write_some(byte_span.append 'x') -- now it may end
   print(inbox:receive().down)
   print(select(2, pcall(r.read_some, r, byte_span.new(1))))
   print(select(2, pcall(inbox.receive, inbox)))
@@ -453,9 +457,10 @@ everywhere(
   {
     files: {
       'w.lua': `
-      local inbox, time = require 'inbox', require 'time'
+      local inbox, pipe = require 'inbox', require 'pipe'
       local m = inbox:receive()
-      time.sleep(0.01)
+      -- The rest is on its way, or here.
+      pipe.read_stream.new(m.wait):read_some(byte_span.new(1))
       `,
     },
   },

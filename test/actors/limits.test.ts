@@ -139,7 +139,7 @@ for (const [what, home, limit, expected] of [
 ] as const) {
   const needsUser = limit.startsWith('--nproc');
   test(`no more ${what}: an actor in a ${home} of its own`, {
-    timeout: 300_000,
+    timeout: 900_000,
     skip: missing(needsUser) || (home === 'sandbox' && noSandboxes()),
   }, async () => {
     const outcome = await limited(home, [limit], needsUser ? NOBODY : undefined);

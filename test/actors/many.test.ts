@@ -26,7 +26,7 @@ const WORKER = `
   if m.how == 2 then require('system').exit(3) end
 `;
 
-test('thousands of VMs, one after the other', { timeout: 300_000 }, async () => {
+test('thousands of VMs, one after the other', { timeout: 900_000 }, async () => {
   const run = async (count: number): Promise<void> => {
     const { stdout } = await runLua(PROGRAM.replace('COUNT', `${count}`), {
       files: { 'w.lua': WORKER },
@@ -47,7 +47,10 @@ test('thousands of VMs, one after the other', { timeout: 300_000 }, async () => 
   const memory = await used();
   await run(20_000);
   assert.equal(openDescriptors().length, descriptors);
-  const grown = (await used()) - memory;
   // Each has some 6 KB: 120 MB, if they were kept; and 200 bytes of each would be found.
-  assert.ok(grown < 4 * 2 ** 20, `${grown} bytes more`);
+  for (let looks = 0; ; looks++) {
+    const grown = (await used()) - memory;
+    if (grown < 4 * 2 ** 20) break;
+    assert.ok(looks < 30, `${grown} bytes more`);
+  }
 });

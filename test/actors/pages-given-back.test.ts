@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { MAIN } from '../support/spec.ts';
@@ -132,8 +133,13 @@ test(
       const shared = mappingsOf(pid).filter(({ name }) => name.startsWith('/memfd:perilune'));
       assert.ok(shared.length >= 2, 'heaps of V8 and malloc are of a file');
       const supervisor = parentOf(pid);
-      const count = shared.reduce((sum, part) => sum + needless(pid, supervisor, part), 0);
-      assert.ok(count < 60, `${count} pages are needless copies`);
+      // It does so when it has waited for a while, in a turn or some.
+      for (let looks = 0; ; looks++) {
+        const count = shared.reduce((sum, part) => sum + needless(pid, supervisor, part), 0);
+        if (count < 60) break;
+        assert.ok(looks < 200, `${count} pages are needless copies`);
+        await delay(500);
+      }
       assert.equal(
         readFileSync(`/proc/${supervisor}/maps`, 'latin1').match(/\/memfd:perilune.*/g)!.length,
         shared.length,

@@ -107,7 +107,7 @@ test('http_proxy: connections are kept on both sides; bodies of all kinds', {
         [
           '--silent',
           '--max-time',
-          '20',
+          '280',
           '--data',
           'x'.repeat(5000),
           '--header',
@@ -219,7 +219,7 @@ test('http_proxy with a certificate: curl over TLS', {
   const proxy = await startServer('http_proxy.lua', ['0', `127.0.0.1:${behindPort}`, ...pem]);
   const fetch = (...args: string[]): Promise<{ code: number; out: string }> =>
     new Promise((resolve) => {
-      const child = spawn('curl', ['--silent', '--max-time', '30', ...args], {
+      const child = spawn('curl', ['--silent', '--max-time', '280', ...args], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       let out = '';

@@ -16,7 +16,7 @@ function listen(server: NetServer, host = '127.0.0.1'): Promise<number> {
 /** Run curl. @returns what it prints, and its exit code */
 function run(args: string[]): Promise<{ out: string; code: number }> {
   return new Promise((resolve) => {
-    const child = spawn('curl', ['--silent', '--max-time', '20', ...args], {
+    const child = spawn('curl', ['--silent', '--max-time', '280', ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let out = '';
