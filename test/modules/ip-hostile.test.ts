@@ -691,6 +691,7 @@ spec(
       near[i]:close()
     end)
   end
+  while writes == 0 do time.sleep(0.001) end -- until it has begun
   time.sleep(0.05)
   stop = true
   for i = 1, 2 * COUNT do fibers[i]:join() end
