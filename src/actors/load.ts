@@ -172,7 +172,7 @@ class ChunkCode {
   private laterCode(index: number): ChunkCode {
     let code = this.later.get(index);
     if (code === undefined) {
-      const compiled = this.compiled.later(index);
+      const compiled = patiently(() => this.compiled.later(index));
       const storage = this.storage && new Storage(compiled);
       code = new ChunkCode(compiled, this.chunkName, undefined, storage, this.source, true);
       this.later.set(index, code);
@@ -446,12 +446,16 @@ function toBytes(text: string, end: string): Uint8Array {
   return bytes;
 }
 
-/** Of a chunk of so many characters V8 is not to compile the compiler; in a process of one program, whose flags they are. */
-const PATIENT_FROM = 128 * 1024;
+/** For a chunk of so many characters V8 is not to compile the compiler: less than it takes to load the addon. */
+const PATIENT_FROM = 16 * 1024;
 let isPatient = false;
+
+/** From now on; in a process of one program, whose flags V8's are. */
 export function compilePatiently(): void {
   isPatient = true;
 }
+
+const patiently = <T>(run: () => T): T => (isPatient ? withPatientV8(run) : run());
 
 /** Makes the form that takes nothing for granted. It is never stored: few programs come to need it. */
 const generic = (source: string, chunkName: string, from?: Source) => (): ChunkCode => {
@@ -480,7 +484,7 @@ function compileText(
       toBytes: source.length < leaving.unreadFrom || inspection.profiles ? undefined : toBytes,
     });
   try {
-    return isPatient && source.length >= PATIENT_FROM ? withPatientV8(compileIt) : compileIt();
+    return source.length < PATIENT_FROM ? compileIt() : patiently(compileIt);
   } catch (error) {
     if (error instanceof LuaSyntaxError) throw new LuaError(error.message as LuaValue);
     if (error instanceof RangeError)

@@ -21,6 +21,21 @@ const PROGRAM = `
   seen.push(flags());
   withPatientV8(() => withPatientV8(() => 0));
   seen.push(flags());
+  // Where the stack is nearly full, or is filled then: at each of its last 300 levels.
+  const deep = () => withPatientV8(() => deep() + 1);
+  try { deep(); } catch {}
+  seen.push(flags());
+  const fill = () => fill() + 1;
+  let levels = 300;
+  const near = () => {
+    try { near(); } catch (error) {
+      if (levels-- <= 0) return;
+      try { withPatientV8(fill); } catch {}
+      throw error;
+    }
+  };
+  near();
+  seen.push(flags());
   console.log(JSON.stringify(seen));`;
 
 function flagsSeen(given: readonly string[]): readonly (number | string)[] {
@@ -33,18 +48,18 @@ function flagsSeen(given: readonly string[]): readonly (number | string)[] {
   return JSON.parse(stdout) as (number | string)[];
 }
 
-test('flags are others within, and the same afterwards, also when it ends by an exception', {
+test('flags are others within, and the same afterwards, also when it ends by an exception or the stack does', {
   skip,
 }, () => {
   assert.equal(counts.length, 3);
   const [before, within, ...then] = flagsSeen(counts);
   assert.notEqual(within, before);
-  assert.deepEqual(then, [before, 'syntax', before, before]);
+  assert.deepEqual(then, [before, 'syntax', before, before, before, before]);
 });
 
 test('those of somebody who knows better are left alone', { skip }, () => {
   for (const given of [[], ['--invocation-count-for-maglev=30', ...counts.slice(1)]]) {
     const [before, ...then] = flagsSeen(given);
-    assert.deepEqual(then, [before, before, 'syntax', before, before]);
+    assert.deepEqual(then, [before, before, 'syntax', before, before, before, before]);
   }
 });
