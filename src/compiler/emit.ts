@@ -140,7 +140,8 @@ export class Printer {
     const result = `$x${label}`;
     this.exits = jumpsOut(node);
     this.back = back.map((v) => `${v}, `).join('');
-    const clear = moved.length > 0 ? ` ${moved.join(' = ')} = undefined;` : '';
+    const cleared = [...moved, ...(scratch ? ['a$', 'm$'] : [])];
+    const clear = cleared.length > 0 ? ` ${cleared.join(' = ')} = undefined;` : '';
     this.line(`const ${list} = [${moved.join(', ')}];${clear}`, NOT_LUA);
     const head = `const ${result} = (function ${jsName}(${['$w', ...params].join(', ')}) {`;
     this.line(`${head}${scratch ? ' let a$, m$;' : ''}`, line);

@@ -158,6 +158,7 @@ test('what a loop drops of a variable from before it is garbage', () => {
     before = used();
     const source = `
       local t = make()
+      local n = t[1] and t[n]
       look()
       for i = 1, 3 do t = nil look() t = make() end
       look()`;
