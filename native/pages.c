@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,9 @@
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* since Linux 5.14 */
 #endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010 /* since Linux 5.1 */
+#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U /* since Linux 6.3, where vm.memfd_noexec = 2 lets nobody do without */
 #endif
@@ -39,11 +43,18 @@
 enum { PAGE = 4096, HUGE = 2 * 1024 * 1024, MAX_PAGES = 2048, MAX_PARTS = 64, AT_ONCE = 512, ROOM = 64 * 1024 };
 
 static struct perilune_heap *heap;   /* NULL: it isn't there */
-static uintptr_t shared[MAX_PAGES];  /* pages to compare: the first ones are those that each child leaves as they were */
-static int same_count, shared_count;
+static uintptr_t shared[MAX_PAGES];  /* pages to compare: those of each kind, in order, end where `ends` says */
+static int ends[PAGES_MAYBE + 1];
 static const char *as_was;           /* what they are in the file, one after the other */
 static const char *file;             /* all of it, until the pages are known */
 static size_t file_size;
+
+/* The pages of the first kind, for processes that were forked before these were known: they see it in memory that only
+ * the supervisor can write to. */
+static struct list {
+  _Atomic int count;
+  uintptr_t pages[PAGE / sizeof(uintptr_t) - 1];
+} *told, *list; /* the supervisor's, which no child has; and a child's */
 
 /* Where the file's memory is. All of its pages that are in memory are in the file. */
 static struct part {
@@ -172,7 +183,7 @@ static bool replace(const struct part *part, int fd) {
   return false;
 }
 
-static size_t copy_size(void) { return ((size_t)shared_count * PAGE + HUGE - 1) & -(size_t)HUGE; }
+static size_t copy_size(void) { return ((size_t)ends[PAGES_MAYBE] * PAGE + HUGE - 1) & -(size_t)HUGE; }
 
 static const char *in_file(uintptr_t page) {
   const struct part *part = part_of(page);
@@ -185,7 +196,7 @@ static char *copy_shared(void) {
   char *copy = take_room(size);
   if (!copy || mprotect(copy, size, PROT_READ | PROT_WRITE) < 0) return NULL;
   if (heap->wants_huge_pages) madvise(copy, size, MADV_HUGEPAGE);
-  for (int i = 0; i < shared_count; i++) memcpy(copy + (size_t)i * PAGE, in_file(shared[i]), PAGE);
+  for (int i = 0; i < ends[PAGES_MAYBE]; i++) memcpy(copy + (size_t)i * PAGE, in_file(shared[i]), PAGE);
   madvise(copy, size, MADV_NOHUGEPAGE);
   mprotect(copy, size, PROT_READ);
   return copy;
@@ -219,23 +230,53 @@ bool pages_is_same(uintptr_t page) {
   return was && memcmp(was, (void *)page, PAGE) == 0;
 }
 
-static void add_shared(uintptr_t *pages, int count) {
+static bool is_noted(uintptr_t page, enum pages_kind before) {
+  for (int kind = 0, start = 0; kind < (int)before; start = ends[kind++])
+    if (bsearch(&page, shared + start, (size_t)(ends[kind] - start), sizeof page, in_order)) return true;
+  return false;
+}
+
+void pages_note(uintptr_t *pages, int count, enum pages_kind kind) {
+  int end = kind > 0 ? ends[kind - 1] : 0;
   qsort(pages, (size_t)count, sizeof *pages, in_order);
-  for (int i = 0; i < count && shared_count < MAX_PAGES; i++) {
-    bool is_known = same_count > 0 && bsearch(pages + i, shared, (size_t)same_count, sizeof *shared, in_order);
+  for (int i = 0; i < count && end < MAX_PAGES; i++) {
     bool is_again = i > 0 && pages[i] == pages[i - 1];
-    if (!is_known && !is_again && part_of(pages[i])) shared[shared_count++] = pages[i];
+    if (!is_again && part_of(pages[i]) && !is_noted(pages[i], kind)) shared[end++] = pages[i];
   }
+  ends[kind] = end;
 }
 
-void pages_note(uintptr_t *pages, int count) {
-  add_shared(pages, count);
-  same_count = shared_count;
+/* The seal lets nobody write who can't already. */
+void pages_open_list(void) {
+  int fd = file ? new_file(PAGE) : -1;
+  if (fd < 0) return;
+  void *ours = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *theirs = MAP_FAILED;
+  if (ours != MAP_FAILED && madvise(ours, PAGE, MADV_DONTFORK) == 0 &&
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) == 0)
+    theirs = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+  close(fd);
+  if (theirs != MAP_FAILED) {
+    told = ours;
+    list = theirs;
+  } else if (ours != MAP_FAILED)
+    munmap(ours, PAGE);
 }
 
-void pages_note_maybe(uintptr_t *pages, int count) {
-  add_shared(pages, count);
-  if (file && shared_count > 0) as_was = copy_shared();
+/* Who is forked from now on has no need of it. */
+static void tell(void) {
+  int count = ends[PAGES_SAME], most = sizeof told->pages / sizeof *told->pages;
+  if (!told) return;
+  if (count > most) count = most;
+  memcpy(told->pages, shared, (size_t)count * sizeof *shared);
+  atomic_store(&told->count, count);
+  munmap(told, PAGE);
+  munmap(list, PAGE);
+  told = list = NULL;
+}
+
+void pages_noted(void) {
+  tell();
+  if (file && ends[PAGES_MAYBE] > 0) as_was = copy_shared();
   if (file) munmap((void *)file, file_size);
   file = NULL;
 }
@@ -250,26 +291,39 @@ static bool is_renewed(uintptr_t page) {
   return heap->renewed[at / HEAP_BLOCK] >> at % HEAP_BLOCK / HEAP_PAGE & 1;
 }
 
-static bool is_as_was(int i) {
-  return !is_renewed(shared[i]) && memcmp((void *)shared[i], as_was + (size_t)i * PAGE, PAGE) == 0;
+static const char *was_at(const uintptr_t *pages, int i) {
+  return as_was ? as_was + (size_t)i * PAGE : in_file(pages[i]);
 }
 
-void pages_give_back(bool is_thorough) {
+static bool is_as_was(const uintptr_t *pages, int i) {
+  return !is_renewed(pages[i]) && memcmp((void *)pages[i], was_at(pages, i), PAGE) == 0;
+}
+
+static void give_back(const uintptr_t *pages, int count) {
   sigset_t all, before;
-  int count = is_thorough ? shared_count : same_count;
-  if (!as_was || heap->has_threads || uring_is_used) return;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   for (int i = 0, end; i < count; i = end) {
     end = i + 1;
-    if (!is_as_was(i)) continue;
-    while (end < count && shared[end] == shared[end - 1] + PAGE && is_as_was(end)) end++;
-    syscall(SYS_madvise, shared[i], (size_t)(end - i) * PAGE, MADV_DONTNEED); /* heap.c's madvise(2) would make new memory of it */
+    if (!is_as_was(pages, i)) continue;
+    while (end < count && pages[end] == pages[end - 1] + PAGE && is_as_was(pages, end)) end++;
+    syscall(SYS_madvise, pages[i], (size_t)(end - i) * PAGE, MADV_DONTNEED); /* heap.c's madvise(2) would make new memory of it */
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+bool pages_give_back(enum pages_kind kind) {
+  int count = list ? atomic_load(&list->count) : 0;
+  if ((!as_was && !list) || heap->has_threads || uring_is_used) return true;
+  if (as_was) give_back(shared, ends[kind]);
+  else give_back(list->pages, count);
+  return as_was || count > 0;
+}
+
 void pages_end(void) {
   if (as_was) munmap((void *)as_was, copy_size());
-  as_was = NULL;
+  if (list) munmap(list, PAGE);
+  if (file) munmap((void *)file, file_size);
+  as_was = file = NULL;
+  list = NULL;
 }

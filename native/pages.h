@@ -13,15 +13,23 @@ extern bool uring_is_used; /* uring.c: the kernel may write to memory of this pr
 void pages_share(uintptr_t heap_end);
 /* In a child that was forked before pages_note: whether it is as in its supervisor. */
 bool pages_is_same(uintptr_t page);
-/* In a supervisor: these pages children will write to, and leave as they were. */
-void pages_note(uintptr_t *pages, int count);
-/* And these they may write to, or have got for nothing. The last call. */
-void pages_note_maybe(uintptr_t *pages, int count);
+/* Then, when it is known what else it shares with its children. */
+void pages_open_list(void);
+/* What a child does to a page. */
+enum pages_kind {
+  PAGES_SAME,  /* it writes to it, and leaves it as it was */
+  PAGES_GIVEN, /* it gets it for nothing, since most write to it */
+  PAGES_MAYBE, /* it may write to it */
+};
+/* In a supervisor, for one kind after the other; and when that has been done. */
+void pages_note(uintptr_t *pages, int count, enum pages_kind kind);
+void pages_noted(void);
 
 /* In a child that was just forked: it has no thread but this one. */
 void pages_begin(void);
-/* In a child: give back what is as it was at the fork. @param is_thorough  of all pages, it has the time */
-void pages_give_back(bool is_thorough);
+/* In a child: give back what is as it was at the fork, of pages up to this kind; of the first kind only, where it was forked
+ * before pages_noted. @return  false: which these are isn't known yet */
+bool pages_give_back(enum pages_kind kind);
 /* It won't be asked for again. */
 void pages_end(void);
 

@@ -80,6 +80,7 @@ enum {
   SPARE_DELAY = 40,
   SHORT_DELAY = 1,
   GIVE_BACK_AFTER = 100,
+  MOST_LOOKS = 6, /* each after twice the time, until the scout has told what to look at */
 };
 
 /* What a request begins with, then comes the text of its kind. Its descriptors: inbox, [working directory],
@@ -865,11 +866,15 @@ static void use_huge_pages(void) {
       if (looked_at(block) >= WORTHWHILE) make_huge(block, parts[i].protection);
 }
 
+static enum pages_kind kind_of(const struct touched *t) {
+  return t->how == WRITTEN_SAME ? PAGES_SAME : t->how == WRITTEN ? PAGES_GIVEN : PAGES_MAYBE;
+}
+
 /* Pages that the scout has written to. */
-static int collect_touched(uintptr_t *pages, bool are_same) {
+static int collect_touched(uintptr_t *pages, enum pages_kind kind) {
   int count = 0;
   for (const struct touched *t = touched; t < touched + touched_count; t++)
-    for (uint32_t i = 0; t->how != READ && (t->how == WRITTEN_SAME) == are_same && i < t->pages && count < MAX_TOUCHED; i++)
+    for (uint32_t i = 0; t->how != READ && kind_of(t) == kind && i < t->pages && count < MAX_TOUCHED; i++)
       pages[count++] = t->start + (uintptr_t)i * PAGE;
   return count;
 }
@@ -880,8 +885,8 @@ static void share_touched(void) {
   static bool is_done;
   if (is_done || scouting != SCOUTED) return;
   is_done = true;
-  pages_note(pages, collect_touched(pages, true));
-  pages_note_maybe(pages, collect_touched(pages, false));
+  for (enum pages_kind kind = PAGES_SAME; kind <= PAGES_MAYBE; kind++) pages_note(pages, collect_touched(pages, kind), kind);
+  pages_noted();
 }
 
 /* @return whether this is the child */
@@ -986,7 +991,7 @@ static uintptr_t fill_holes(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
   char *end = sbrk(0);
-  for (size_t size = LARGEST_HOLE; size >= SMALLEST_HOLE; size -= size > 1024 ? size / 2 : 16)
+  for (size_t size = LARGEST_HOLE; size >= SMALLEST_HOLE; size -= size > 1024 ? size / 2 : size == 1024 ? 8 : 16)
     for (char *hole; (hole = malloc(size));)
       if (hole + size > end - PAGE) { /* there is none of this size any more */
         free(hole);
@@ -1018,6 +1023,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   if ((result = open_maps()) < 0 || (result = visit_mappings(true)) < 0 ||
       (result = note_own_descriptors(-1)) < 0)
     return give_int32(env, result);
+  pages_open_list();
 
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   /* A terminal sends these to the whole group: they are for the program, not for us. */
@@ -1094,18 +1100,24 @@ static int move_to(int fd, int number, bool stays_open) {
 
 /* What an actor has needed to begin with, and not since: memory that malloc(3) keeps, and the stack below us. Nobody else
  * uses either: V8's threads are not in a child. */
-static void give_back(uv_timer_t *timer) {
-  (void)timer;
+static void give_back_room(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
   uintptr_t low = ((uintptr_t)__builtin_frame_address(0) & -(uintptr_t)PAGE) - 2 * PAGE;
   madvise((void *)(low - MAX_STACK), MAX_STACK, MADV_DONTNEED); /* ENOMEM: not all of it is there */
-  pages_give_back(gives_back_often || role == SPARE);
-  if (!gives_back_often) pages_end();
 }
 
-/* Once, some time after the program's first line: it keeps no event loop alive. */
+static void give_back(uv_timer_t *timer) {
+  static int looks;
+  if (looks++ == 0 || gives_back_often) give_back_room();
+  bool is_done = pages_give_back(gives_back_often || role == SPARE ? PAGES_MAYBE : PAGES_GIVEN);
+  if (gives_back_often) return;
+  bool is_last = is_done || looks == MOST_LOOKS;
+  if (is_last || uv_timer_start(timer, give_back, (uint64_t)GIVE_BACK_AFTER << looks, 0) < 0) pages_end();
+}
+
+/* Some time after the program's first line: it keeps no event loop alive. */
 static void give_back_later(uv_loop_t *loop) {
   static uv_timer_t timer;
   uv_update_time(loop);
