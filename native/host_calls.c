@@ -60,6 +60,7 @@
 extern char **environ;
 
 int host_kept_fd = -1;
+int host_death_signal;
 
 struct constant {
   const char *name;
@@ -317,6 +318,14 @@ static int close_from(unsigned first) {
   return (int)syscall(SYS_close_range, kept + 1, ~0u, 0);
 }
 
+/* The kernel forgets it where the caller has got other ids, or more rights. prctl(2), PR_SET_PDEATHSIG */
+static long after_new_rights(long result) {
+  int error = errno;
+  if (host_death_signal != 0) prctl(PR_SET_PDEATHSIG, host_death_signal);
+  errno = error;
+  return result;
+}
+
 /* ---- the call ---- */
 
 /* What libc_service stands in front of in a process (open, unlink, bind, …) is asked of the kernel, not of libc: there it
@@ -399,14 +408,14 @@ static long perform(enum host_call call, const union argument *a, int64_t *out) 
     case HOST_FSPICK: return syscall(SYS_fspick, I(0), T(1), U(2));
     case HOST_OPEN_TREE: return syscall(SYS_open_tree, I(0), T(1), U(2));
 
-    case HOST_UNSHARE: return unshare(I(0));
-    case HOST_SETNS: return setns(I(0), I(1));
+    case HOST_UNSHARE: return after_new_rights(unshare(I(0)));
+    case HOST_SETNS: return after_new_rights(setns(I(0), I(1)));
     case HOST_SETHOSTNAME: return sethostname(B(0), N(1));
     case HOST_SETDOMAINNAME: return setdomainname(B(0), N(1));
     case HOST_SETSID: return setsid();
     case HOST_SETPGID: return setpgid(I(0), I(1));
-    case HOST_SETRESUID: return setresuid(U(0), U(1), U(2)); /* libc's: of all threads */
-    case HOST_SETRESGID: return setresgid(U(0), U(1), U(2));
+    case HOST_SETRESUID: return after_new_rights(setresuid(U(0), U(1), U(2))); /* libc's: of all threads */
+    case HOST_SETRESGID: return after_new_rights(setresgid(U(0), U(1), U(2)));
     case HOST_SETGROUPS: return setgroups(N(1) / sizeof(gid_t), B(0));
 
     case HOST_LAST_CAP: return last_cap();

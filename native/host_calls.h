@@ -14,6 +14,9 @@ struct host_memory {
 /* A descriptor of ours that a script can't close or replace; -1: none. */
 extern int host_kept_fd;
 
+/* What the process is sent when its maker ends, whatever the script does; 0: that is its own affair. */
+extern int host_death_signal;
+
 /* From address `at` on; 0 is NULL. */
 bool host_in_memory(struct host_memory memory, int64_t at, int64_t size);
 

@@ -674,6 +674,7 @@ static int begin_child(struct given *given, bool forks_again) {
   int result;
   pages_begin();
   default_signals();
+  host_death_signal = SIGKILL;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (supervisor_has_ended()) return -ECHILD;
   umask(022);
@@ -1291,7 +1292,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   sigset_t all, before;
   int result = visit_mappings(false);
   if (result < 0) return give_int32(env, result);
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users undoes it */
   transfers_stop();
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -1312,7 +1313,7 @@ napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
   uv_loop_t *loop;
   (void)info;
   signal(SIGPIPE, SIG_IGN);
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users has undone it */
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users undoes it */
   if (!has_init && getppid() != supervisor) return give_int32(env, -ECHILD);
   transfers_stop();
   if (maps_fd >= 0) close(maps_fd);

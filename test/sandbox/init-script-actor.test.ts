@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { folder } from '../support/init-script.ts';
@@ -256,6 +257,61 @@ test('a process that has changed its user still ends with its supervisor', {
   assert.equal(outcome.stderr, '');
   assert.equal(outcome.stdout, 'running\nkilled by SIGKILL\n'.repeat(2));
 });
+
+/** The host stands still, so that nobody but the kernel ends it. */
+test('so does one whose script has changed its user and goes on', {
+  skip: noNamespaces || (isRoot ? false : 'only root can change its user'),
+  timeout: 120_000,
+}, async () => {
+  for (const more of ['', 'newns_pid = true']) {
+    const main = join(folder, 'changed-user.lua');
+    writeFileSync(join(folder, 'actor.lua'), ACTOR);
+    writeFileSync(
+      main,
+      `local source, sink = require('pipe').pair()
+       sink = sink:release()
+       local script = [[
+         C.setresgid(1000, 1000, 1000)
+         C.setresuid(1000, 1000, 1000)
+         write_all(2, 'changed\\n')
+         C.read(arg, 1)
+       ]]
+       local one, other = require('unix').seqpacket.socket.pair()
+       local c = spawn_vm{module = './actor', subprocess = {
+         init = {script = script, arg = other:release()}, stderr = sink, ${more}
+       }}
+       print(c.child_pid, require('stream').scanner.new{stream = source}:get_line())
+       one:receive(byte_span.new(1))`,
+    );
+    const host = spawn(process.execPath, ['--stack-size=3900', MAIN, main], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let pid = 0;
+    try {
+      const line = await new Promise((done) => {
+        host.stdout.once('data', done);
+        host.once('close', () => done(''));
+      });
+      pid = Number(/^(\d+)\tchanged/.exec(`${line}`)?.[1]);
+      const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+      host.kill('SIGSTOP');
+      process.kill(Number(/^PPid:\s*(\d+)/m.exec(status)![1]), 'SIGKILL');
+      while (hasMemory(pid)) await setTimeout(20);
+    } finally {
+      if (hasMemory(pid)) process.kill(pid, 'SIGKILL');
+      host.kill('SIGKILL');
+    }
+  }
+});
+
+/** What has ended, and nobody has asked for, has none. */
+function hasMemory(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/maps`).length > 0;
+  } catch {
+    return false;
+  }
+}
 
 /** The host has a secret of its own, as a control; the script reads another one from a file. */
 test('a secret of the script is in no process afterwards', {
