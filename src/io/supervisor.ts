@@ -176,6 +176,8 @@ class Supervisor implements EventTarget {
   /** It makes no more processes, and ends with the last one. */
   private isRetired: boolean;
   private control: Fd;
+  /** Until then it may be that it can't be one: it needs /proc, for example. */
+  private hasAnswered = false;
   private readonly pid: number;
   private nextId = 1;
   private readonly processes = new Map<number, StartedProcess>();
@@ -284,19 +286,20 @@ class Supervisor implements EventTarget {
       do {
         result = sendmsgUnix(this.control, packet, 0, packet.length, MSG_DONTWAIT, undefined, list);
       } while (result === -EINTR);
-      if (result < 0) throw this.broken(result);
+      if (result < 0) throw this.broken();
     } finally {
       if (file !== undefined) close(file);
     }
   }
 
-  /** A report, or undefined: there is none now. @throws SupervisorGone */
+  /** A report, or undefined: there is none now. @throws SupervisorGone, SysError */
   private receive(): { kind: number; id: number; value: number; fd: Fd } | undefined {
     let length: number;
     do length = receivePacket(this.control, this.bytes, this.out);
     while (length === -EINTR);
     if (length === -EAGAIN) return undefined;
-    if (length !== REPORT_BYTES) throw this.broken(length);
+    if (length !== REPORT_BYTES) throw this.broken();
+    this.hasAnswered = true;
     const fd = this.out[PACKET_FD_COUNT]! > 0 ? this.out[PACKET_FDS]! : -1;
     return {
       kind: this.report.getInt32(0, true),
@@ -340,9 +343,9 @@ class Supervisor implements EventTarget {
     if (this.generation === 0) register(this.control, this);
   }
 
-  private broken(_result: number): SupervisorGone {
+  private broken(): SupervisorGone | SysError {
     this.end();
-    return new SupervisorGone();
+    return this.hasAnswered ? new SupervisorGone() : new SysError('execve', ECHILD);
   }
 
   /** It hangs: what is closed it won't see. */
