@@ -104,9 +104,8 @@ const parentOf = (pid: number): number =>
 const IDLE = `
 local inbox, time = require 'inbox', require 'time'
 if _CONTEXT == 'worker' then
-  local home = inbox:receive()
   WORK
-  home:send(1)
+  inbox:receive():send(1)
   pcall(inbox.receive, inbox)
   return
 end
@@ -123,13 +122,16 @@ system.in_:read_some(byte_span.new(1))
 for i = 1, 2 do all[i]:close() end
 `;
 
-/** Where somebody else may write meanwhile, nothing is given back: in a process that was made ahead these are 190 pages. */
+/**
+ * Where somebody else may write meanwhile, nothing is given back: in a process that was made ahead these are 190 pages. They begin
+ * before the event loop of the process turns.
+ */
 const WRITERS = {
-  'has a thread': `require('ip').get_address_info('127.0.0.1', '1')`,
-  'has asked the kernel to write to its memory': `
+  'has a thread': `require('ip').tcp.get_address_info('localhost', '1')`,
+  'has written to a file': `
     local f = require('file').stream.new()
-    f:open('/proc/self/exe', {'read_only'})
-    f:read_some(byte_span.new(10))
+    f:open(_FILE.parent_path / ('written' .. require('system').getpid()), {'write_only', 'create'})
+    f:write_some(byte_span.append('written'))
     f:close()`,
 };
 
