@@ -136,7 +136,7 @@ const WRITERS = {
 };
 
 for (const [name, work] of Object.entries(WRITERS))
-  test(`a process that ${name} gives nothing back`, { skip, timeout: 120_000 }, () =>
+  test(`a process that ${name} gives nothing back`, { skip, timeout: 300_000 }, () =>
     withProgram({ 'main.lua': IDLE.replace('WORK', work) }, async (main) => {
       const host = start(main, {});
       const ended = new Promise((done) => host.on('close', done));
@@ -207,7 +207,7 @@ const sharedOf = (pid: number): string[] =>
 
 test(
   'so has one that was made before it was known which pages these are',
-  { skip, timeout: 120_000 },
+  { skip, timeout: 300_000 },
   () =>
     withProgram({ 'main.lua': EARLY }, async (main) => {
       const host = start(main, {});

@@ -184,7 +184,7 @@ for (const [name, machine] of Object.entries(machines))
         (process.platform !== 'linux' || !canSandbox
           ? 'the kernel gives no sandboxes here'
           : false),
-      timeout: 240_000,
+      timeout: 600_000,
     },
     () => roundsOn(machine),
   );
