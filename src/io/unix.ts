@@ -226,6 +226,14 @@ export class UnixSocket extends UnixHandle {
     return this.descriptor!.start(op, this.descriptor!.writes, attemptConnect);
   }
 
+  /** Set the peer of a datagram socket, which takes no time; opens the socket first if it is closed. */
+  setPeer(path: string): void {
+    const bytes = pathBytes(path);
+    if (!this.isOpen) this.open();
+    const result = connectUnix(this.fd('connect'), bytes);
+    if (result < 0) raise('connect', -result);
+  }
+
   /** Dissolve the association. EINVAL: of a kind that can't. */
   disconnect(): void {
     const result = disconnectUnix(this.fd('connect'));

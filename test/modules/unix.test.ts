@@ -321,7 +321,9 @@ spec(
     local n, from = b:receive_from(buf)
     print(n, tostring(buf:first(n)), getmetatable(from), tostring(from) == here)
   end
-  a:connect(there)
+  this_fiber.forbid_suspend()
+  a:connect(there) -- at once
+  this_fiber.allow_suspend()
   print(tostring(a.remote_path) == there, a:send(bytes 'peek'))
   print(text(b, 'receive', 4), b.is_open)
   print(fails(b.send, b, bytes 'x'))

@@ -305,6 +305,11 @@ luaType('unix.seqpacket.socket', SeqpacketSocket, {
 luaType('unix.datagram.socket', DatagramSocket, {
   methods: {
     ...socketMethods,
+    /** Unlike those of connections: at once, so no suspension point. */
+    connect(self, path: LuaValue) {
+      self.io.setPeer(checkPath(path, 2));
+      return NONE;
+    },
     ...optionMethods(SOCKET_OPTIONS, false),
     ...messageMethods(writeCount),
     receive_from(self, buffer: LuaValue, flagsArg: LuaValue) {
