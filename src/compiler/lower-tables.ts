@@ -186,7 +186,7 @@ export abstract class TableLowering extends ExpressionLowering {
     );
   }
 
-  /** Fields that the statements after `local t = {…}` add to the table that is made next. */
+  /** What `countFields` says of the table that is made next. */
   protected laterFields = 0;
 
   /** @param ofClass  the table is to be made as one of a class, with the metatable that this evaluates */
@@ -197,10 +197,11 @@ export abstract class TableLowering extends ExpressionLowering {
     const last = items.at(-1);
     const open =
       last !== undefined && last.key === undefined && isMulti(last.value) ? last.value : undefined;
-    const fields = named + this.laterFields;
+    const later = this.laterFields;
+    const fields = named + Math.max(0, later);
     // One of elements alone will hardly get fields; of `{}` nothing is known.
     const sized = fields === 0 ? 1 : ([2, 4, 8, 12, 16, 24].find((n) => n >= fields) ?? 32);
-    const maker = `$T${items.length === 0 && fields === 0 ? 0 : sized}`;
+    const maker = `$T${items.length === 0 && later === 0 ? 0 : sized}`;
     // Tables inside this one are others.
     this.laterFields = 0;
     const make = (t: Var): void => {

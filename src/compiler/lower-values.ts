@@ -7,6 +7,7 @@ import {
   type CallExpr,
   type Expr,
   type FunctionNode,
+  type LocalVar,
   MAX_FIELD_NAME,
   type Num,
   type Stat,
@@ -429,6 +430,10 @@ export function arithText(op: BinaryOp, l: Ex, r: Ex): string {
   return `${l.js} ${op} ${r.js}`;
 }
 
+/** What `countFields` says of a table that gets elements first: it will hardly get fields. */
+export const ELEMENTS = -1;
+
+/** Fields that the statements after `local t = {…}` add to the table, or ELEMENTS. */
 export function countFields(s: Stat, following: readonly Stat[], from: number): number {
   if (s.kind !== 'local' || s.vars.length !== 1 || s.exprs[0]?.kind !== 'table') return 0;
   const names = new Set<string>();
@@ -441,8 +446,35 @@ export function countFields(s: Stat, following: readonly Stat[], from: number): 
       if (isIt && isFieldKey(key)) names.add(key.value);
     }
   }
-  return names.size;
+  if (names.size > 0) return names.size;
+  return getsElements(s.vars[0]!, following, from) === true ? ELEMENTS : 0;
 }
+
+/** So many statements of a block may come before the first store. */
+const MAX_BEFORE = 8;
+
+/** Whether the first store into what a local holds is of an element, also in loops; undefined: there is none near. */
+function getsElements(v: LocalVar, stats: readonly Stat[], from: number): boolean | undefined {
+  const end = Math.min(stats.length, from + MAX_BEFORE);
+  for (let i = from; i < end; i++) {
+    const s = stats[i]!;
+    if (s.kind === 'assign') {
+      for (const t of s.targets)
+        if (t.kind === 'index' && t.obj.kind === 'local' && t.obj.v === v) return isNumeric(t.key);
+    } else if (s.kind === 'fornum' || s.kind === 'forin' || s.kind === 'while') {
+      const found = getsElements(v, s.body.stats, 0);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+/** Only ever a number, as far as it can be seen here. */
+const isNumeric = (e: Expr): boolean =>
+  e.kind === 'number' ||
+  (e.kind === 'local' && e.v.num !== undefined) ||
+  (e.kind === 'unary' && e.op === '#') ||
+  isComputed(e);
 
 /** Positional items of one array literal; longer constructors are filled element by element. */
 export const LITERAL = 64;
