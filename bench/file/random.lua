@@ -2,10 +2,11 @@
 --   random.lua -- FILE READS DEPTH
 -- Prints how many there were, and the seconds that they took.
 local file, system, time = require 'file', require 'system', require 'time'
+local path = require 'filesystem'.path.new
 local name, reads, depth = system.arguments[3], tonumber(system.arguments[4]), tonumber(system.arguments[5])
 
 local f = file.random_access.new()
-f:open(require 'filesystem'.path.new(name), {'read_only'})
+f:open(path(name), {'read_only'})
 local blocks, left = f.size / 4096, reads
 math.randomseed(42)
 

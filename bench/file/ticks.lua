@@ -2,10 +2,11 @@
 --   ticks.lua -- FILE
 -- Prints the seconds, the ticks, the median and the longest time between two, in milliseconds.
 local file, system, time = require 'file', require 'system', require 'time'
+local path = require 'filesystem'.path.new
 local name, READERS, PIECE = system.arguments[3], 16, 2^20
 
 local probe = file.random_access.new()
-probe:open(require 'filesystem'.path.new(name), {'read_only'})
+probe:open(path(name), {'read_only'})
 local pieces, taken = math.ceil(probe.size / PIECE), 0
 
 local reading, gaps = true, {}
@@ -24,7 +25,7 @@ local readers = {}
 for i = 1, READERS do
   readers[i] = spawn(function()
     local f, b = file.random_access.new(), byte_span.new(PIECE)
-    f:open(require 'filesystem'.path.new(name), {'read_only'})
+    f:open(path(name), {'read_only'})
     while taken < pieces do
       local at = taken * PIECE
       taken = taken + 1
