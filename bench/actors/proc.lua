@@ -1,10 +1,10 @@
 -- proc(5), for the programs beside it.
-local file = require 'file'
+local file, fs = require 'file', require 'filesystem'
 
 -- All of a file; '' where it can't be opened.
 function read(path)
   local f = file.stream.new()
-  if not pcall(f.open, f, path, {'read_only'}) then return '' end
+  if not pcall(f.open, f, fs.path.new(path), {'read_only'}) then return '' end
   local parts, b = {}, byte_span.new(65536)
   while true do
     local ok, count = pcall(f.read_some, f, b)
