@@ -374,12 +374,14 @@ const FLAGS_AT = 12;
 
 const v8Code = (js: string): Buffer => new V8Script(js).createCachedData();
 
+const flagsNow = (): number => v8Code('0').readUInt32LE(FLAGS_AT);
+
 /** Of this process; undefined: it has none made by others. */
 let ownFlags: number | undefined;
 
 /** From now on modules come with what V8 has made of them elsewhere, until the flags change. */
 export function acceptCode(): void {
-  ownFlags = v8Code('0').readUInt32LE(FLAGS_AT);
+  ownFlags = flagsNow();
 }
 
 /** Flags of bin/perilune, and of supervisors. Under others V8 may make something else of a text. */
@@ -504,6 +506,8 @@ const STORE_AFTER = 5_000;
 class Storage {
   private readonly stored: Buffer | undefined;
   private script: V8Script | undefined = undefined;
+  /** The number of V8's flags when the text was compiled. */
+  private flags = 0;
   /** V8 would not have it: it is of another build, or was made under other flags. */
   isRejected = false;
 
@@ -514,11 +518,15 @@ class Storage {
   run(js: string, filename: string): unknown {
     this.script = new V8Script(js, { filename, cachedData: this.stored });
     this.isRejected = this.script.cachedDataRejected === true;
+    this.flags = (this.isRejected ? undefined : this.stored)?.readUInt32LE(FLAGS_AT) ?? flagsNow();
     return this.script.runInThisContext();
   }
 
   codeCache(): Buffer | undefined {
-    return this.script?.createCachedData();
+    const code = this.script?.createCachedData();
+    // The next start asks for it before the program has set other flags, which `collectgarbage` and `regex` do.
+    code?.writeUInt32LE(this.flags, FLAGS_AT);
+    return code;
   }
 }
 

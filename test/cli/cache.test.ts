@@ -172,6 +172,28 @@ test('a function that no run before has called is compiled, and is there the nex
   }
 });
 
+test('what a program sets at run time does not make its entry another', (t) => {
+  const place = new Place(t);
+  place.write('large.lua', `${LARGE} function upper(s) return s:upper() end`);
+  for (const changes of [
+    'collectgarbage()',
+    "assert(require('regex').new{pattern = 'a+', grammar = 'ecma'})",
+  ]) {
+    for (const program of [
+      `${LARGE} ${changes} print(('x'):rep(3))`,
+      `local large = require './large' ${changes} print(large.upper 'abc')`,
+      `${changes} print(require('./large').upper 'abc')`,
+    ]) {
+      const file = place.write('program.lua', program);
+      const first = place.run([file]);
+      assert.deepEqual([first.stderr, first.status], ['', 0]);
+      const entries = place.entries();
+      assert.deepEqual(place.run([file]), first);
+      assert.deepEqual(place.entries(), entries, program.slice(-80));
+    }
+  }
+});
+
 test('modules are stored, too; small files, and texts that a program loads, are not', (t) => {
   const place = new Place(t);
   place.write('large.lua', `${LARGE}value = 1`);
