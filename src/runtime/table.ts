@@ -73,6 +73,8 @@ function hashSome(key: string): number {
 
 /** So many strings, and one in four, may have met another one with their hash: then more characters are looked at. */
 const MAX_MET = 8;
+/** In tables with more keys than this most of the time is for memory: what meets costs more than what is looked at. */
+const MAX_SOME = 8192;
 
 /** Strings that are further from their place than this have been made to collide: V8's hash is for them. */
 const MAX_PROBES = 64;
@@ -302,6 +304,7 @@ export class Hash implements HashPart {
     const strings = makePlaces(size);
     this.strings = strings;
     this.map = undefined;
+    if (keys.length > MAX_SOME) this.many = true;
     this.met = 0;
     for (let at = 1; at < keys.length; at++) this.addOther(strings, keys[at], at);
     if (this.tooManyMet()) this.indexOthers();
