@@ -425,16 +425,27 @@ class FunctionLowering extends CallLowering {
     if (exprs.some(mayMake))
       for (const t of targets) if (t.kind === 'local') this.owning.add(this.varOf(t.v));
     // Prefixes and keys first, then the values, then the stores from right to left, as PUC Lua does.
-    const places = targets.map((t) => {
+    const places = targets.map((t, i) => {
       if (t.kind !== 'index') return undefined;
-      const obj = this.hold(this.exp(t.obj));
-      const key = isFieldKey(t.key) ? undefined : this.hold(this.exp(t.key));
+      const after = targets.slice(i + 1);
+      const obj = this.place(t.obj, after);
+      const key = isFieldKey(t.key) ? undefined : this.place(t.key, after);
       return { obj, key };
     });
     const values = this.adjusted(exprs, targets.length).map((x) => this.hold(x));
     // Surplus values are evaluated too.
     this.line = s.line;
     for (let i = targets.length - 1; i >= 0; i--) this.store(targets[i]!, places[i], values[i]!);
+  }
+
+  /** A table or key to store at: a local of this function is read by the store, unless it is itself stored to before. */
+  protected place(e: Expr, targetsAfter: readonly Expr[]): Ex {
+    const ex = this.exp(e);
+    let inner = e;
+    while (inner.kind === 'paren') inner = inner.inner;
+    const v = inner.kind === 'local' ? inner.v : undefined;
+    const isOwn = v !== undefined && !targetsAfter.some((t) => t.kind === 'local' && t.v === v);
+    return isOwn ? this.atom(ex) : this.hold(ex);
   }
 
   /** A copy, unless nothing can change it. */
