@@ -245,7 +245,7 @@ test('a process that has changed its user still ends with its supervisor', {
       'io_status(channel.child_pid)',
       `(function(pid)
         local file = require('file').stream.new()
-        file:open('/proc/' .. pid .. '/status', {'read_only'})
+        file:open(require('filesystem').path.new('/proc/' .. pid .. '/status'), {'read_only'})
         local buffer = byte_span.new(4096)
         local text = tostring(buffer:first(file:read_some(buffer)))
         file:close()
