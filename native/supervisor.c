@@ -80,7 +80,8 @@ enum {
   SPARE_DELAY = 40,
   SHORT_DELAY = 1,
   GIVE_BACK_AFTER = 100,
-  MOST_LOOKS = 6, /* each after twice the time, until the scout has told what to look at */
+  LOOK_EACH = 200,
+  MOST_LOOKS = 30, /* until the scout has told what to look at */
 };
 
 /* What a request begins with, then comes the text of its kind. Its descriptors: inbox, [working directory],
@@ -1109,13 +1110,27 @@ static void give_back_room(void) {
   madvise((void *)(low - MAX_STACK), MAX_STACK, MADV_DONTNEED); /* ENOMEM: not all of it is there */
 }
 
+/* give_back_bytes(bytes: Uint8Array, length) -> 0 or -errno: whole pages of it aren't this process's own any more, and have lost
+ * what they were. */
+napi_value sys_give_back_bytes(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int32_t length;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
+      !take_bytes(env, args[0], 0, length, &bytes))
+    return NULL;
+  uintptr_t start = ((uintptr_t)bytes + PAGE - 1) & -(uintptr_t)PAGE, stop = (uintptr_t)(bytes + length) & -(uintptr_t)PAGE;
+  if (start >= stop) return give_int32(env, 0);
+  return give_result(env, madvise((void *)start, stop - start, MADV_DONTNEED));
+}
+
 static void give_back(uv_timer_t *timer) {
   static int looks;
   if (looks++ == 0 || gives_back_often) give_back_room();
   bool is_done = pages_give_back(gives_back_often || role == SPARE ? PAGES_MAYBE : PAGES_GIVEN);
   if (gives_back_often) return;
   bool is_last = is_done || looks == MOST_LOOKS;
-  if (is_last || uv_timer_start(timer, give_back, (uint64_t)GIVE_BACK_AFTER << looks, 0) < 0) pages_end();
+  if (is_last || uv_timer_start(timer, give_back, LOOK_EACH, 0) < 0) pages_end();
 }
 
 /* Some time after the program's first line: it keeps no event loop alive. */

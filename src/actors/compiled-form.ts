@@ -74,7 +74,9 @@ export interface Made {
 }
 
 /**
- * What runs, what messages need, the texts, what V8 has made of them, and the parts of functions that were left for later.
+ * What runs, what V8 has made of the main function, the texts, what messages need, and the parts of functions that were left
+ * for later. What is read once comes first, up to the first text: see MainText. V8 copies what it has made if that lies at
+ * no multiple of 8.
  * @returns undefined: it is too long, or a text has more than bytes in it, which none has that the compiler makes
  */
 export function toParts(
@@ -108,14 +110,24 @@ export function toParts(
     ),
     texts: all.map(({ lines, names }) => ({ lines, names: [...names] })),
   };
-  const texts = [JSON.stringify(head), JSON.stringify(details), all.map(({ js }) => js).join('')];
+  const running = JSON.stringify(head);
+  const texts = [
+    running + padding(running.length),
+    all.map(({ js }) => js).join(''),
+    JSON.stringify(details),
+  ];
   if (texts.some((text) => /[^\0-\xff]/.test(text))) return undefined;
+  const [first, ...others] = texts.map((text) => Buffer.from(text, 'latin1'));
   return [
-    ...texts.map((text) => Buffer.from(text, 'latin1')),
+    first!,
     code,
+    ...others,
     Buffer.concat([...functionsLater.values()].flatMap((parts) => parts!)),
   ];
 }
+
+/** What makes so many bytes a multiple of 8, after JSON. */
+export const padding = (length: number): string => ' '.repeat(-length & 7);
 
 /** A site whose names are looked up when they are wanted. */
 class StoredSite {
@@ -140,7 +152,7 @@ class StoredSite {
 class StoredText implements Emitted {
   private readonly chunk: StoredChunk;
   private readonly number: number;
-  private readonly bytes: Buffer;
+  readonly bytes: Buffer;
   constructor(chunk: StoredChunk, number: number, bytes: Buffer) {
     this.chunk = chunk;
     this.number = number;
@@ -157,6 +169,15 @@ class StoredText implements Emitted {
   }
 }
 
+/** V8 keeps it as long as it runs: the bytes are read once. */
+class MainText extends StoredText {
+  private text: string | undefined = undefined;
+  override get js(): string {
+    this.text ??= super.js;
+    return this.text;
+  }
+}
+
 export class StoredChunk implements Compiled {
   readonly fields: readonly string[];
   readonly properties: readonly string[];
@@ -164,7 +185,7 @@ export class StoredChunk implements Compiled {
   readonly functions: Compiled['functions'];
   readonly own: Compiled['own'];
   readonly sites: readonly StoredSite[];
-  readonly main: Emitted;
+  readonly main: MainText;
   readonly continuations: ReadonlyMap<number, Emitted>;
   readonly left: readonly number[];
   /** What V8 has made of it. */
@@ -182,7 +203,7 @@ export class StoredChunk implements Compiled {
    * @param outer         the chunk, of a function that was left for later
    */
   constructor(
-    [head, details, texts, code, functions]: readonly Buffer[],
+    [head, code, texts, details, functions]: readonly Buffer[],
     compileAgain: () => Compiled,
     outer?: StoredChunk,
   ) {
@@ -203,10 +224,11 @@ export class StoredChunk implements Compiled {
     this.compileAgain = compileAgain;
     this.compiled = undefined;
     let at = 0;
-    const [main, ...later] = known.lengths.map(
-      (length, i) => new StoredText(this, i, texts!.subarray(at, (at += length))),
-    );
-    this.main = main!;
+    const later = known.lengths.map((length, i) => {
+      const Text = i === 0 ? MainText : StoredText;
+      return new Text(this, i, texts!.subarray(at, (at += length)));
+    });
+    this.main = later.shift() as MainText;
     this.left = known.left;
     this.code = code!.length > 0 ? code : undefined;
     let from = 0;

@@ -42,19 +42,29 @@ type Main = (env: LuaTable) => LuaFunction;
 /** A function that Lua can see, with the table of globals that `setfenv` gave it. */
 export type FunctionWithEnv = LuaFunction & { E?: LuaTable };
 
-/** What is of one VM is in the frames. */
+/** What is of one VM is in the frames. A program has many: none has a function of its own before it suspends, nor a position before that is wanted. */
 class Site implements FrameSite {
-  readonly position: SitePosition;
   readonly savesFunction: boolean;
-  resume: Continuation;
-  constructor(position: SitePosition, savesFunction: boolean, make: () => Continuation) {
-    this.position = position;
+  resume: Continuation = resumeFirst;
+  private readonly code: ChunkCode;
+  private readonly id: number;
+  constructor(savesFunction: boolean, code: ChunkCode, id: number) {
     this.savesFunction = savesFunction;
-    this.resume = (value, frame) => {
-      this.resume = make();
-      return this.resume(value, frame);
-    };
+    this.code = code;
+    this.id = id;
   }
+  get position(): SitePosition {
+    return this.code.positionOf(this.id);
+  }
+  prepare(): void {
+    if (this.resume === resumeFirst) this.resume = this.code.continuation(this.id);
+  }
+}
+
+function resumeFirst(value: unknown, frame: Frame): unknown {
+  const site = frame[0] as Site;
+  site.prepare();
+  return site.resume(value, frame);
 }
 
 /**
@@ -62,16 +72,9 @@ class Site implements FrameSite {
  * runs: that is done when its site suspends.
  */
 class DebugSite extends Site {
-  private readonly make: () => Continuation;
-  private isReady = false;
-  constructor(position: SitePosition, savesFunction: boolean, make: () => Continuation) {
-    super(position, savesFunction, make);
-    this.make = make;
-  }
   /** Itself. */
   get ready(): this {
-    if (!this.isReady) this.resume = this.make();
-    this.isReady = true;
+    this.prepare();
     return this;
   }
 }
@@ -89,6 +92,8 @@ class ChunkCode {
   /** The text and where it is, for debuggers. */
   private readonly source: Source | undefined;
   private readonly sites: readonly Site[];
+  /** For positions of these. */
+  private readonly script: Script;
   /** Their text, where it is to be stored. */
   private readonly emitted = new Map<number, Emitted>();
   private main: Main | Maker | undefined = undefined;
@@ -117,14 +122,11 @@ class ChunkCode {
     this.source = source;
     this.makeGeneric = makeGeneric;
     this.storage = storage;
-    const script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
     const { fields, properties } = compiled;
     for (let i = 0; i < fields.length; i++) property(fields[i]!, properties?.[i]);
     const SiteClass = inspection.debugs ? DebugSite : Site;
-    this.sites = compiled.sites.map((site, id) => {
-      const position = new Position(script, site);
-      return new SiteClass(position, site.savesFunction, () => this.continuation(id));
-    });
+    this.script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
+    this.sites = compiled.sites.map((site, id) => new SiteClass(site.savesFunction, this, id));
     if (makeGeneric === undefined) return;
     compiled.guards.forEach((id, i) => {
       this.sites[id]!.resume = (value, frame) => this.enterGeneric(i, value, frame);
@@ -135,7 +137,9 @@ class ChunkCode {
   private enterGeneric(i: number, value: unknown, frame: Frame): unknown {
     this.generic ??= this.makeGeneric!();
     const { sites, compiled } = this.generic;
-    return sites[compiled.guards[i]!]!.resume(value, frame);
+    const site = sites[compiled.guards[i]!]!;
+    site.prepare(); // the frame is of another one
+    return site.resume(value, frame);
   }
 
   /** Its main function, with this table of globals. */
@@ -180,7 +184,12 @@ class ChunkCode {
     return code;
   }
 
-  private continuation(id: number): Continuation {
+  positionOf(id: number): SitePosition {
+    return new Position(this.script, this.compiled.sites[id]!);
+  }
+
+  /** Of its site `id`. */
+  continuation(id: number): Continuation {
     const emitted = this.compiled.continuation(id);
     if (this.storage !== undefined) this.emitted.set(id, emitted);
     return this.evaluate<Continuation>(emitted);
@@ -391,16 +400,37 @@ const USUAL =
 export const areUsual = (flags: readonly string[]): boolean =>
   flags.every((flag) => USUAL.test(flag));
 
-/** A module in its compiled form, from a process that has compiled it. */
-export function presetModule(file: string, source: string, parts: readonly Buffer[]): void {
+/**
+ * A module in its compiled form, from a process that has compiled it.
+ * @param parts  one after the other in memory, if `spent` is there
+ * @param spent  hears, when V8 has read them, of bytes of the parts that nobody reads again
+ */
+export function presetModule(
+  file: string,
+  source: string,
+  parts: readonly Buffer[],
+  spent?: (bytes: Uint8Array) => void,
+): void {
   const { suspendAll } = state;
   const chunkName = displayName(`@${file}`);
   const again = (): Compiled => compileText(source, chunkName, suspendAll);
   const stored = new StoredChunk(parts, again);
-  const storage = stored.code && ownFlags !== undefined ? new Storage(stored) : undefined;
+  const storage =
+    stored.code && ownFlags !== undefined
+      ? new Storage(stored, spentOf(stored, parts[0]!, spent))
+      : undefined;
   if (storage !== undefined) stored.code!.writeUInt32LE(ownFlags!, FLAGS_AT);
   const code = new ChunkCode(stored, chunkName, generic(source, chunkName), storage);
   modules.set(file, { source, chunkName, suspendAll, code });
+}
+
+function spentOf(
+  { main }: StoredChunk,
+  { buffer, byteOffset }: Buffer,
+  spent: ((bytes: Uint8Array) => void) | undefined,
+): (() => void) | undefined {
+  const end = main.bytes.byteOffset + main.bytes.length;
+  return spent && (() => spent(new Uint8Array(buffer, byteOffset, end - byteOffset)));
 }
 
 function moduleCode(file: string, source: string, chunkName: string): ChunkCode {
@@ -511,7 +541,11 @@ class Storage {
   /** V8 would not have it: it is of another build, or was made under other flags. */
   isRejected = false;
 
-  constructor(compiled: Compiled) {
+  private readonly whenRead: (() => void) | undefined;
+
+  /** @param whenRead  what was stored is not wanted any more, nor are the bytes of the main function's text */
+  constructor(compiled: Compiled, whenRead?: () => void) {
+    this.whenRead = whenRead;
     this.stored = compiled instanceof StoredChunk ? compiled.code : undefined;
   }
 
@@ -519,6 +553,7 @@ class Storage {
     this.script = new V8Script(js, { filename, cachedData: this.stored });
     this.isRejected = this.script.cachedDataRejected === true;
     this.flags = (this.isRejected ? undefined : this.stored)?.readUInt32LE(FLAGS_AT) ?? flagsNow();
+    this.whenRead?.();
     return this.script.runInThisContext();
   }
 

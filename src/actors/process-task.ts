@@ -1,5 +1,6 @@
 /** What the process of an actor is told: how it begins, and what it is to run. */
 import type { Plan } from '../sandbox/plan.ts';
+import { padding } from './compiled-form.ts';
 import type { TraceTask } from './trace.ts';
 
 /** What the process reads first: it begins with that, maybe before there is a task. */
@@ -40,7 +41,11 @@ interface Header extends Omit<ProcessTask, 'sources' | 'compiled'> {
   readonly compiled: Lengths;
 }
 
-export const encodeKind = (kind: ProcessKind): Buffer => Buffer.from(JSON.stringify(kind));
+/** The task comes after it, at a multiple of 8. */
+export function encodeKind(kind: ProcessKind): Buffer {
+  const json = JSON.stringify(kind);
+  return Buffer.from(json + padding(Buffer.byteLength(json)));
+}
 
 export const decodeKind = (bytes: Uint8Array): ProcessKind => parse(bytes) as ProcessKind;
 
@@ -59,7 +64,9 @@ export function encodeTask({ sources, compiled, ...rest }: ProcessTask, room?: B
     sources: sources.map(([path, text]) => [path, lengthsOf([Buffer.from(text, 'latin1')])]),
     compiled: compiled.map(([path, parts]) => [path, lengthsOf(parts)]),
   };
-  const head = Buffer.from(JSON.stringify(header));
+  const json = JSON.stringify(header);
+  const before = sources.reduce((sum, [, text]) => sum + text.length, 4 + Buffer.byteLength(json));
+  const head = Buffer.from(json + padding(before)); // what V8 has made lies at a multiple of 8
   const length = Buffer.alloc(4);
   length.writeUInt32LE(head.length);
   const parts = [length, head, ...texts];

@@ -25,6 +25,7 @@ import {
   becomeActor,
   exitNow,
   getpid,
+  giveBackBytes,
   INBOX_FD,
   type Start,
   setEnvironment,
@@ -173,8 +174,8 @@ function main(): void {
     mainPool.isWalled = walls.both.length > 0;
     const stage = prepareStage(start.isScout);
     if (start.isScout) scout(stage);
-    else if (task !== undefined) runActor(stage, task);
-    else rehearseAhead(() => runActor(stage, readTask(takeTask())));
+    else if (task !== undefined) runActor(stage, task, giveBackBytes);
+    else rehearseAhead(() => runActor(stage, readTask(takeTask()), giveBackBytes));
   } catch (thrown) {
     fail(thrown);
   }
@@ -200,7 +201,7 @@ const NEW_NAMES = 400;
 /** Which memory does an actor need? */
 function scout(stage: Stage): void {
   const inbox = new RehearsalInbox();
-  runActor(stage, decodeTask(briefRehearsal), inbox.receiver);
+  runActor(stage, decodeTask(briefRehearsal), undefined, inbox.receiver);
   inbox.sendSecond(); // the event loop brings it
 }
 
@@ -297,14 +298,19 @@ function prepareStage(isScout: boolean): Stage {
 
 const prepareVm = (host: VmHost): Vm => new Vm(library, host);
 
+/** Bytes of the task that nobody reads again. */
+type Spent = (bytes: Uint8Array) => void;
+
 /** @throws  what it runs can't be read or compiled */
-function startVm(vm: Vm, task: ProcessTask, inbox: number): void {
+function startVm(vm: Vm, task: ProcessTask, inbox: number, spent?: Spent): void {
   state.suspendAll = task.suspendAll;
   mainPool.isAlone = task.isAlone;
   vm.modules = new ModuleLoader(vm, 'worker', searchPath());
   for (const [path, text] of task.sources) presetSource(path, text);
   const sources = new Map(task.sources);
-  for (const [path, parts] of task.compiled) presetModule(path, sources.get(path)!, parts);
+  for (const [path, parts] of task.compiled) {
+    presetModule(path, sources.get(path)!, parts, spent);
+  }
   const inlet = inletsOf(vm.mailbox).add(inbox);
   inlet.traceAs(0, task.trace?.via ?? 0);
   const { file, id } = task;
@@ -312,13 +318,18 @@ function startVm(vm: Vm, task: ProcessTask, inbox: number): void {
   vm.run(vm.modules.startActor({ file, root, isLeaf: true }, id));
 }
 
-function runActor({ vm, finish }: Stage, task: ProcessTask, inbox = INBOX_FD): void {
+function runActor(
+  { vm, finish }: Stage,
+  task: ProcessTask,
+  spent: Spent | undefined,
+  inbox = INBOX_FD,
+): void {
   if (task.init === undefined) setVariables(task);
   const trace = beginTrace(task);
   if (trace !== undefined) vm.traceAs(trace.newActor(task.file));
   try {
     if (task.hasService) beginService(takeDescriptor(INBOX_FD) ?? -1);
-    startVm(vm, task, inbox);
+    startVm(vm, task, inbox, spent);
   } catch (thrown) {
     state.suspendAll = false;
     const { value } = toLuaError(thrown);

@@ -9,6 +9,7 @@ import {
   exitNow,
   forkFromInit,
   getpid,
+  giveBackBytes,
   INBOX_FD,
   type Start,
   setEnvironment,
@@ -23,6 +24,7 @@ import type { Plan } from './plan.ts';
 export {
   exitNow,
   getpid,
+  giveBackBytes,
   INBOX_FD,
   type Start,
   setEnvironment,

@@ -259,6 +259,7 @@ export interface Native extends Transfers {
   fork_from_init(): number;
   enter_actor(): number;
   set_environment(list: Uint8Array, length: number): number;
+  give_back_bytes(bytes: Uint8Array, length: number): number;
   exit_now(code: number): number;
   getpid(): number;
 

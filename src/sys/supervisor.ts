@@ -149,6 +149,11 @@ export function setEnvironment(list: Uint8Array): void {
   ok('putenv', native().set_environment(list, list.length));
 }
 
+/** What they are is not wanted any more: of whole pages it is lost. madvise(2), MADV_DONTNEED */
+export function giveBackBytes(bytes: Uint8Array): void {
+  native().give_back_bytes(bytes, bytes.length);
+}
+
 /** _exit(2) */
 export function exitNow(code: number): never {
   native().exit_now(code);

@@ -233,6 +233,49 @@ test(
     }),
 );
 
+const LINES = 400;
+
+/** Its compiled form is some pages; what its main function begins with is in none of the continuations. */
+const LONG = `
+local inbox, system = require 'inbox', require 'system'
+local x
+${Array.from({ length: LINES }, (_, i) => `do local read_once_${i} = inbox x = read_once_${i} end`).join('\n')}
+if _CONTEXT == 'worker' then
+  local home = inbox:receive()
+  home:send(1)
+  local question = inbox:receive()
+  home:send(tostring(select(2, pcall(function() return question.nothing.more end))))
+  return
+end
+local child = spawn_vm{module = '.', subprocess = {stderr = 'share'}}
+child:send(inbox)
+inbox:receive()
+print(child.child_pid)
+system.in_:read_some(byte_span.new(1))
+child:send{text = 'x'}
+print(inbox:receive())
+child:close()
+`;
+
+test('what is read once of a task is given back, and not missed', { skip, timeout: 300_000 }, () =>
+  withProgram({ 'main.lua': LONG }, async (main) => {
+    const host = start(main, {});
+    const ended = new Promise((done) => host.on('close', done));
+    const pid = Number(await firstLine(host));
+    const mallocs = mappingsOf(pid).find(({ name }) => name.startsWith('/memfd:perilune'))!;
+    const bytes = Buffer.alloc(mallocs.end - mallocs.start);
+    const memory = openSync(`/proc/${pid}/mem`, 'r');
+    assert.equal(readSync(memory, bytes, 0, bytes.length, mallocs.start), bytes.length);
+    closeSync(memory);
+    const found = new Set(bytes.toString('latin1').match(/\bread_once_\d+\$/g));
+    assert.ok(found.size < LINES / 2, `${found.size} of ${LINES} lines are there`);
+    const answer = firstLine(host);
+    host.stdin!.end('x');
+    assert.match(await answer, /main\.lua:\d+: attempt to index field 'nothing' \(a nil value\)\n/);
+    assert.equal(await ended, 0);
+  }),
+);
+
 const WORK = `
 -- New and old objects, garbage, text that is compiled, long strings; the same for the same number.
 local function work(n)
