@@ -144,6 +144,9 @@ export interface TypeSpec<C extends Userdata> {
 /** What each type that Lua can see has by name, for the test that every name is documented. */
 export const luaTypes = new Map<string, ReadonlySet<string>>();
 
+/** What reading a member has raised, until that is asked for again or assigned to. */
+let raised: { readonly self: Userdata; readonly key: string; readonly thrown: unknown } | undefined;
+
 /**
  * Make a class visible to Lua. Every method checks that `self` is of the class (EINVAL{arg=1});
  * an unknown key raises `bad_index`; a write raises EPERM unless there is a setter.
@@ -163,14 +166,15 @@ export function luaType<C extends Userdata>(
     else if (spec.setIndex !== undefined) spec.setIndex(self, key, value);
     else throw codeError('EPERM');
   };
-  // Emitted code reads `object.$key` directly, and assigns to it when it is not nil. Where it is nil, `index` and
-  // `setIndex` have the last word: so an assignment never raises what reading would have.
+  // Emitted code reads `object.$key` directly, and assigns to it when it is not nil. Where it is nil, `index` or
+  // `setIndex` comes next: the one raises what the reading has, for an assignment that is nothing.
   const quiet = (key: string, get: (self: C) => Result) =>
     function (this: C): Result {
       try {
         guard?.(this, key);
         return get(this);
-      } catch {
+      } catch (thrown) {
+        raised = { self: this, key, thrown };
         return undefined;
       }
     };
@@ -207,6 +211,9 @@ export function luaType<C extends Userdata>(
     name,
     index(self, key) {
       if (!isInstalled) install();
+      const earlier = raised;
+      raised = undefined;
+      if (earlier?.self === self && earlier.key === key) throw earlier.thrown;
       guard?.(self as C, key);
       if (typeof key === 'string') {
         const method = methods.get(key);
@@ -218,6 +225,7 @@ export function luaType<C extends Userdata>(
     },
     setIndex(self, key, value) {
       if (!isInstalled) install();
+      raised = undefined;
       write(self as C, key, value);
     },
     tostring: spec.tostring as UserdataType['tostring'],
