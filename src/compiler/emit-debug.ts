@@ -400,7 +400,7 @@ function soft(s: Statement): Statement {
   }
 }
 
-const READ = /([\w$)\]])\.([A-Za-z_$][\w$]*)(?![\w$]|\s*=[^=])/g;
+const READ = /(?<=[\w$)\]])\.([A-Za-z_$][\w$]*)(?![\w$]|(?:\.[A-Za-z_$][\w$]*)*\s*=[^=])/g;
 
 function softText(text: string): string {
   let out = '';
@@ -409,7 +409,7 @@ function softText(text: string): string {
     quote.lastIndex = i;
     const start = quote.exec(text)?.index ?? text.length;
     const end = start === text.length ? start : endOfString(text, start) + 1;
-    out += text.slice(i, start).replace(READ, '$1?.$2') + text.slice(start, end);
+    out += text.slice(i, start).replace(READ, '?.$1') + text.slice(start, end);
     i = end;
   }
   return out;
