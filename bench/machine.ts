@@ -19,12 +19,19 @@ export function installed(name: string): string | undefined {
   return undefined;
 }
 
+/** What is measured; its results don't make it another. */
+export function commit(): string {
+  const others = ['.', ':!bench/RESULTS.md', ':!bench/results.json'];
+  const { status } = spawnSync('git', ['diff', '--quiet', 'HEAD', '--', ...others], { cwd: root });
+  return `${firstLine('git', 'describe', '--always')}${status === 0 ? '' : '-dirty'}`;
+}
+
 export function machine(): string[] {
   const model = cpus()[0]?.model ?? 'unknown CPU';
   const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GB`;
   return [
     `machine: ${availableParallelism()} cores of ${model}, ${memory}, Linux ${release()}`,
-    `perilune: ${firstLine('git', 'describe', '--always', '--dirty')} on Node ${process.version}, V8 ${process.versions.v8}`,
+    `Node ${process.version}, V8 ${process.versions.v8}`,
     `beside it: ${peers().join('; ')}`,
   ];
 }

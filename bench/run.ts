@@ -2,12 +2,13 @@
  * `npm run bench`: speed and memory, beside what is installed, in one run.
  *
  *   npm run bench -- [--only engine,fibers,startup,compile,net,network,tls,local,scanner,json,file,filesystem,process,actors,crowd] [--runs N] [--quick]
- *                    [--perilune FILE]
+ *                    [--update] [--perilune FILE]
  *
- * A whole run writes bench/RESULTS.md. One with `--only`, `--quick` or another build's `--perilune`
- * only prints: results in that file come from one run. Everything stays on this machine's loopback.
+ * A whole run writes bench/RESULTS.md, and results.json, from which that is made. One with `--only`, `--quick` or another
+ * build's `--perilune` only prints; `--only` with `--update` replaces its sections: what is compared with one another
+ * is in one section, and of one run. Everything stays on this machine's loopback.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { actors } from './actors.ts';
@@ -19,12 +20,12 @@ import { files } from './file.ts';
 import { filesystem } from './filesystem.ts';
 import { json } from './json.ts';
 import { local } from './local.ts';
-import { load, machine } from './machine.ts';
+import { commit, load, machine } from './machine.ts';
 import { root } from './measure.ts';
 import { net } from './net.ts';
 import { network } from './network.ts';
 import { processes } from './process.ts';
-import { type Goal, goalTable, type Options, type Section } from './report.ts';
+import { goalTable, type Options, type Section } from './report.ts';
 import { scanner } from './scanner.ts';
 import { startup } from './startup.ts';
 import { tls } from './tls.ts';
@@ -54,6 +55,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     runs: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    update: { type: 'boolean', default: false },
     perilune: { type: 'string' },
   },
 });
@@ -69,31 +71,47 @@ const options: Options = {
   perilune: values.perilune ?? join(root, 'bin/perilune'),
 };
 
+/** A section, and the run that it is of. */
+interface Result extends Section {
+  /** commit */
+  perilune: string;
+  /** YYYY-MM-DD */
+  date: string;
+  runs: number;
+  /** load average before it */
+  load: string;
+}
+
 const started = Date.now();
-const loadBefore = load();
-const texts: string[] = [];
-const goals: Goal[] = [];
-let failures = 0;
+const date = new Date(started).toISOString().slice(0, 10);
+const results: Record<string, Result> = {};
+const failed: string[] = [];
 for (const name of wanted) {
+  const run = { perilune: commit(), date, runs: options.runs, load: load() };
   try {
     const section = await sections[name]!(options, (line) => console.error(`${name}: ${line}`));
-    texts.push(`## ${section.title}\n\n${section.text}`);
-    goals.push(...section.goals);
+    results[name] = { ...section, ...run };
   } catch (error) {
-    failures++;
+    failed.push(name);
     const message = error instanceof Error ? error.message : String(error);
     console.error(`${name}: FAILED: ${error instanceof Error ? error.stack : message}`);
-    texts.push(`## ${name}\n\nFailed, so there are no numbers: ${message.split('\n')[0]}\n`);
+    const text = `Failed, so there are no numbers: ${message.split('\n')[0]}\n`;
+    results[name] = { title: name, text, goals: [], ...run };
   }
 }
 
-const flags = process.argv.slice(2);
-const command = ['npm run bench', ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ');
 const minutes = ((Date.now() - started) / 60_000).toFixed(0);
-const results = `# Benchmark results
+console.error(`bench: ${minutes} minutes`);
 
-Written by \`${command}\` on ${new Date(started).toISOString().slice(0, 10)}, in ${minutes} minutes; ${options.runs} interleaved runs of
-each contender; load average ${loadBefore} at the start, ${load()} at the end.
+function report(of: Record<string, Result>): string {
+  const all = Object.keys(sections).flatMap((name) => of[name] ?? []);
+  const texts = all.map(
+    ({ title, text, perilune, date, runs, load }) =>
+      `## ${title}\n\n${perilune}, ${date}, ${runs} interleaved runs of each contender, load average ${load}.\n\n${text}`,
+  );
+  return `# Benchmark results
+
+Written by \`npm run bench\`; each section says of which commit it is, and when it was measured.
 
 ${machine()
   .map((line) => `- ${line}`)
@@ -101,12 +119,18 @@ ${machine()
 
 ## Budgets
 
-${goalTable(goals)}
+${goalTable(all.flatMap(({ goals }) => goals))}
 ${texts.join('\n')}`;
+}
 
-console.log(results);
-if (!values.only && !values.quick && !values.perilune) {
-  writeFileSync(join(import.meta.dirname, 'RESULTS.md'), results);
+console.log(report(results));
+const isWhole = !values.only && !values.quick && !values.perilune;
+if (isWhole || (values.update && !values.quick && failed.length === 0)) {
+  const store = join(import.meta.dirname, 'results.json');
+  const before = isWhole ? {} : (JSON.parse(readFileSync(store, 'utf8')) as typeof results);
+  const now = { ...before, ...results };
+  writeFileSync(store, `${JSON.stringify(now, undefined, 1)}\n`);
+  writeFileSync(join(import.meta.dirname, 'RESULTS.md'), report(now));
   console.error('bench: wrote bench/RESULTS.md');
 }
-process.exitCode = failures > 0 ? 1 : 0;
+process.exitCode = failed.length > 0 ? 1 : 0;
