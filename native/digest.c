@@ -77,10 +77,8 @@ napi_value sys_hmac_sha256(napi_env env, napi_callback_info info) {
 
 /* random_bytes(bytes: Uint8Array, length) -> 0, or -EIO: nothing may be done with them then.  RAND_bytes(3) */
 napi_value sys_random_bytes(napi_env env, napi_callback_info info) {
-  napi_value args[2];
   int32_t length;
   uint8_t *bytes;
-  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) || !take_bytes(env, args[0], 0, length, &bytes))
-    return NULL;
+  if (!take_bytes_alone(env, info, &bytes, &length)) return NULL;
   return give_int32(env, RAND_bytes(bytes, length) == 1 ? 0 : -EIO);
 }

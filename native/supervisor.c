@@ -200,12 +200,9 @@ napi_value sys_waitpid_nohang(napi_env env, napi_callback_info info) {
 /* memfd_of(bytes: Uint8Array, length) -> descriptor of a sealed file with these bytes, or -errno.
  * memfd_create(2) */
 napi_value sys_memfd_of(napi_env env, napi_callback_info info) {
-  napi_value args[2];
   int32_t length;
   uint8_t *bytes;
-  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
-      !take_bytes(env, args[0], 0, length, &bytes))
-    return NULL;
+  if (!take_bytes_alone(env, info, &bytes, &length)) return NULL;
   int fd = new_memfd();
   if (fd < 0) return give_result(env, -1);
   for (int32_t done = 0; done < length;) {
@@ -1113,12 +1110,9 @@ static void give_back_room(void) {
 /* give_back_bytes(bytes: Uint8Array, length) -> 0 or -errno: whole pages of it aren't this process's own any more, and have lost
  * what they were. */
 napi_value sys_give_back_bytes(napi_env env, napi_callback_info info) {
-  napi_value args[2];
   int32_t length;
   uint8_t *bytes;
-  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
-      !take_bytes(env, args[0], 0, length, &bytes))
-    return NULL;
+  if (!take_bytes_alone(env, info, &bytes, &length)) return NULL;
   uintptr_t start = ((uintptr_t)bytes + PAGE - 1) & -(uintptr_t)PAGE, stop = (uintptr_t)(bytes + length) & -(uintptr_t)PAGE;
   if (start >= stop) return give_int32(env, 0);
   return give_result(env, madvise((void *)start, stop - start, MADV_DONTNEED));
@@ -1344,12 +1338,9 @@ napi_value sys_enter_actor(napi_env env, napi_callback_info info) {
 /* set_environment(list: Uint8Array, length) -> 0 or -errno: all variables, each as NAME=value and a NUL.
  * The memory is kept. */
 napi_value sys_set_environment(napi_env env, napi_callback_info info) {
-  napi_value args[2];
   int32_t length;
   uint8_t *bytes;
-  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
-      !take_bytes(env, args[0], 0, length, &bytes))
-    return NULL;
+  if (!take_bytes_alone(env, info, &bytes, &length)) return NULL;
   char *copy = malloc((size_t)length + 1);
   if (!copy) return give_int32(env, -ENOMEM);
   memcpy(copy, bytes, (size_t)length);

@@ -57,6 +57,12 @@ static inline bool take_bytes(napi_env env, napi_value array, int32_t offset, in
   return false;
 }
 
+/* All arguments of a function: `bytes: Uint8Array, length`. */
+static inline bool take_bytes_alone(napi_env env, napi_callback_info info, uint8_t **bytes, int32_t *length) {
+  napi_value args[2];
+  return take_args(env, info, args, 2) && take_int32(env, args[1], length) && take_bytes(env, args[0], 0, *length, bytes);
+}
+
 /* A system call's result: itself when it isn't negative, else -errno. */
 static inline napi_value give_result(napi_env env, long result) {
   napi_value value = NULL;

@@ -30,13 +30,10 @@ napi_value sys_set_no_new_privs(napi_env env, napi_callback_info info) {
 /* seccomp_set_mode_filter(filter: Uint8Array, length) -> 0 or -errno: an array of struct sock_filter, for all
  * threads. EBUSY: one of them has another filter; nothing is changed then.  seccomp(2) */
 napi_value sys_seccomp_set_mode_filter(napi_env env, napi_callback_info info) {
-  napi_value args[2];
   int32_t length;
   uint8_t *bytes;
   const size_t size = sizeof(struct sock_filter);
-  if (!take_args(env, info, args, 2) || !take_int32(env, args[1], &length) ||
-      !take_bytes(env, args[0], 0, length, &bytes))
-    return NULL;
+  if (!take_bytes_alone(env, info, &bytes, &length)) return NULL;
   if ((size_t)length % size != 0 || (size_t)length / size > UINT16_MAX) return give_int32(env, -EINVAL);
   struct sock_filter *filter = malloc((size_t)length + 1); /* aligned */
   if (!filter) return give_int32(env, -ENOMEM);

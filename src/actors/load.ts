@@ -59,24 +59,20 @@ class Site implements FrameSite {
   prepare(): void {
     if (this.resume === resumeFirst) this.resume = this.code.continuation(this.id);
   }
+  /**
+   * Itself. For debuggers, which hear of a continuation when it is compiled, and have breakpoints to set in it before it
+   * runs: that is done when its site suspends.
+   */
+  get ready(): this {
+    this.prepare();
+    return this;
+  }
 }
 
 function resumeFirst(value: unknown, frame: Frame): unknown {
   const site = frame[0] as Site;
   site.prepare();
   return site.resume(value, frame);
-}
-
-/**
- * For debuggers, which hear of a continuation when it is compiled, and have breakpoints to set in it before it
- * runs: that is done when its site suspends.
- */
-class DebugSite extends Site {
-  /** Itself. */
-  get ready(): this {
-    this.prepare();
-    return this;
-  }
 }
 
 /** A program may load for ever without that its job ends: so many scripts are held, at most, that are garbage. */
@@ -124,9 +120,8 @@ class ChunkCode {
     this.storage = storage;
     const { fields, properties } = compiled;
     for (let i = 0; i < fields.length; i++) property(fields[i]!, properties?.[i]);
-    const SiteClass = inspection.debugs ? DebugSite : Site;
     this.script = { chunkName, lines: [], ops: new Map(), functions: compiled.functions };
-    this.sites = compiled.sites.map((site, id) => new SiteClass(site.savesFunction, this, id));
+    this.sites = compiled.sites.map((site, id) => new Site(site.savesFunction, this, id));
     if (makeGeneric === undefined) return;
     compiled.guards.forEach((id, i) => {
       this.sites[id]!.resume = (value, frame) => this.enterGeneric(i, value, frame);
