@@ -55,6 +55,9 @@ function reconciled(expected: string, actual: string, program: readonly string[]
   });
 }
 
+/** `text` with zeros, and what is divided by them, without a sign. */
+const unsigned = (text: string): string => text.replace(/-(?=0(?![\w.])|inf\b)/g, '');
+
 export function sameLine(expected: string, actual: string, program: readonly string[]): boolean {
   if (expected === actual) return true;
   const e = expected
@@ -67,10 +70,13 @@ export function sameLine(expected: string, actual: string, program: readonly str
   // LuaJIT doesn't always tell a missing argument from nil.
   if (e.includes('got nil')) a = a.replace('got no value', 'got nil');
   if (e === a) return true;
+  // LuaJIT's interpreter rounds -0.6 up to 0; C's ceil gives -0.
+  if (program.some((line) => line.includes('ceil')) && unsigned(e) === unsigned(a)) return true;
   // We let a traversal go on from a number whose element was removed, wherever it was.
   if (e.includes("invalid key to 'next'")) return true;
   // Of two errors in a text it is open which is found first.
-  if (/ <goto \w+> jumps into the scope of /.test(e) && / near '/.test(a)) return true;
+  if (/ <goto \w+> jumps into the scope of | duplicate label /.test(e) && / near '/.test(a))
+    return true;
   // We cut off long tokens.
   const [start, rest] = a.split(/(?<= near '.{50,})\.\.\.'$/);
   if (rest === '' && e.startsWith(start!)) return true;
@@ -84,7 +90,7 @@ export function same(expected: string, actual: string, program: string): boolean
   if (expected === actual) return true;
   // LuaJIT can call C only 200 levels deep, and compares objects only with those of their own type, as Lua 5.1 does.
   if (
-    /stack overflow|attempt to compare (?:(?:number|userdata) with table|table with (?:number|userdata))/.test(
+    /stack overflow|attempt to compare (?!table with table)(?:\w+ with table|table with \w+)/.test(
       expected,
     )
   )
