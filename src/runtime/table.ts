@@ -39,8 +39,8 @@ function hashNumber(key: number): number {
   return bits ^ (bits >>> 15);
 }
 
-/** Of the characters of a longer string so many are looked at, as PUC Lua does. */
-const SAMPLES = 16;
+/** Of the characters of a longer string so many are looked at. */
+const SAMPLES = 32;
 
 /**
  * A string's hash. Most strings that a program looks up have just been made: for a short one this loop
@@ -57,24 +57,37 @@ function hashString(key: string): number {
   return bits ^ (bits >>> 15);
 }
 
-/** The same by six characters, three of them the last ones: half of the time, and enough for most sets of keys. */
+/** The same by seven characters, four of them the last ones: half of the time, and enough for most sets of keys. */
 function hashSome(key: string): number {
   const { length } = key;
-  if (length === 0) return 0;
-  const last = length - 1;
-  let bits = Math.imul(length ^ key.charCodeAt(last), 0x01000193);
-  bits = Math.imul(bits ^ key.charCodeAt(0), 0x01000193);
-  bits = Math.imul(bits ^ key.charCodeAt(length >> 1), 0x01000193);
-  bits = Math.imul(bits ^ key.charCodeAt(length >> 2), 0x01000193);
-  bits = Math.imul(bits ^ key.charCodeAt(last > 0 ? last - 1 : 0), 0x01000193);
-  bits = Math.imul(bits ^ key.charCodeAt(last > 1 ? last - 2 : 0), 0x01000193);
+  let bits: number;
+  if (length < 4) {
+    if (length === 0) return 0;
+    bits = Math.imul(length ^ key.charCodeAt(length - 1), 0x01000193);
+    if (length > 1) bits = Math.imul(bits ^ key.charCodeAt(0), 0x01000193);
+    if (length > 2) bits = Math.imul(bits ^ key.charCodeAt(1), 0x01000193);
+  } else {
+    bits =
+      key.charCodeAt(length - 1) |
+      (key.charCodeAt(length - 2) << 8) |
+      (key.charCodeAt(length - 3) << 16) |
+      (key.charCodeAt(length - 4) << 24);
+    bits =
+      Math.imul(bits, 0x9e3779b1) ^
+      (key.charCodeAt(0) |
+        (key.charCodeAt(length >> 1) << 8) |
+        (key.charCodeAt(length >> 2) << 16) |
+        (length << 24));
+    bits = Math.imul(bits, 0x85ebca6b);
+  }
   return bits ^ (bits >>> 15);
 }
 
-/** So many strings, and one in four, may have met another one with their hash: then more characters are looked at. */
+/** What finds strings: `hashSome`; with 1 `hashString`; for keys that neither tells apart V8's hash. */
+const SOME = 0;
+const V8 = 2;
+/** So many strings, and one in eight, may have met another one with their hash: then the next one is taken. */
 const MAX_MET = 8;
-/** In tables with more keys than this most of the time is for memory: what meets costs more than what is looked at. */
-const MAX_SOME = 8192;
 
 /** Strings that are further from their place than this have been made to collide: V8's hash is for them. */
 const MAX_PROBES = 64;
@@ -90,9 +103,12 @@ const makePlaces = (size: number): Index =>
 
 /** An empty list for values: V8 would make lists of numbers another kind of array. */
 const listOfAny = (): LuaValue[] => [undefined];
+/** One for pairs of a key and a value: the first are at 2, so that a key that is nowhere is at 0. */
+const listOfPairs = (): LuaValue[] => [undefined, undefined];
 
 /**
- * Keys and values in lists, in the order of insertion, numbers apart from all others. Where there are
+ * Keys and values in lists, in the order of insertion, numbers apart from all others, which stand beside
+ * their values: whoever has found a key has the value in the same line of the processor's cache. Where there are
  * more than a few, two indexes (open addressing, position 0 is free) find the position of a number and
  * of a string, a Map that of an object. A removed key stays, without a value, until the next insertion
  * that finds too many such.
@@ -101,12 +117,12 @@ export class Hash implements HashPart {
   private numKeys: number[] = NO_NUMBERS;
   private numVals: LuaValue[] = EMPTY_LIST;
   private index: Index | undefined = undefined;
-  keys: LuaValue[] = EMPTY_LIST;
-  vals: LuaValue[] = EMPTY_LIST;
+  /** A key is at an even place, which is its position, and its value after it. */
+  pairs: LuaValue[] = NO_PAIRS;
   /** For each place the position of a string, and its hash. */
   private strings: Index | undefined = undefined;
-  /** `hashSome` does not tell the keys apart. */
-  private many = false;
+  /** What the hashes in there are. */
+  private kind = SOME;
   /** How often a string has met another one with its hash, as it was added to `strings`. */
   private met = 0;
   /** What has no place in `strings`. */
@@ -138,7 +154,7 @@ export class Hash implements HashPart {
     return this.numVals[this.findNumber(key)];
   }
   getOther(key: LuaValue): LuaValue {
-    return this.vals[this.findOther(key)];
+    return this.pairs[this.findOther(key) + 1];
   }
 
   /** The position of a number, or 0. */
@@ -161,13 +177,16 @@ export class Hash implements HashPart {
   private findOther(key: LuaValue): number {
     const { strings } = this;
     if (strings === undefined) return this.findAmongFew(key);
-    const next = this.lastAt + 1;
+    const next = this.lastAt + 2;
     this.updated = false;
-    if (this.inOrder && next < this.keys.length && this.keys[next] === key) {
+    if (this.inOrder && next < this.pairs.length && this.pairs[next] === key) {
       this.lastAt = next;
       return next;
     }
-    const at = typeof key === 'string' ? this.findString(strings, key) : (this.map?.get(key) ?? 0);
+    const at =
+      typeof key !== 'string' || this.kind === V8
+        ? (this.map?.get(key) ?? 0)
+        : this.findString(strings, key, this.kind === SOME ? hashSome(key) : hashString(key));
     this.lastAt = at;
     this.inOrder = at === next;
     if (at === 0) this.missed = key;
@@ -175,22 +194,21 @@ export class Hash implements HashPart {
   }
 
   private findAmongFew(key: LuaValue): number {
-    const { keys } = this;
+    const { pairs } = this;
     if (typeof key === 'string') {
-      for (let at = 1; at < keys.length; at++) if (keys[at] === key) return at;
-    } else for (let at = 1; at < keys.length; at++) if (keys[at] === key) return at;
+      for (let at = 2; at < pairs.length; at += 2) if (pairs[at] === key) return at;
+    } else for (let at = 2; at < pairs.length; at += 2) if (pairs[at] === key) return at;
     return 0;
   }
 
-  private findString(strings: Index, key: string): number {
-    const { keys } = this;
-    const hash = this.many ? hashString(key) : hashSome(key);
+  private findString(strings: Index, key: string, hash: number): number {
+    const { pairs } = this;
     const mask = strings.length - 1;
     let place = (hash << 1) & mask;
     for (let probes = 0; probes < MAX_PROBES; probes++) {
       const at = strings[place]!;
       if (at === 0) return 0;
-      if (strings[place + 1] === hash && keys[at] === key) return at;
+      if (strings[place + 1] === hash && pairs[at] === key) return at;
       place = (place + 2) & mask;
     }
     return this.map?.get(key) ?? 0;
@@ -231,16 +249,16 @@ export class Hash implements HashPart {
   }
 
   updateOther(key: LuaValue, value: LuaValue): boolean {
-    const { vals } = this;
+    const { pairs } = this;
     let at = this.lastAt;
-    if (this.updated || (at === 0 ? key !== this.missed : this.keys[at] !== key))
+    if (this.updated || (at === 0 ? key !== this.missed : pairs[at] !== key))
       at = this.findOther(key);
     if (at === 0) return false;
     this.updated = true;
     if (value === undefined) {
-      if (vals[at] !== undefined) this.liveOthers--;
-    } else if (vals[at] === undefined) this.liveOthers++;
-    vals[at] = value;
+      if (pairs[at + 1] !== undefined) this.liveOthers--;
+    } else if (pairs[at + 1] === undefined) this.liveOthers++;
+    pairs[at + 1] = value;
     return true;
   }
 
@@ -278,19 +296,16 @@ export class Hash implements HashPart {
   }
 
   insertOther(key: LuaValue, value: LuaValue): void {
-    if (this.keys.length > 2 * this.liveOthers + 16) this.compactOthers();
-    if (this.keys === EMPTY_LIST) {
-      this.keys = listOfAny();
-      this.vals = listOfAny();
-    }
-    const { keys } = this;
-    const at = keys.length;
-    keys.push(key);
-    this.vals.push(value);
+    if (this.pairs.length > 4 * this.liveOthers + 32) this.compactOthers();
+    if (this.pairs === NO_PAIRS) this.pairs = listOfPairs();
+    const { pairs } = this;
+    const at = pairs.length;
+    pairs.push(key, value);
     this.liveOthers++;
     this.lastAt = at;
     const { strings } = this;
-    if (at > FEW_KEYS && (strings === undefined || 4 * at > strings.length)) this.indexOthers();
+    if (strings === undefined ? at > 2 * FEW_KEYS : 2 * at > strings.length && this.kind !== V8)
+      this.indexOthers();
     else if (strings !== undefined) {
       this.addOther(strings, key, at);
       if (this.tooManyMet()) this.indexOthers();
@@ -298,28 +313,28 @@ export class Hash implements HashPart {
   }
 
   private indexOthers(): void {
-    const { keys } = this;
+    const { pairs } = this;
     let size = 64;
-    while (size < 4 * keys.length) size *= 2;
-    const strings = makePlaces(size);
+    while (size < 2 * pairs.length) size *= 2;
+    // With V8's hash there is nothing in it.
+    const strings = makePlaces(this.kind === V8 ? 1 : size);
     this.strings = strings;
     this.map = undefined;
-    if (keys.length > MAX_SOME) this.many = true;
     this.met = 0;
-    for (let at = 1; at < keys.length; at++) this.addOther(strings, keys[at], at);
+    for (let at = 2; at < pairs.length; at += 2) this.addOther(strings, pairs[at], at);
     if (this.tooManyMet()) this.indexOthers();
   }
 
-  /** Once true, all characters count, and it is false from then on. */
+  /** Once true, another hash is taken, and it is false until that one meets too often. */
   private tooManyMet(): boolean {
-    if (this.many || this.met <= MAX_MET + (this.keys.length >> 2)) return false;
-    this.many = true;
+    if (this.kind === V8 || this.met <= MAX_MET + (this.pairs.length >> 4)) return false;
+    this.kind++;
     return true;
   }
 
   private addOther(strings: Index, key: LuaValue, at: number): void {
-    if (typeof key === 'string') {
-      const hash = this.many ? hashString(key) : hashSome(key);
+    if (typeof key === 'string' && this.kind !== V8) {
+      const hash = this.kind === SOME ? hashSome(key) : hashString(key);
       const mask = strings.length - 1;
       let place = (hash << 1) & mask;
       for (let probes = 0; probes < MAX_PROBES; probes++) {
@@ -353,21 +368,17 @@ export class Hash implements HashPart {
   }
 
   private compactOthers(): void {
-    const { keys, vals } = this;
-    const newKeys = listOfAny();
-    const newVals = listOfAny();
-    for (let at = 1; at < keys.length; at++) {
-      if (vals[at] === undefined) continue;
-      newKeys.push(keys[at]);
-      newVals.push(vals[at]);
+    const { pairs } = this;
+    const left = listOfPairs();
+    for (let at = 2; at < pairs.length; at += 2) {
+      if (pairs[at + 1] !== undefined) left.push(pairs[at], pairs[at + 1]);
     }
-    this.keys = newKeys;
-    this.vals = newVals;
+    this.pairs = left;
     this.lastAt = 0;
     this.missed = undefined;
     this.strings = undefined;
     this.map = undefined;
-    if (newKeys.length > FEW_KEYS) this.indexOthers();
+    if (left.length > 2 * FEW_KEYS + 2) this.indexOthers();
   }
 
   /**
@@ -418,9 +429,9 @@ export class Hash implements HashPart {
       if (at < numVals.length) return at;
       i = OTHERS;
     }
-    const { vals } = this;
-    for (let at = i - OTHERS; at < vals.length; at++) {
-      if (vals[at] !== undefined) return at + OTHERS;
+    const { pairs } = this;
+    for (let at = (i - OTHERS + 1) & ~1; at < pairs.length; at += 2) {
+      if (pairs[at + 1] !== undefined) return at + OTHERS;
     }
     return -1;
   }
@@ -429,15 +440,16 @@ export class Hash implements HashPart {
     return at === 0 ? -1 : typeof key === 'number' ? at : at + OTHERS;
   }
   keyAt(i: number): LuaValue {
-    return i < OTHERS ? this.numKeys[i] : this.keys[i - OTHERS];
+    return i < OTHERS ? this.numKeys[i] : this.pairs[i - OTHERS];
   }
   valueAt(i: number): LuaValue {
-    return i < OTHERS ? this.numVals[i] : this.vals[i - OTHERS];
+    return i < OTHERS ? this.numVals[i] : this.pairs[i - OTHERS + 1];
   }
 }
 
 /** Lists that are shared, and never changed: as long as there are no keys of that kind. */
 const EMPTY_LIST: LuaValue[] = [undefined];
+const NO_PAIRS: LuaValue[] = [undefined, undefined];
 const NO_NUMBERS: number[] = [0];
 varyFields(new Hash());
 
@@ -1152,9 +1164,8 @@ export class TableIterator {
   private stage = 0;
   private i: number;
   private fields: FieldList = NO_FIELDS;
-  /** Of its hash: lists that an insertion may replace, but then nothing is promised to a traversal. */
-  private keys: LuaValue[] = EMPTY_LIST;
-  private vals: LuaValue[] = EMPTY_LIST;
+  /** Of its hash: a list that an insertion may replace, but then nothing is promised to a traversal. */
+  private pairs: LuaValue[] = NO_PAIRS;
 
   constructor(t: LuaTable) {
     this.t = t;
@@ -1197,8 +1208,7 @@ export class TableIterator {
     const i = hash.nextLive(this.i);
     if (i < 0) return false;
     if (i >= OTHERS && hash instanceof Hash) {
-      this.keys = hash.keys;
-      this.vals = hash.vals;
+      this.pairs = hash.pairs;
       this.stage = 3;
       this.i = i - OTHERS;
       return this.stepOthers();
@@ -1211,16 +1221,16 @@ export class TableIterator {
 
   /** Most tables that are traversed have only keys like these. */
   private stepOthers(): boolean {
-    const { vals } = this;
-    for (let { i } = this; i < vals.length; i++) {
-      const v = vals[i];
+    const { pairs } = this;
+    for (let { i } = this; i < pairs.length; i += 2) {
+      const v = pairs[i + 1];
       if (v === undefined) continue;
-      this.key = this.keys[i];
+      this.key = pairs[i];
       this.value = v;
-      this.i = i + 1;
+      this.i = i + 2;
       return true;
     }
-    this.i = vals.length;
+    this.i = pairs.length;
     return false;
   }
 }
