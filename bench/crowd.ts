@@ -86,6 +86,15 @@ export async function crowd(options: Options, progress: (line: string) => void):
       perilune: lua('flow.lua', 'threads', 'table', less(FLOW)),
       c: [flow, 'threads', `${BYTES}`, `${FLOW}`],
     },
+    'record of 10 fields, to another thread': {
+      perilune: lua('flow.lua', 'threads', 'record', less(FLOW)),
+    },
+    'record of 10 fields, to another process': {
+      perilune: lua('flow.lua', 'process', 'record', less(FLOW)),
+    },
+    'array of 1,000 numbers, to another thread': {
+      perilune: lua('flow.lua', 'threads', 'array', less(FLOW)),
+    },
     'table of 8 KB, to another process': {
       perilune: lua('flow.lua', 'process', 'table', less(FLOW)),
       c: [flow, 'process', `${BYTES}`, `${FLOW}`],
@@ -142,7 +151,7 @@ export async function crowd(options: Options, progress: (line: string) => void):
         crowds.map(([name, size, { us: time, bytes }]) => [name, `${size}`, us(time), kb(bytes)]),
       ),
       'Messages: wall time in µs for one, least (median). Erlang has one scheduler (`+S 1`). C does the least that can be done: copies of 8 KB,',
-      'packets, descriptors in packets (bench/actors/flow.c).\n',
+      'packets, descriptors in packets (bench/actors/flow.c). In one direction the receiver is there already, and has had a thousand.\n',
       table(
         ['', 'perilune', 'Erlang', 'C', 'perilune, messages/s'],
         Object.keys(rows).map((row) => [
