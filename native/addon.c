@@ -33,7 +33,7 @@
   X(resolver_open) X(getaddrinfo) X(getnameinfo) X(resolver_cancel) X(inject_name_server) \
   /* unix.c */ \
   X(bind_unix) X(connect_unix) X(getsockname_unix) X(getpeername_unix) X(socketpair) \
-  X(recvmsg_unix) X(sendmsg_unix) X(receive_packet) X(discard_packets) X(get_peer_credentials) X(get_peer_security) \
+  X(recvmsg_unix) X(sendmsg_unix) X(receive_packet) X(send_packet) X(discard_packets) X(get_peer_credentials) X(get_peer_security) \
   /* termios.c */ \
   X(get_line_settings) X(set_line_setting) X(tcsendbreak) X(tcgetpgrp) X(tcsetpgrp) \
   X(openpty) X(get_terminal_mode) X(set_terminal_mode) X(get_window_size) X(set_window_size) \

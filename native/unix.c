@@ -191,7 +191,7 @@ napi_value sys_recvmsg_unix(napi_env env, napi_callback_info info) {
   return give_result(env, result);
 }
 
-/* receive_packet(fd, bytes: Uint8Array, out: Int32Array(2 + n)) -> bytes received, 0: the end or an empty
+/* receive_packet(fd, bytes: Uint8Array, out: Int32Array(2 + n)); results[0]: bytes received, 0: the end or an empty
  * packet, or -errno, with out[0] the MSG_ flags of the message, out[1] how many descriptors follow: at
  * most n. Others that came are closed. Never waits, whatever the descriptor's own mode.  recvmsg(2) */
 napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
@@ -209,7 +209,7 @@ napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
   }
   int32_t *out = data;
   size_t most = room - 2 > MAX_FDS ? MAX_FDS : room - 2;
-  if (fault(FAULT_RECVMSG, fd, NULL)) return give_result(env, -1);
+  if (fault(FAULT_RECVMSG, fd, NULL)) return give_quickly(-1);
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int)) +
                                         CMSG_SPACE(MAX_FDS * sizeof(int))];
   struct iovec part = {bytes, length};
@@ -220,10 +220,10 @@ napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
     .msg_controllen = sizeof control,
   };
   ssize_t result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (result < 0) return give_result(env, -1);
+  if (result < 0) return give_quickly(-1);
   out[1] = message.msg_controllen > 0 ? take_descriptors(&message, out + 2, (int)most) : 0;
   out[0] = message.msg_flags;
-  return give_result(env, result);
+  return give_quickly(result);
 }
 
 /* @param questions  the first descriptor in each is a socket for the answer, whose sender has nothing to say there: what waits
@@ -308,6 +308,22 @@ napi_value sys_sendmsg_unix(napi_env env, napi_callback_info info) {
     memcpy(CMSG_DATA(c), fds, fd_bytes);
   }
   return give_result(env, sendmsg(fd, &message, flags | MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+/* send_packet(fd, bytes: Uint8Array, length); results[0]: bytes taken or -errno. A message without descriptors to the peer, and
+ * otherwise as sendmsg_unix.  sendmsg(2) */
+napi_value sys_send_packet(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd, count;
+  uint8_t *bytes;
+  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &fd) || !take_int32(env, args[2], &count) ||
+      !take_bytes(env, args[1], 0, count, &bytes))
+    return NULL;
+  size_t length = (size_t)count;
+  if (fault(FAULT_SENDMSG, fd, &length)) return give_quickly(-1);
+  struct iovec part = {bytes, length};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  return give_quickly(sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 /* get_peer_credentials(fd, out: Int32Array(3)) -> 0 with pid, uid, gid, or -errno.

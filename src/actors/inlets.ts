@@ -8,7 +8,7 @@ import { IoGroup } from '../io/group.ts';
 import { LoopHold } from '../io/loop-hold.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
 import { closeAll, isMarkedSandbox, isPacketSocket, PacketReceiver } from '../io/packet.ts';
-import { LuaTable, rawSet } from '../runtime/table.ts';
+import { recordOf } from '../runtime/records.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { mayReceive, noteDescriptors } from './descriptor-garbage.ts';
 import { DirectoryHandle } from './directory-handle.ts';
@@ -47,6 +47,7 @@ export class Inlet {
   constructor(fd: number, inlets: Inlets, mailbox: Mailbox) {
     this.inlets = inlets;
     this.receiver = new PacketReceiver(fd, mailbox.holder.io, () => inlets.isReady(this));
+    this.receiver.waitsByLevel = true;
   }
 
   traceAs(givenTo: number, via: number): void {
@@ -176,7 +177,7 @@ export class Inlets implements Source {
         inlet.received(message);
         noteDescriptors(this.mailbox.holder.io);
       }
-      this.ready.push(inlet);
+      if (inlet.receiver.ready) this.ready.push(inlet);
       return tracing.on === undefined ? message : stamped(tracing.on, message, inlet);
     }
     return undefined;
@@ -228,6 +229,8 @@ function messageOf(
     return undefined;
   }
   const owned: Owned[] = [];
+  if (fds.length === 0 && !frame.isTable)
+    return { value: frame.members[0]!.value as LuaValue, owned };
   const valueOf = (v: boolean | number | string | Slot): LuaValue => {
     if (typeof v !== 'object') return v;
     const fd = fds[v.index]!;
@@ -236,9 +239,13 @@ function messageOf(
     return object;
   };
   if (!frame.isTable) return { value: valueOf(frame.members[0]!.value), owned };
-  const table = new LuaTable();
-  for (const { key, value } of frame.members) rawSet(table, key, valueOf(value));
-  return { value: table, owned };
+  const keys: string[] = [];
+  const values: LuaValue[] = [];
+  for (const { key, value } of frame.members) {
+    keys.push(key);
+    values.push(valueOf(value));
+  }
+  return { value: recordOf(keys, values, 0), owned };
 }
 
 /** For a trace. @param from  who got the address, and has sent this unless it was given away */

@@ -5,6 +5,7 @@
 import { EAGAIN, EINTR, EPERM } from '../sys/errno.ts';
 import { close, closeAtOnce } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
+import { setLevel } from '../sys/reactor.ts';
 import {
   AF_UNIX,
   getSocketOption,
@@ -27,6 +28,7 @@ import {
   PACKET_FLAGS,
   receivePacket,
   sendmsgUnix,
+  sendPacket,
   socketpair,
 } from '../sys/unix.ts';
 import { Descriptor } from './descriptor.ts';
@@ -104,7 +106,6 @@ export class PacketSender extends Descriptor {
    */
   sendPacket(op: Operation, bytes: Uint8Array, length: number, fds: readonly Fd[]): number {
     op.bytes = bytes;
-    op.offset = 0;
     op.length = length;
     op.extra = fds.length === 0 ? NO_FDS : Int32Array.from(fds);
     const result = this.start(op, this.writes, attemptSendPacket);
@@ -116,7 +117,8 @@ export class PacketSender extends Descriptor {
 function attemptSendPacket(op: Operation): number {
   const { fd } = op.target!;
   const fds = op.extra as Int32Array;
-  return sendmsgUnix(fd, op.bytes!, op.offset, op.length, MSG_DONTWAIT, undefined, fds);
+  if (fds.length === 0) return sendPacket(fd, op.bytes!, op.length);
+  return sendmsgUnix(fd, op.bytes!, 0, op.length, MSG_DONTWAIT, undefined, fds);
 }
 
 /**
@@ -144,6 +146,11 @@ export type Packet =
   | { readonly kind: 'none' | 'end' | 'malformed' }
   | { readonly kind: 'packet'; readonly length: number; readonly fds: readonly Fd[] };
 
+/** `misses` from here on: the kernel tells what there is as long as it is, and who has received a message waits without asking first. */
+const LEVEL = 8;
+/** Here it is asked all the same: in a stream of messages that is cheaper. */
+const PROBE = LEVEL + 16;
+
 const NONE: Packet = { kind: 'none' };
 const END: Packet = { kind: 'end' };
 const MALFORMED: Packet = { kind: 'malformed' };
@@ -154,6 +161,12 @@ export class PacketReceiver implements EventTarget, Closable {
   generation = 0;
   /** Something may be there: true from an event until a call finds nothing. */
   ready = true;
+  /** The caller asks for nothing while `ready` is false. */
+  waitsByLevel = false;
+  /** Calls in a row that found nothing, after one that did; once that is LEVEL, how many have found something since, too. */
+  private misses = 0;
+  /** An event has made it `ready`, and nothing has been received since. */
+  private wasTold = false;
   private readonly group: IoGroup;
   private readonly onReady: () => void;
   private readonly areQuestions: boolean;
@@ -178,9 +191,42 @@ export class PacketReceiver implements EventTarget, Closable {
   }
 
   onEvents(): void {
-    if (this.ready) return;
+    if (this.ready) {
+      // Nobody has asked since: it would come again and again.
+      if (this.misses >= LEVEL) this.endLevel();
+      return;
+    }
     this.ready = true;
+    this.wasTold = true;
     this.onReady();
+  }
+
+  private missed(): void {
+    const { wasTold } = this;
+    this.ready = false;
+    this.wasTold = false;
+    if (wasTold && this.misses >= LEVEL) return this.endLevel();
+    if (!this.waitsByLevel || this.misses >= LEVEL || ++this.misses < LEVEL) return;
+    if (this.generation === 0 || setLevel(this.fd, true) < 0) this.misses = 0;
+  }
+
+  private found(): void {
+    if (this.misses === 0) return;
+    const { wasTold } = this;
+    this.wasTold = false;
+    if (!wasTold) {
+      // There was more than one.
+      if (this.misses >= LEVEL) this.endLevel();
+      this.misses = 0;
+    } else if (this.misses >= LEVEL) {
+      this.ready = ++this.misses === PROBE;
+      if (this.ready) this.misses = LEVEL;
+    }
+  }
+
+  private endLevel(): void {
+    this.misses = 0;
+    setLevel(this.fd, false); // and the kernel tells anew what there is
   }
 
   /**
@@ -192,11 +238,12 @@ export class PacketReceiver implements EventTarget, Closable {
     do length = receivePacket(this.fd, bytes, out);
     while (length === -EINTR);
     if (length === -EAGAIN) {
-      this.ready = false;
+      this.missed();
       return NONE;
     }
     if (length < 0) return END;
-    const fds = Array.from(out.subarray(PACKET_FDS, PACKET_FDS + out[PACKET_FD_COUNT]!));
+    this.found();
+    const fds = descriptorsIn(out);
     if (length === 0 || (out[PACKET_FLAGS]! & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
       closeAll(fds);
       return length === 0 && fds.length === 0 ? END : MALFORMED;
@@ -213,6 +260,16 @@ export class PacketReceiver implements EventTarget, Closable {
     discardPackets(fd, this.areQuestions);
     closeHeld(fd);
   }
+}
+
+const NOTHING: readonly Fd[] = [];
+
+function descriptorsIn(out: Int32Array): readonly Fd[] {
+  const count = out[PACKET_FD_COUNT]!;
+  if (count === 0) return NOTHING;
+  const fds: Fd[] = [];
+  for (let i = 0; i < count; i++) fds.push(out[PACKET_FDS + i]!);
+  return fds;
 }
 
 /** Send a descriptor alone, with room for it in the socket. @returns -errno, or ≥ 0 */

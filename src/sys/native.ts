@@ -16,6 +16,8 @@ export interface Transfers {
   read(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
   write(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
   recv(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): void;
+  receive_packet(fd: Fd, bytes: Uint8Array, out: Int32Array): void;
+  send_packet(fd: Fd, bytes: Uint8Array, length: number): void;
   send(fd: Fd, bytes: Uint8Array, offset: number, length: number, flags: number): void;
   recvfrom(
     fd: Fd,
@@ -106,7 +108,6 @@ export interface Native extends Transfers {
     fds: Int32Array,
     count: number,
   ): number;
-  receive_packet(fd: Fd, bytes: Uint8Array, out: Int32Array): number;
   discard_packets(fd: Fd, questions: number): number;
   get_peer_credentials(fd: Fd, out: Int32Array): number;
   get_peer_security(fd: Fd, bytes: Uint8Array): number;
@@ -356,6 +357,8 @@ function onlyTransfers(addon: Native): Transfers {
     read: addon.read,
     write: addon.write,
     recv: addon.recv,
+    receive_packet: addon.receive_packet,
+    send_packet: addon.send_packet,
     send: addon.send,
     recvfrom: addon.recvfrom,
     sendto: addon.sendto,

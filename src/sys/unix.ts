@@ -4,7 +4,7 @@
  * SysError.
  */
 import { ENOTCONN, ok, SysError } from './errno.ts';
-import { type Fd, native } from './native.ts';
+import { type Fd, native, results, transfers } from './native.ts';
 import { SOCK_STREAM } from './socket.ts';
 
 /** Bytes of `sun_path`. */
@@ -105,7 +105,17 @@ export const MSG_TRUNC = 0x20;
  * @returns bytes received, 0 at the end, or -errno. recvmsg(2)
  */
 export function receivePacket(fd: Fd, bytes: Uint8Array, out: Int32Array): number {
-  return native().receive_packet(fd, bytes, out);
+  transfers().receive_packet(fd, bytes, out);
+  return results[0]!;
+}
+
+/**
+ * A message of a socket of packets, without descriptors and without ever waiting.
+ * @returns bytes taken, or -errno. sendmsg(2)
+ */
+export function sendPacket(fd: Fd, bytes: Uint8Array, length: number): number {
+  transfers().send_packet(fd, bytes, length);
+  return results[0]!;
 }
 
 /**
