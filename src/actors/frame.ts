@@ -12,7 +12,7 @@
  * exactly that is no message. The other side may be hostile: nothing here trusts a length.
  */
 
-import { decodeBytes, encodeBytes } from '../runtime/bytes.ts';
+import { decodeBytes, decodeName, encodeBytes } from '../runtime/bytes.ts';
 
 /** Members of a table; and so descriptors of a message. */
 export const MAX_MEMBERS = 20;
@@ -122,7 +122,6 @@ export function decodeFrame(
   const count = bytes[2]!;
   if (form > 1 || count === 0 || count > MAX_MEMBERS || (form === 0 && count !== 1)) return;
   const members: Member<Slot>[] = [];
-  const seen = new Set<string>();
   let at = HEADER;
   let slots = 0;
   for (let i = 0; i < count; i++) {
@@ -133,9 +132,8 @@ export function decodeFrame(
     at += MEMBER;
     const start = at + keyLength;
     if (start + valueLength > length) return;
-    const key = decodeBytes(bytes, at, start);
-    if (form === 0 ? keyLength > 0 : seen.has(key)) return;
-    seen.add(key);
+    const key = decodeName(bytes, at, start);
+    if (form === 0 ? keyLength > 0 : hasKey(members, key)) return;
     at = start + valueLength;
     switch (kind) {
       case FALSE:
@@ -164,6 +162,12 @@ export function decodeFrame(
   }
   if (at !== length || slots !== fds) return;
   return { isTable: form === 1, members };
+}
+
+/** Keys differ in their length or their first bytes, mostly: a set takes longer, where there are so few. */
+function hasKey(members: readonly Member<Slot>[], key: string): boolean {
+  for (let i = 0; i < members.length; i++) if (members[i]!.key === key) return true;
+  return false;
 }
 
 function numberAt(bytes: Uint8Array, at: number): number {

@@ -3,7 +3,7 @@ import { isDirectory, shareDirectory } from '../io/directory-server.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
 import { markSandbox, packetPair } from '../io/packet.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
-import { entries, LuaTable } from '../runtime/table.ts';
+import { LuaTable, TableIterator } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { TxChannel } from './address.ts';
 import { currentIo } from './current-io.ts';
@@ -114,8 +114,9 @@ export class Letter {
 function membersOf(table: LuaTable, channel: IpcChannel): Member<Carrier>[] {
   if (table.meta !== undefined) throw badArgument(2);
   const members: Member<Carrier>[] = [];
-  for (const [key, value] of entries(table)) {
-    if (typeof key === 'string') members.push({ key, value: partOf(value, channel) });
+  for (const it = new TableIterator(table); it.step(); ) {
+    const { key } = it;
+    if (typeof key === 'string') members.push({ key, value: partOf(it.value, channel) });
   }
   return members;
 }

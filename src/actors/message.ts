@@ -6,13 +6,14 @@ import { Outside } from '../fibers/waitable.ts';
 import { badArgument, categoryError, codeError } from '../runtime/error-code.ts';
 import { domCategory } from '../runtime/json-category.ts';
 import { DOM } from '../runtime/json-lex.ts';
+import { recordOf } from '../runtime/records.ts';
 import {
-  entries,
   fromArray,
   LuaTable,
+  numbers,
   rawGetNumber,
   rawLength,
-  rawSet,
+  TableIterator,
   tableOf,
 } from '../runtime/table.ts';
 import { type LuaValue, Userdata } from '../runtime/value.ts';
@@ -41,6 +42,9 @@ class Copier {
   readonly owned: Owned[] = [];
   /** Tables that lead here. */
   private readonly path = new Set<LuaTable>();
+  /** Of the tables of `path` that are records. */
+  private readonly keys: string[] = [];
+  private readonly values: LuaValue[] = [];
 
   copy(v: LuaValue): LuaValue | typeof UNSENDABLE {
     switch (typeof v) {
@@ -68,6 +72,11 @@ class Copier {
 
   /** The elements, up to the first that can't be sent. */
   private copyArray(t: LuaTable, length: number): LuaTable {
+    const { arr } = t;
+    if (arr.length === length + 1) {
+      if (hasOnly('number', arr)) return fromArray(numbers(arr.slice() as number[]));
+      if (hasOnly('string', arr)) return fromArray(arr.slice());
+    }
     const elements: LuaValue[] = [0];
     for (let i = 1; i <= length; i++) {
       const element = this.copy(rawGetNumber(t, i));
@@ -78,12 +87,19 @@ class Copier {
   }
 
   private copyRecord(t: LuaTable): LuaTable {
-    const copy = new LuaTable();
-    for (const [key, value] of entries(t)) {
+    const { keys, values } = this;
+    const from = keys.length;
+    for (const it = new TableIterator(t); it.step(); ) {
+      const { key } = it;
       if (typeof key !== 'string') continue;
-      const copied = this.copy(value);
-      if (copied !== UNSENDABLE) rawSet(copy, key, copied);
+      const copied = this.copy(it.value);
+      if (copied === UNSENDABLE) continue;
+      keys.push(key);
+      values.push(copied);
     }
+    const copy = recordOf(keys, values, from);
+    keys.length = from;
+    values.length = from;
     return copy;
   }
 
@@ -109,6 +125,12 @@ class Copier {
     this.owned.push(v);
     return v;
   }
+}
+
+/** The elements of an array are all of this type. */
+function hasOnly(type: 'number' | 'string', arr: readonly LuaValue[]): boolean {
+  for (let i = 1; i < arr.length; i++) if (typeof arr[i] !== type) return false;
+  return true;
 }
 
 const NOTHING: readonly Owned[] = [];

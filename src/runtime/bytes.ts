@@ -60,6 +60,24 @@ export function decodeBytes(bytes: Uint8Array, start: number, end: number): stri
   return text;
 }
 
+const LONGEST_NAME = 24;
+/** By length, first and last byte. */
+const names = new Array<string>(256).fill('');
+
+/** The same for a name, which will come again: a short one is then the same string, of which V8 knows the hash. */
+export function decodeName(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start;
+  if (length === 0 || length > LONGEST_NAME) return decodeBytes(bytes, start, end);
+  const slot = (length + bytes[start]! * 7 + bytes[end - 1]! * 37) & 255;
+  const name = names[slot]!;
+  if (name.length === length) {
+    let i = 0;
+    while (i < length && name.charCodeAt(i) === bytes[start + i]) i++;
+    if (i === length) return name;
+  }
+  return (names[slot] = decodeBytes(bytes, start, end));
+}
+
 /** Write all of `text` at `at`; there is room for it. */
 export function encodeBytes(text: string, bytes: Uint8Array, at: number): void {
   if (text.length > SHORT) codec.encode(text, bytes, at);

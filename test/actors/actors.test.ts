@@ -35,6 +35,50 @@ function spec(name: string, source: string, expected: string, options: Options =
 // ── making them ────────────────────────────────────────────────────────────────────────────────────
 
 spec(
+  'arrays arrive as they were when they were sent, without what is no element',
+  `
+  local inbox = require 'inbox'
+  local worker = spawn_vm './worker'
+  local numbers, texts, mixed = {1, 2.5, -0.0, [0] = 'zero'}, {'a', 'b', [0] = 1}, {1, 'b', true, {2.5}}
+  local holes = {1, 2, 3, 4}
+  holes[2] = nil
+  local many = {}
+  for i = 1, 2000 do many[i] = i * 0.5 end
+  numbers.name, texts.name = 'left out', 'left out'
+  for _, array in ipairs{numbers, texts, mixed, many, holes, {1, print, 3}, {'a', 2, print}} do worker:send{from = inbox, array = array} end
+  numbers[1], texts[1], mixed[4][1], many[2000] = 'changed', 'changed', 'changed', 'changed'
+  for _ = 1, 7 do print(inbox:receive()) end
+`,
+  [
+    '3\t1 2.5 -0\tnil\tnil\t7',
+    '2\ta b\tnil\tnil\t7',
+    '4\t1 b true 2.5\tnil\tnil\t7',
+    '2000\t0.5 1 1.5 1000\tnil\tnil\t7',
+    '1\t1\tnil\tnil\t7',
+    '1\t1\tnil\tnil\t7',
+    '2\ta 2\tnil\tnil\t7',
+    '',
+  ].join('\n'),
+  {
+    files: {
+      'worker.lua': `
+      local inbox = require 'inbox'
+      for _ = 1, 7 do
+        local m = inbox:receive()
+        local a, list = m.array, {}
+        for i = 1, math.min(#a, 3) do list[i] = tostring(a[i]) end
+        if #a > 3 then list[4] = tostring(type(a[#a]) == 'table' and a[#a][1] or a[#a]) end
+        local length = #a
+        a[length + 1] = 'more'
+        a[1] = 7
+        m.from:send(('%d\\t%s\\t%s\\t%s\\t%s'):format(length, table.concat(list, ' '), tostring(a[0]), tostring(a.name), tostring(a[1])))
+      end
+      `,
+    },
+  },
+);
+
+spec(
   'a message goes there, and the answer comes back',
   `
   local inbox = require 'inbox'
