@@ -266,7 +266,25 @@ function tonumber(...args: LuaValue[]): LuaValue {
   return parseInBase(text, base);
 }
 
+/** Digits alone first; -1 where there is anything else. */
+function parseDigits(text: string, base: number): number {
+  const { length } = text;
+  let n = 0;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    const digit = code <= 57 ? code - 48 : (code | 32) - 87;
+    if (digit < 0 || digit >= base || (code > 57 && digit < 10)) return -1;
+    n = n * base + digit;
+  }
+  return length === 0 ? -1 : n;
+}
+
 function parseInBase(text: string, base: number): number | undefined {
+  const plain = parseDigits(text, base);
+  return plain >= 0 ? plain : parseAnyInBase(text, base);
+}
+
+function parseAnyInBase(text: string, base: number): number | undefined {
   const m = /^[ \t\n\v\f\r]*([-+]?)([\da-zA-Z]+)[ \t\n\v\f\r]*$/.exec(text);
   if (m === null) return undefined;
   // Above base 33, `x` is a digit.

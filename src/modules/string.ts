@@ -19,8 +19,8 @@ const MAX_RESULTS = 8000;
 
 function byte(s: LuaValue, from: LuaValue, to: LuaValue): Result {
   if (typeof s === 'string' && typeof from === 'number' && to === undefined) {
-    const code = s.charCodeAt(from - 1);
-    if (from > 0 && code >= 0 && (from | 0) === from) return code;
+    const code = s.charCodeAt(from > 0 ? from - 1 : s.length + from);
+    if (code >= 0 && (from | 0) === from) return code;
   }
   return bytes(s, from, to);
 }

@@ -28,8 +28,8 @@ function fill(layout: Layout, prefix: string, digits: string, zeros: boolean): s
 }
 
 /** A width has two digits. */
-const SPACES = Array.from({ length: 100 }, (_, i) => ' '.repeat(i));
-const ZEROS = Array.from({ length: 100 }, (_, i) => '0'.repeat(i));
+export const SPACES = Array.from({ length: 100 }, (_, i) => ' '.repeat(i));
+export const ZEROS = Array.from({ length: 100 }, (_, i) => '0'.repeat(i));
 
 /** `%s`: the precision is a maximum. */
 export function formatText(layout: Layout, text: string): string {

@@ -195,7 +195,15 @@ export function general(n: number, precision: number, keepZeros: boolean): strin
     } else {
       // Few digits: the shortest text that reads back as n has no more than it is to have.
       const shortest = String(n);
-      if (shortest.length <= precision && precision <= 15) return shortest;
+      if (precision <= 15) {
+        if (shortest.length <= precision) return shortest;
+        // As many digits after the point as make up the precision, if the point stays there.
+        const places = precision - 1 - exponentOf(n);
+        if (places >= 0) {
+          const text = fixed(n, places);
+          if (places > 0 || text.length <= precision) return stripZeros(text);
+        }
+      }
     }
   }
   const { mantissa, exponent } = exponential(n, precision - 1);
@@ -211,6 +219,14 @@ export function general(n: number, precision: number, keepZeros: boolean): strin
     text = whole < digits.length ? `${digits.slice(0, whole)}.${digits.slice(whole)}` : digits;
   }
   return keepZeros ? withPoint(text) : stripZeros(text);
+}
+
+/** Of the power of ten below a number in [10^-4, 10^15). */
+function exponentOf(n: number): number {
+  if (n < 1) return n >= 0.1 ? -1 : n >= 0.01 ? -2 : n >= 0.001 ? -3 : -4;
+  let exponent = 0;
+  while (n >= POWERS_OF_TEN[exponent + 1]!) exponent++;
+  return exponent;
 }
 
 /** `e+05`: two digits at least. */

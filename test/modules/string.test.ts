@@ -332,6 +332,43 @@ spec(
 );
 
 spec(
+  'a format that is used often does what it did the first time',
+  `
+  local flags = {'', '0', '-', '+', ' ', '#', '-0', '05', '2', '-3', '08', '.3', '6.2', '06.4', '99'}
+  local numbers = {0, -0, 7, 99, 255, 256, 1970, 65536, 2^31 - 1, 2^31, -1, -256, 2^53, 2.5, '12'}
+  local texts = {'', 'a', 'seven b', 'a longer text', 12, true}
+  local made = 0
+  local function compare(pattern, values)
+    -- Another text each time, so that none has been used before.
+    local firsts = {}
+    for i, v in ipairs(values) do firsts[i] = (pattern .. (' '):rep(i)):format(v) end
+    for _ = 1, 40 do
+      for i, v in ipairs(values) do
+        local now = pattern:format(v) .. (' '):rep(i)
+        made = made + 1
+        if now ~= firsts[i] then print(pattern, v, firsts[i], now) end
+      end
+    end
+  end
+  for _, flag in ipairs(flags) do
+    for letter in ('diuxXoc'):gmatch('.') do compare('<%' .. flag .. letter .. '>', numbers) end
+    if flag:find('^[-.%d]*$') then compare('<%' .. flag .. 's>', texts) end
+  end
+  for i = 1, 300 do
+    local s = ('%02x|%02X|%3d|%-4d|%c'):format(i % 256, i % 256, i, i, 65 + i % 26)
+    if i % 75 == 0 then print(s) end
+  end
+  print(made)
+`,
+  `4b|4B| 75|75  |X
+96|96|150|150 |U
+e1|E1|225|225 |R
+2c|2C|300|300 |O
+65880
+`,
+);
+
+spec(
   'format writes hexadecimal floating-point numbers',
   `
   print(('%a %a %a %a %A'):format(1, 0.5, -10.25, 0, 255.5))

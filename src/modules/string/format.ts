@@ -9,7 +9,9 @@ import {
   formatText,
   formatUnsigned,
   type Layout,
+  SPACES,
   smallHex,
+  ZEROS,
 } from '../../runtime/format.ts';
 import { formatNumber } from '../../runtime/number.ts';
 import { addressOf, plainString, tostring } from '../../runtime/ops.ts';
@@ -71,6 +73,7 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
   const names: string[] = [];
   const tests: string[] = [];
   const parts: string[] = [];
+  const lists: string[] = [];
   let conversions = 0;
   for (const [i, piece] of pieces.entries()) {
     if (typeof piece === 'string') {
@@ -88,7 +91,11 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
         parts.push(a);
         break;
       case TEXT:
-        parts.push(`text(${conversion}, ${a})`);
+        parts.push(
+          piece.letter === 's' && piece.layout.precision === undefined
+            ? filled(piece.layout, a, SPACES)
+            : `text(${conversion}, ${a})`,
+        );
         break;
       case BARE_INTEGER:
         parts.push(`((${a} | 0) === ${a} ? ${a} : signed(${conversion}.layout, ${a}))`);
@@ -101,8 +108,14 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
       case FLOAT:
         parts.push(`float(${conversion}.layout, ${a}, '${piece.letter}')`);
         break;
-      default:
-        parts.push(`number('${piece.letter}', ${conversion}.layout, ${a}, ${conversions + 1})`);
+      default: {
+        const any = `number('${piece.letter}', ${conversion}.layout, ${a}, ${conversions + 1})`;
+        const bytes = `bytes${conversions}`;
+        lists.push(`${bytes} = textsOfBytes(${conversion})`);
+        parts.push(
+          `((${a} & 255) === ${a} ? (${bytes}[${a}] ??= ${any}) : ${natural(piece, a, any)})`,
+        );
+      }
     }
   }
   if (conversions === 0) return undefined;
@@ -114,8 +127,13 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
     'hex',
     'float',
     'number',
-    `return function formatter(args) {
+    'textsOfBytes',
+    'SPACES',
+    'ZEROS',
+    `${lists.length > 0 ? `const ${lists.join(', ')};` : ''}
+    return function formatter(args) {
       if (args.length < ${conversions}) return undefined;
+      let t;
       const ${names.join(', ')};
       if (${tests.join(' || ')}) return undefined;
       return '' + ${parts.join(' + ')};
@@ -128,7 +146,38 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
     smallHex,
     formatFloat,
     convertNumber,
+    textsOfBytes,
+    SPACES,
+    ZEROS,
   ) as Formatter;
+}
+
+/** The text `text`, and what is missing to the width: a list says how so many characters look. */
+function filled({ width, left }: Layout, text: string, filling: readonly string[]): string {
+  const list = filling === ZEROS ? 'ZEROS' : 'SPACES';
+  const missing = `${list}[${width} - t.length]`;
+  return `((t = ${text}).length >= ${width} ? t : ${left ? `t + SPACES[${width} - t.length]` : `${missing} + t`})`;
+}
+
+/** `%5d %02x` of integers that are not negative; `any` for all other numbers, and for other letters. */
+function natural({ letter, layout }: Conversion, a: string, any: string): string {
+  const { plus, space, alternative, precision } = layout;
+  const digits = letter === 'd' || letter === 'i' ? `'' + ${a}` : letter === 'x' ? `hex(${a})` : '';
+  if (digits === '' || plus || space || alternative || precision !== undefined) return any;
+  return `(${a} | 0) === ${a} && ${a} >= 0 ? ${filled(layout, digits, layout.zero ? ZEROS : SPACES)} : ${any}`;
+}
+
+/** What conversions have made of the numbers below 256, by their letter and layout: `%02d` and `%02x` meet them most often. */
+const bytesBy = new Map<string, LuaValue[]>();
+
+function textsOfBytes({ letter, layout }: Conversion): LuaValue[] {
+  const key = letter + JSON.stringify(layout);
+  const known = bytesBy.get(key);
+  if (known !== undefined) return known;
+  if (bytesBy.size >= CACHE_SIZE) bytesBy.clear();
+  const texts = Array.from({ length: 256 }, () => undefined);
+  bytesBy.set(key, texts);
+  return texts;
 }
 
 const MISTAKE = 0;
