@@ -28,7 +28,7 @@
   X(setsockopt_int) X(getsockopt_int) X(set_linger) X(get_linger) X(sockatmark) \
   X(if_nametoindex) X(if_indextoname) \
   /* reactor.c */ \
-  X(reactor_open) X(reactor_wait) X(reactor_ref) X(reactor_add) X(reactor_remove) X(reactor_set_level) \
+  X(reactor_open) X(reactor_wait) X(reactor_wait_reading) X(reactor_ref) X(reactor_add) X(reactor_remove) X(reactor_set_level) \
   /* resolver.c */ \
   X(resolver_open) X(getaddrinfo) X(getnameinfo) X(resolver_cancel) X(inject_name_server) \
   /* unix.c */ \
@@ -47,7 +47,7 @@
   /* datagrams.c */ \
   X(receive_ahead) \
   /* transfer.c */ \
-  X(transfer_open) X(transfer) \
+  X(transfer_open) X(transfer) X(read_socket) X(write_socket) \
   /* uring.c */ \
   X(uring_open) X(uring_read) X(uring_write) X(uring_send) X(uring_collect) \
   /* rlimit.c */ \

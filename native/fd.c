@@ -20,25 +20,12 @@
 #include "transfer.h"
 #endif
 
-/* (fd, bytes, offset, length) of the transfers below. */
-static inline bool take_transfer(napi_env env, napi_callback_info info, int32_t *fd,
-                                 uint8_t **bytes, size_t *length) {
-  napi_value args[4];
-  int32_t offset, count;
-  if (!take_args(env, info, args, 4) || !take_int32(env, args[0], fd) ||
-      !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &count) ||
-      !take_bytes(env, args[1], offset, count, bytes))
-    return false;
-  *length = (size_t)count;
-  return true;
-}
-
 /* read(fd, bytes: Uint8Array, offset, length) -> bytes read, 0 at the end, or -errno.  read(2) */
 napi_value sys_read(napi_env env, napi_callback_info info) {
   int32_t fd;
   uint8_t *bytes;
   size_t length;
-  if (!take_transfer(env, info, &fd, &bytes, &length)) return NULL;
+  if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
   if (fault(FAULT_READ, fd, &length)) return give_quickly(-1);
   return give_quickly(read(fd, bytes, length));
 }
@@ -48,7 +35,7 @@ napi_value sys_write(napi_env env, napi_callback_info info) {
   int32_t fd;
   uint8_t *bytes;
   size_t length;
-  if (!take_transfer(env, info, &fd, &bytes, &length)) return NULL;
+  if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
   if (fault(FAULT_WRITE, fd, &length)) return give_quickly(-1);
   return give_quickly(write(fd, bytes, length));
 }
@@ -60,7 +47,7 @@ napi_value sys_preadv2_nowait(napi_env env, napi_callback_info info) {
   int32_t fd;
   uint8_t *bytes;
   size_t length;
-  if (!take_transfer(env, info, &fd, &bytes, &length)) return NULL;
+  if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
   if (fault(FAULT_PREADV2, fd, &length)) return give_result(env, -1);
   struct iovec part = {bytes, length};
   return give_result(env, preadv2(fd, &part, 1, -1, RWF_NOWAIT));

@@ -33,8 +33,9 @@
 
 #include "fault.h"
 #include "reactor.h"
+#include "transfer.h"
 
-enum { PENDING_COUNT, REFERENCED, EVENT_COUNT, HEADER = 4, FIELDS = 3, MAX_BATCH = 256 };
+enum { PENDING_COUNT, REFERENCED, EVENT_COUNT, READ_RESULT, HEADER, FIELDS = 3, MAX_BATCH = 256 };
 #define ALL_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 #define READ_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI) /* as long as they last, not once */
 #define LEVEL 0x80000000u /* with a generation: READ_EVENTS */
@@ -119,6 +120,29 @@ static void wait_for_events(uv_prepare_t *handle) {
   r->libuvs_turn = false;
   while (reactor == r && wait_for_batch(r) > 0) call_javascript(r);
   if (reactor == r) uv_idle_start(&r->no_wait, after_look);
+}
+
+/* Of the batch: whether all there is of ours is that `fd` is readable. */
+static bool only_readable(const struct reactor *r, int fd) {
+  const int32_t *event = r->shared + HEADER;
+  return r->shared[EVENT_COUNT] == 1 && event[0] == fd && (event[2] & EPOLLIN) && fd < r->generations_size &&
+         (uint32_t)event[1] == (r->generations[fd] & ~LEVEL);
+}
+
+/* reactor_wait_reading(fd, bytes: Uint8Array, offset, length > 0) -> as reactor_wait. When all there is is that `fd`, a socket,
+ * is readable, it has been read from: shared[READ_RESULT] is a number of bytes or -errno, or as it was before. recv(2) */
+napi_value sys_reactor_wait_reading(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  uint8_t *bytes;
+  size_t length;
+  if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
+  if (!reactor) return give_quickly(0);
+  const int count = wait_for_batch(reactor);
+  if (count == 1 && only_readable(reactor, fd)) {
+    const ssize_t got = fault(FAULT_READ, fd, &length) ? -1 : read_socket(fd, bytes, length);
+    reactor->shared[READ_RESULT] = (int32_t)(got < 0 ? -errno : got);
+  }
+  return give_quickly(count);
 }
 
 /* reactor_wait() -> how many events there are, in `shared`; 0: it is libuv's turn. From the callback only. */

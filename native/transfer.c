@@ -190,3 +190,23 @@ napi_value sys_transfer(napi_env env, napi_callback_info info) {
   }
   return give_int32(env, submit(ring, calls, waiting));
 }
+
+/* read_socket(fd, bytes: Uint8Array, offset, length > 0) -> bytes read, 0 at the end, or -errno.  recv(2) */
+napi_value sys_read_socket(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  uint8_t *bytes;
+  size_t length;
+  if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
+  if (fault(FAULT_READ, fd, &length)) return give_quickly(-1);
+  return give_quickly(read_socket(fd, bytes, length));
+}
+
+/* write_socket(fd, bytes: Uint8Array, offset, length > 0) -> bytes written or -errno.  send(2) */
+napi_value sys_write_socket(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  uint8_t *bytes;
+  size_t length;
+  if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
+  if (fault(FAULT_WRITE, fd, &length)) return give_quickly(-1);
+  return give_quickly(write_socket(fd, bytes, length));
+}

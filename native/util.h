@@ -57,6 +57,19 @@ static inline bool take_bytes(napi_env env, napi_value array, int32_t offset, in
   return false;
 }
 
+/* (fd, bytes, offset, length) of a transfer. */
+static inline bool take_fd_and_bytes(napi_env env, napi_callback_info info, int32_t *fd,
+                                 uint8_t **bytes, size_t *length) {
+  napi_value args[4];
+  int32_t offset, count;
+  if (!take_args(env, info, args, 4) || !take_int32(env, args[0], fd) ||
+      !take_int32(env, args[2], &offset) || !take_int32(env, args[3], &count) ||
+      !take_bytes(env, args[1], offset, count, bytes))
+    return false;
+  *length = (size_t)count;
+  return true;
+}
+
 /* All arguments of a function: `bytes: Uint8Array, length`. */
 static inline bool take_bytes_alone(napi_env env, napi_callback_info info, uint8_t **bytes, int32_t *length) {
   napi_value args[2];

@@ -45,6 +45,7 @@ import {
   setLevel,
 } from '../sys/reactor.ts';
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
+import { readSocket, writeSocket } from '../sys/transfer.ts';
 import { putOff, putsOff } from './batch.ts';
 import { DatagramsAhead } from './datagrams.ts';
 import type { Closable, IoGroup, Placed } from './group.ts';
@@ -176,7 +177,7 @@ export class Descriptor implements EventTarget, Target, Placed {
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
-    return this.start(op, this.reads, attemptRead);
+    return this.start(op, this.reads, this.batches ? attemptReadSocket : attemptRead);
   }
 
   /** @returns bytes written, perhaps fewer than `length`; -errno (EPIPE); or PENDING. write(2) */
@@ -185,7 +186,7 @@ export class Descriptor implements EventTarget, Target, Placed {
     op.offset = offset;
     op.length = length;
     if (this.batches && putsOff(this) && this.canPutOff) return this.putOff(op);
-    return this.start(op, this.writes, attemptWrite);
+    return this.start(op, this.writes, this.batches ? attemptWriteSocket : attemptWrite);
   }
 
   /** A write would be tried now, and could wait. */
@@ -196,7 +197,7 @@ export class Descriptor implements EventTarget, Target, Placed {
 
   private putOff(op: Operation): number {
     op.target = this;
-    op.attempt = attemptWrite;
+    op.attempt = attemptWriteSocket;
     op.early = UNTRIED;
     this.writes.push(op);
     putOff(this);
@@ -218,7 +219,7 @@ export class Descriptor implements EventTarget, Target, Placed {
   readyRead(events: number): Operation | null {
     if (!this.batches || (events & ENDS_READ_WAIT) === 0) return null;
     const { head } = this.reads;
-    return head !== null && head.attempt === attemptRead ? head : null;
+    return head !== null && head.attempt === attemptReadSocket ? head : null;
   }
 
   /** @param flags  MSG_ of sys/socket.ts. @returns as `read`. recv(2) */
@@ -426,20 +427,31 @@ export class Descriptor implements EventTarget, Target, Placed {
 }
 
 function attemptRead(op: Operation): number {
-  let result = op.early;
-  if (result === PENDING) result = read(op.target!.fd, op.bytes!, op.offset, op.length);
-  else op.early = PENDING;
+  const result = read(op.target!.fd, op.bytes!, op.offset, op.length);
   if (result < op.length && result > 0) (op.target as Descriptor).readShort();
   return result;
 }
 
 function attemptWrite(op: Operation): number {
+  return write(op.target!.fd, op.bytes!, op.offset, op.length);
+}
+
+/** Of one with `batches`. */
+function attemptReadSocket(op: Operation): number {
+  let result = op.early;
+  if (result === PENDING) result = readSocket(op.target!.fd, op.bytes!, op.offset, op.length);
+  else op.early = PENDING;
+  if (result < op.length && result > 0) (op.target as Descriptor).readShort();
+  return result;
+}
+
+function attemptWriteSocket(op: Operation): number {
   const { early } = op;
   if (early !== PENDING) {
     op.early = PENDING;
     if (early !== UNTRIED) return early;
   }
-  return write(op.target!.fd, op.bytes!, op.offset, op.length);
+  return writeSocket(op.target!.fd, op.bytes!, op.offset, op.length);
 }
 
 function attemptReceive(op: Operation): number {

@@ -9,15 +9,18 @@ import { ignoreSignal, SIGPIPE } from '../sys/fd.ts';
 import type { Fd } from '../sys/native.ts';
 import {
   addToReactor,
+  EPOLLIN,
   EVENT_COUNT,
   EVENT_FIELDS,
   FIRST_EVENT,
   openReactor,
   PENDING_COUNT,
+  READ_RESULT,
   REFERENCED,
   refReactor,
   removeFromReactor,
   waitInReactor,
+  waitReading,
 } from '../sys/reactor.ts';
 import {
   beginRounds,
@@ -27,7 +30,7 @@ import {
   makeWrites,
   readTogether,
 } from './batch.ts';
-import type { Operation } from './operation.ts';
+import { type Operation, PENDING } from './operation.ts';
 import { askedKernel } from './pair.ts';
 import { beginBatch, endBatch } from './soon.ts';
 
@@ -43,6 +46,7 @@ export interface EventTarget {
 
 const EVENTS_PER_CALL = 32;
 const shared = new Int32Array(FIRST_EVENT + EVENT_FIELDS * EVENTS_PER_CALL);
+shared[READ_RESULT] = PENDING;
 const targets: (EventTarget | undefined)[] = []; // by fd
 let lastGeneration = 0;
 let opened = false;
@@ -64,9 +68,32 @@ function onBatch(): void {
   dispatch();
   while (staysInside) {
     runTicks!();
-    if (waitInReactor() === 0) return;
+    if (waitForBatch() === 0) return;
     dispatch();
   }
+}
+
+let madeInWait = 0;
+
+/** For tests: how many reads have been made in the call that waited. */
+export const readInWait = (): number => madeInWait;
+
+/**
+ * When one event came alone, so may the next, of the same descriptor: then what waits to read from it is read in the call
+ * that waits. The operation finds its result in `early`, as of those that are read together (io/batch.ts).
+ */
+function waitForBatch(): number {
+  const target = shared[EVENT_COUNT] === 1 ? targets[shared[FIRST_EVENT]!] : undefined;
+  const op = target?.readyRead === undefined ? null : target.readyRead(EPOLLIN);
+  if (op === null) return waitInReactor();
+  const count = waitReading(op.target!.fd, op.bytes!, op.offset, op.length);
+  const result = shared[READ_RESULT]!;
+  if (result !== PENDING) {
+    shared[READ_RESULT] = PENDING;
+    op.early = result;
+    madeInWait++;
+  }
+  return count;
 }
 
 function dispatch(): void {

@@ -38,7 +38,10 @@ export interface Transfers {
   receive_ahead(fd: Fd, bytes: Uint8Array, offset: number, length: number, ahead: Uint8Array): void;
   pread_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): void;
   pwrite_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number, at: number): void;
+  read_socket(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
+  write_socket(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
   reactor_wait(): void;
+  reactor_wait_reading(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
 }
 
 /**
@@ -365,7 +368,10 @@ function onlyTransfers(addon: Native): Transfers {
     receive_ahead: addon.receive_ahead,
     pread_nowait: addon.pread_nowait,
     pwrite_nowait: addon.pwrite_nowait,
+    read_socket: addon.read_socket,
+    write_socket: addon.write_socket,
     reactor_wait: addon.reactor_wait,
+    reactor_wait_reading: addon.reactor_wait_reading,
   };
 }
 

@@ -16,6 +16,8 @@ export const EPOLLRDHUP = 0x2000;
 export const PENDING_COUNT = 0;
 export const REFERENCED = 1;
 export const EVENT_COUNT = 2;
+/** What `waitReading` has read. */
+export const READ_RESULT = 3;
 /** Then so many times (fd, generation, events). */
 export const FIRST_EVENT = 4;
 export const EVENT_FIELDS = 3;
@@ -36,6 +38,15 @@ export function openReactor(onEvents: () => void, shared: Int32Array): void {
  */
 export function waitInReactor(): number {
   transfers().reactor_wait();
+  return results[0]!;
+}
+
+/**
+ * The same, and one read in the same call: of a socket, if that is readable and nothing else has happened.
+ * shared[READ_RESULT] is its result then, and is left alone otherwise. recv(2)
+ */
+export function waitReading(fd: Fd, bytes: Uint8Array, offset: number, length: number): number {
+  transfers().reactor_wait_reading(fd, bytes, offset, length);
   return results[0]!;
 }
 

@@ -1,5 +1,5 @@
 /** Reads and writes of many sockets in one system call: native/transfer.c. */
-import { native } from './native.ts';
+import { type Fd, native, results, transfers } from './native.ts';
 
 /** Calls at once. */
 export const MOST_CALLS = 64;
@@ -34,4 +34,16 @@ export function transfer(
   buffers: readonly (Uint8Array | null)[],
 ): number {
   return native().transfer(count, calls, buffers);
+}
+
+/** One by itself. @returns bytes read, 0 at the end, or -errno. recv(2); read(2) where calls are filtered */
+export function readSocket(fd: Fd, bytes: Uint8Array, offset: number, length: number): number {
+  transfers().read_socket(fd, bytes, offset, length);
+  return results[0]!;
+}
+
+/** @returns bytes written, or -errno. send(2); write(2) where calls are filtered */
+export function writeSocket(fd: Fd, bytes: Uint8Array, offset: number, length: number): number {
+  transfers().write_socket(fd, bytes, offset, length);
+  return results[0]!;
 }
