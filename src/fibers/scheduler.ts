@@ -7,7 +7,14 @@ import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import type { LuaTable } from '../runtime/table.ts';
-import { type LuaFunction, NONE, type Result, SUSPEND, type Userdata } from '../runtime/value.ts';
+import {
+  isSuspend,
+  type LuaFunction,
+  NONE,
+  type Result,
+  SUSPEND,
+  type Userdata,
+} from '../runtime/value.ts';
 import {
   type Failure,
   Fiber,
@@ -241,7 +248,7 @@ export class Scheduler implements FiberScheduler {
       this.fail(fiber, thrown);
       return;
     }
-    if (v !== SUSPEND) {
+    if (!isSuspend(v)) {
       if (this.runsCleanup(fiber, { value: v, thrown: undefined })) return this.switchTo(fiber);
       const outcome = this.outcomes?.get(fiber);
       this.outcomes?.delete(fiber);

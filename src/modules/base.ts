@@ -38,6 +38,7 @@ import { intrinsics, known, type NativeFrame, state } from '../runtime/state.ts'
 import { LuaTable, nextEntry, rawGet, rawGetString, rawLength } from '../runtime/table.ts';
 import {
   first,
+  isSuspend,
   isTrue,
   type LuaFunction,
   type LuaValue,
@@ -98,7 +99,7 @@ function pcall(...args: LuaValue[]): Result {
     state.guards--;
     return leaveScope(outer, () => failWith(thrown));
   }
-  if (r === SUSPEND) {
+  if (isSuspend(r)) {
     return suspendProtected(
       (v) => leaveScope(outer, () => succeed(v)),
       (thrown) => leaveScope(outer, () => failWith(thrown)),

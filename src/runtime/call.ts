@@ -10,6 +10,7 @@ import { metamethod } from './metatable.ts';
 import { type FrameSite, type NativeFrame, state, TAIL_BUDGET } from './state.ts';
 import {
   first,
+  isSuspend,
   type LuaFunction,
   type LuaValue,
   type Result,
@@ -60,7 +61,7 @@ export function tryThen(
   } catch (thrown) {
     return fail(thrown);
   }
-  return r === SUSPEND ? suspendIn(then, fail) : then(r);
+  return isSuspend(r) ? suspendIn(then, fail) : then(r);
 }
 
 /** The same for what keeps errors: nobody would see a traceback of them. */

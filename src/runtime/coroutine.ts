@@ -8,6 +8,7 @@ import { luaError, raisedWhereSuspended, raisedWithin } from './error.ts';
 import { type Frame, type NativeFrame, state } from './state.ts';
 import {
   EMPTY,
+  isSuspend,
   type LuaFunction,
   type LuaValue,
   list,
@@ -92,7 +93,7 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
     }
   }
   for (;;) {
-    if (v === SUSPEND) {
+    if (isSuspend(v)) {
       // An array that grows by itself has room for 17: most threads are suspended in fewer frames.
       if (stack === NO_FRAMES) {
         thread.stack = stack = pend.length === 1 ? [pend[0]!] : pend.slice().reverse();
@@ -173,7 +174,7 @@ export function enter(thread: LuaThread, entry: Entry, v: Result): Result {
     leave(resumer);
     throw error;
   }
-  if (r !== SUSPEND) thread.status = 'dead';
+  if (!isSuspend(r)) thread.status = 'dead';
   leave(resumer);
   return r;
 }
@@ -212,7 +213,7 @@ export function resumeWith(
   const { pend } = state;
   leave(resumer);
   if (
-    v !== SUSPEND ||
+    !isSuspend(v) ||
     pend.length !== 1 ||
     !thread.yielding ||
     state.immediate ||
@@ -255,7 +256,7 @@ function resume(
     });
     return resume(thread, 'start', NONE, done, fail);
   }
-  if (v !== SUSPEND) {
+  if (!isSuspend(v)) {
     if (!hasCleanup(thread)) return done(v);
     reviveForCleanup(thread, () => v);
     return resume(thread, 'start', NONE, done, fail);

@@ -31,6 +31,12 @@ export interface LuaThreadLike {
 
 /** The call has been suspended; each frame has saved itself in `frames.pend`. */
 export const SUSPEND: LuaValue[] = [];
+/**
+ * Whether a call has been suspended. V8 compares two pointers where both sides are objects; where a result may be a number, too, it calls a
+ * function for `===`.
+ */
+export const isSuspend = (result: Result): boolean =>
+  typeof result === 'object' && result === SUSPEND;
 /** The callee of a tail call and its arguments are in `tailCall`. */
 export const TAIL: LuaValue[] = [];
 /** No value at all: what a function without `return` returns. Never changed. */
