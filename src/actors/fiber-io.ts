@@ -15,6 +15,7 @@
 import { type Fiber, Waiter } from '../fibers/fiber.ts';
 import { park, suspensionPoint } from '../fibers/suspend.ts';
 import { Operation, PENDING } from '../io/operation.ts';
+import { asBatch } from '../io/reactor.ts';
 import type { ByteSink, ByteSource } from '../io/transport.ts';
 import { endOfFile, endOfFileThere } from '../runtime/asio-error.ts';
 import { ByteSpan } from '../runtime/byte-span.ts';
@@ -123,7 +124,7 @@ export function end(op: FiberOperation, result: number, convert: Convert, givesW
     complete(op, result);
   } else {
     op.result = result;
-    if (deferred.push(op) === 1) setImmediate(goOn);
+    if (deferred.push(op) === 1) setImmediate(asBatch, goOn);
   }
   return suspendIn(finish);
 }

@@ -35,8 +35,11 @@ const operations: Operation[] = [];
 let state: 'closed' | 'open' | 'none' = 'closed';
 let enabled = true;
 let roundsLeft = 0;
-/** The last batch of events had many writes: so may the next. */
-let manyWrites = false;
+/** Batches of events, and turns in which fibers go on that have done enough for the one before: each is like those before it. */
+const EVENTS = 0;
+export const TURN = 1;
+/** The last one of its kind had many writes: so may the next. */
+const manyWrites = [false, false];
 /** Of this batch: writes of which none is of the same descriptor as the one before. */
 let writes = 0;
 let lastWriter: Writer | undefined;
@@ -85,10 +88,10 @@ export function makeReads(): void {
   roundsLeft = ROUNDS;
 }
 
-/** A batch of events begins. */
-export function beginRounds(): void {
+/** A batch begins. */
+export function beginRounds(kind = EVENTS): void {
   writes = 0;
-  roundsLeft = manyWrites && isThere() ? ROUNDS : 0;
+  roundsLeft = manyWrites[kind]! && isThere() ? ROUNDS : 0;
 }
 
 /** What comes is no more than what one fiber and then another does: not many at once. */
@@ -129,9 +132,9 @@ export function makeWrites(): void {
 }
 
 /** Nothing is put off any more. */
-export function endRounds(): void {
+export function endRounds(kind = EVENTS): void {
   roundsLeft = 0;
-  manyWrites = writes >= WORTHWHILE;
+  manyWrites[kind] = writes >= WORTHWHILE;
   lastWriter = undefined;
 }
 

@@ -192,7 +192,7 @@ export class Descriptor implements EventTarget, Target, Placed {
   /** A write would be tried now, and could wait. */
   private get canPutOff(): boolean {
     const { writes } = this;
-    return this.fd >= 0 && this.generation !== 0 && writes.head === null && writes.ready;
+    return this.fd >= 0 && writes.head === null && writes.ready;
   }
 
   private putOff(op: Operation): number {
@@ -346,7 +346,12 @@ export class Descriptor implements EventTarget, Target, Placed {
       if (result === -EAGAIN) {
         queue.ready = false;
         if (this.misses >= LEVEL) this.endLevel();
-        return;
+        const watched = this.watch(); // a write that was put off may be the first to wait
+        if (watched === 0) return;
+        queue.ready = true;
+        queue.remove(op);
+        op.finish(watched);
+        continue;
       }
       queue.remove(op);
       if (this.misses >= LEVEL && queue === this.reads) {

@@ -29,6 +29,7 @@ import {
   makeReads,
   makeWrites,
   readTogether,
+  TURN,
 } from './batch.ts';
 import { type Operation, PENDING } from './operation.ts';
 import { askedKernel } from './pair.ts';
@@ -113,6 +114,18 @@ function dispatch(): void {
   } finally {
     endBatch(makeWrites);
     endRounds();
+  }
+}
+
+/** Do what is to be done in a turn of the event loop as events are handled: what is written meanwhile may be written together. */
+export function asBatch(job: () => void): void {
+  beginBatch();
+  beginRounds(TURN);
+  try {
+    job();
+  } finally {
+    endBatch(makeWrites);
+    endRounds(TURN);
   }
 }
 

@@ -14,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { madeTogether, useBatches } from '../../src/io/batch.ts';
 import type { IoGroup } from '../../src/io/group.ts';
 import { PENDING } from '../../src/io/operation.ts';
+import { asBatch } from '../../src/io/reactor.ts';
 import type { TcpSocket } from '../../src/io/transport.ts';
 import { UnixSocket } from '../../src/io/unix.ts';
 import { EAGAIN, ECANCELED, EIO, EPERM } from '../../src/sys/errno.ts';
@@ -23,6 +24,7 @@ import { SOCK_STREAM } from '../../src/sys/socket.ts';
 import { MAIN } from '../support/spec.ts';
 import { connected, ioTest, Recorded, readAll, turns } from './support.ts';
 
+const ENOSPC = 28;
 /** As many connections as make a batch, and some. */
 const MANY = 8;
 
@@ -92,7 +94,7 @@ function batchTest(name: string, body: (group: IoGroup) => Promise<void>): void 
     try {
       await body(group);
     } finally {
-      for (const call of ['read', 'write', 'io_uring_enter']) clearFault(call);
+      for (const call of ['read', 'write', 'epoll_ctl', 'io_uring_enter']) clearFault(call);
       useBatches(true);
     }
   });
@@ -474,4 +476,85 @@ batchTest('and for writes only', async (group) => {
     assert.deepEqual(answers[i]!.results, [7]);
     assert.equal((await readAll(far, 7)).toString(), `hello ${i}`);
   }
+});
+
+/** Connections at which nothing has waited yet. */
+async function fresh(group: IoGroup): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (let i = 0; i < MANY; i++) {
+    const [far, near] = await connected(group); // who connects has waited
+    pairs.push({ near, far, read: new Recorded(), into: Buffer.from(`hello ${i}`) });
+  }
+  return pairs;
+}
+
+/** Write at all of them in one turn; the turn before had as many writes. */
+function greet(pairs: readonly Pair[]): Recorded[] {
+  const put = (): Recorded[] =>
+    pairs.map(({ near, into }) => {
+      const writing = new Recorded();
+      const now = near.write(writing.op, into, 0, 7);
+      if (now !== PENDING) writing.results.push(now);
+      return writing;
+    });
+  let answers: Recorded[] = [];
+  asBatch(() => void put());
+  asBatch(() => {
+    answers = put();
+    if (!batched.skip) for (const { results } of answers) assert.deepEqual(results, []);
+  });
+  return answers;
+}
+
+batchTest(
+  'in a turn of the event loop, too, and of connections that have never waited',
+  async (group) => {
+    const pairs = await fresh(group);
+    let answers: Recorded[] = [];
+    await together(MANY, async () => void (answers = greet(pairs)));
+    for (const [i, { far }] of pairs.entries()) {
+      assert.deepEqual(answers[i]!.results, [7]);
+      assert.equal((await readAll(far, 14)).toString(), `hello ${i}hello ${i}`);
+    }
+  },
+);
+
+batchTest('the first write of a connection finds no room: it waits for it', async (group) => {
+  const pairs = await fresh(group);
+  injectFault('write', { errno: EAGAIN, skip: MANY + 2, times: 3 });
+  const answers = greet(pairs);
+  await turns();
+  for (const [i, { far }] of pairs.entries()) {
+    assert.deepEqual(answers[i]!.results, [7]);
+    assert.equal((await readAll(far, 14)).toString(), `hello ${i}hello ${i}`);
+  }
+});
+
+batchTest('and cannot wait: it is told, and the next is tried', async (group) => {
+  const pairs = await fresh(group);
+  injectFault('write', { errno: EAGAIN, skip: MANY + 2, times: 1 });
+  injectFault('epoll_ctl', { errno: ENOSPC });
+  const answers = greet(pairs);
+  await turns();
+  clearFault('epoll_ctl');
+  assert.deepEqual(
+    answers.map(({ results }) => results),
+    pairs.map((_, i) => [i === 2 ? -ENOSPC : 7]),
+  );
+  const { op } = new Recorded();
+  assert.equal(pairs[2]!.near.write(op, pairs[2]!.into, 0, 7), 7);
+});
+
+batchTest('what throws in a turn leaves no write behind', async (group) => {
+  const pairs = await fresh(group);
+  greet(pairs);
+  const writing = new Recorded();
+  assert.throws(() =>
+    asBatch(() => {
+      pairs[0]!.near.write(writing.op, pairs[0]!.into, 0, 7);
+      throw new Error('a bug');
+    }),
+  );
+  if (!batched.skip) assert.deepEqual(writing.results, [7]);
+  assert.equal((await readAll(pairs[0]!.far, 21)).toString(), 'hello 0hello 0hello 0');
 });
