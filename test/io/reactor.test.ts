@@ -9,8 +9,10 @@ import { promisify } from 'node:util';
 import { nativeBackend } from '../../src/io/backend.ts';
 import type { IoGroup } from '../../src/io/group.ts';
 import { Operation, PENDING } from '../../src/io/operation.ts';
+import { readInWait } from '../../src/io/reactor.ts';
 import { UnixSocket } from '../../src/io/unix.ts';
-import { ECANCELED } from '../../src/sys/errno.ts';
+import { EAGAIN, ECANCELED, EINTR, EIO } from '../../src/sys/errno.ts';
+import { clearFault, injectFault } from '../../src/sys/fault.ts';
 import { close, dup, pipe2, write } from '../../src/sys/fd.ts';
 import { SOCK_STREAM, SOL_SOCKET, send, setSocketOption } from '../../src/sys/socket.ts';
 import { sendmsgUnix } from '../../src/sys/unix.ts';
@@ -299,3 +301,90 @@ ioTest('a stream that is read in small pieces gives all, and its end', async (gr
   }
   assert.equal(all, text);
 });
+
+/** Reads at one end, each waited for, of what is written at the other when it waits. */
+async function oneByOne(
+  near: UnixSocket,
+  far: UnixSocket,
+  texts: readonly string[],
+): Promise<string[]> {
+  const got: string[] = [];
+  const into = Buffer.alloc(16);
+  for (const text of texts) {
+    const waiting = run((op) => near.read(op, into, 0, 16));
+    write(far.number, Buffer.from(text), 0, text.length);
+    const count = await waiting;
+    got.push(count > 0 ? into.toString('latin1', 0, count) : String(count));
+  }
+  return got;
+}
+
+const NUMBERS = Array.from({ length: 20 }, (_, i) => `number ${i}`);
+
+ioTest('one message after the other is read in the call that waits', async (group) => {
+  const [near, far] = UnixSocket.pair(group, SOCK_STREAM);
+  const before = readInWait();
+  assert.deepEqual(await oneByOne(near, far, NUMBERS), NUMBERS);
+  assert.ok(readInWait() - before >= NUMBERS.length / 2, `${readInWait() - before} of them`);
+});
+
+ioTest('of two that take turns each gets its own', async (group) => {
+  const pairs = [UnixSocket.pair(group, SOCK_STREAM), UnixSocket.pair(group, SOCK_STREAM)];
+  for (let i = 0; i < 20; i++) {
+    const reads = pairs.map(([near]) => {
+      const into = Buffer.alloc(16);
+      return run((op) => near.read(op, into, 0, 16)).then((n) => into.toString('latin1', 0, n));
+    });
+    write(pairs[i % 2]![1].number, Buffer.from(`first ${i}`), 0, `first ${i}`.length);
+    assert.equal(await reads[i % 2], `first ${i}`);
+    write(pairs[1 - (i % 2)]![1].number, Buffer.from(`then ${i}`), 0, `then ${i}`.length);
+    assert.equal(await reads[1 - (i % 2)], `then ${i}`);
+  }
+});
+
+ioTest('what the call that waits has read comes to what a read of its own would', async (group) => {
+  const [near, far] = UnixSocket.pair(group, SOCK_STREAM);
+  await oneByOne(near, far, NUMBERS); // so may the next be
+  injectFault('read', { errno: EIO });
+  assert.deepEqual(await oneByOne(near, far, ['lost?']), [String(-EIO)]);
+  clearFault('read');
+  assert.deepEqual(await oneByOne(near, far, ['']), ['lost?']); // is there still
+  for (const errno of [EAGAIN, EINTR]) {
+    await oneByOne(near, far, NUMBERS);
+    injectFault('read', { errno });
+    assert.deepEqual(await oneByOne(near, far, ['still there']), ['still there']);
+    clearFault('read');
+  }
+  await oneByOne(near, far, NUMBERS);
+  injectFault('read', { limit: 3 });
+  assert.deepEqual(await oneByOne(near, far, ['in parts']), ['in ']);
+  clearFault('read');
+  assert.deepEqual(await oneByOne(near, far, ['']), ['parts']);
+  await oneByOne(near, far, NUMBERS);
+  const into = Buffer.alloc(4);
+  const end = run((op) => near.read(op, into, 0, 4));
+  far.close();
+  assert.equal(await end, 0);
+});
+
+ioTest(
+  'a read that is cancelled, and one whose socket is closed, are not made any more',
+  async (group) => {
+    const [near, far] = UnixSocket.pair(group, SOCK_STREAM);
+    await oneByOne(near, far, NUMBERS);
+    const cancelled = new Recorded();
+    assert.equal(near.read(cancelled.op, Buffer.alloc(16), 0, 16), PENDING);
+    await nextTurn();
+    cancelled.op.cancel();
+    write(far.number, Buffer.from('kept'), 0, 4);
+    await delay(5);
+    assert.deepEqual(cancelled.results, [-ECANCELED]);
+    assert.deepEqual(await oneByOne(near, far, ['']), ['kept']);
+    const closed = new Recorded();
+    assert.equal(near.read(closed.op, Buffer.alloc(16), 0, 16), PENDING);
+    await nextTurn();
+    near.close();
+    await delay(5);
+    assert.deepEqual(closed.results, [-ECANCELED]);
+  },
+);
