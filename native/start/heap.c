@@ -31,8 +31,8 @@ enum {
   UNIT = 4096, /* what munmap counts in: pages of the system, that are never smaller */
   BLOCKS = HEAP_BLOCKS,
 };
-/* By bin/perilune. */
-#define MALLOC_TUNABLE "glibc.malloc.hugetlb=1"
+/* By bin/perilune: malloc grows by huge pages, and all threads have the one heap that does (docs/decisions/0054-what-compilers-touch.md). */
+#define MALLOC_TUNABLES "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
 #define RESERVED ((size_t)BLOCKS * BLOCK) /* 8 GB of addresses; V8 has at most 4 GB of heap by default */
 
 static char *reserved; /* NULL: all is passed on */
@@ -77,12 +77,10 @@ static void wipe_environment(void) {
   if (environ != NULL) environ[0] = NULL;
 }
 
-/* The first of what a variable lists. */
-static void drop_first(const char *variable) {
-  const char *list = getenv(variable);
-  if (list == NULL) return;
-  const char *rest = strchr(list, ':');
-  if (rest == NULL) {
+/* What a variable begins with; what it lists beyond that stays. */
+static void drop_front(const char *variable, size_t length) {
+  const char *rest = getenv(variable) + length;
+  if (*rest == '\0') {
     unsetenv(variable);
     return;
   }
@@ -100,9 +98,12 @@ static void leave_environment(void) {
     wipe_environment();
     return;
   }
-  drop_first("LD_PRELOAD");
+  const char *preload = getenv("LD_PRELOAD");
+  if (preload != NULL) drop_front("LD_PRELOAD", strcspn(preload, ":"));
   const char *tunables = getenv("GLIBC_TUNABLES");
-  if (tunables != NULL && strncmp(tunables, MALLOC_TUNABLE, strlen(MALLOC_TUNABLE)) == 0) drop_first("GLIBC_TUNABLES");
+  size_t ours = strlen(MALLOC_TUNABLES);
+  bool are_ours = tunables != NULL && strncmp(tunables, MALLOC_TUNABLES, ours) == 0;
+  if (are_ours && (tunables[ours] == ':' || tunables[ours] == '\0')) drop_front("GLIBC_TUNABLES", ours);
 }
 
 __attribute__((constructor)) static void begin(void) {

@@ -35,19 +35,24 @@ function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string
   });
 }
 
-/** How many KB there are in mappings that have asked for huge pages: `asked`, or `of_malloc`. */
-const ASKED = `
-  local file = require 'file'
-  local f = file.stream.new()
-  f:open(require 'filesystem'.path.new '/proc/self/smaps', { 'read_only' })
-  local text, buf = {}, byte_span.new(65536)
-  while true do
-    local ok, n = pcall(f.read_some, f, buf)
-    if not ok then break end
-    text[#text + 1] = tostring(buf:first(n))
+const READ = `
+  local file, filesystem = require 'file', require 'filesystem'
+  local function read(path)
+    local f = file.stream.new()
+    f:open(filesystem.path.new(path), { 'read_only' })
+    local text, buf = {}, byte_span.new(65536)
+    while true do
+      local ok, n = pcall(f.read_some, f, buf)
+      if not ok then return table.concat(text) end
+      text[#text + 1] = tostring(buf:first(n))
+    end
   end
+`;
+
+/** How many KB there are in mappings that have asked for huge pages: `asked`, or `of_malloc`. */
+const ASKED = `${READ}
   local size, asked, of_malloc, is_malloc = 0, 0, 0, false
-  for line in table.concat(text):gmatch('[^\\n]+') do
+  for line in read('/proc/self/smaps'):gmatch('[^\\n]+') do
     size = tonumber(line:match('^Size: +(%d+) kB')) or size
     if line:match('^%x+%-%x+ ') then is_malloc = line:match('%[heap%]') ~= nil end
     if line:match('^VmFlags:.* hg') then
@@ -85,6 +90,28 @@ test('GLIBC_TUNABLES is for the program what it was, and malloc has huge pages',
   if (!readFileSync(hugePages, 'utf8').includes('[madvise]') || !hasTunable) return;
   assert.equal(run(`${ASKED} print(of_malloc > 0)`).stdout, 'true\n');
   assert.equal(run(`${ASKED} print(of_malloc)`, { PERILUNE_HUGE_PAGES: '0' }).stdout, '0\n');
+});
+
+test('all threads have one heap of malloc', {
+  skip: skip || (!hasTunable && 'an old glibc'),
+}, () => {
+  // Work for V8's compilers, each in a thread. A heap of a thread's own begins at a multiple of 64 MB, and the rest of that is kept free.
+  const program = `
+    local function f(n, t)
+      for i = 1, n do t[#t + 1] = (i * 7) % 13; if #t > 50 then t = { tostring(i), #t } end end
+      return #t
+    end
+    for i = 1, 20000 do f(60, {}) end
+    ${READ}
+    local heaps = 0
+    for from in read('/proc/self/maps'):gmatch('(%x+)%-%x+ rw%-p 00000000 00:00 0 *\\n%x+%-%x+ %-%-%-p') do
+      if tonumber(from:sub(-8), 16) % 0x4000000 == 0 then heaps = heaps + 1 end
+    end
+    print(heaps > 0)`;
+  const one = run(program);
+  assert.deepEqual([one.stdout, one.stderr], ['false\n', '']);
+  const many = run(program, { PERILUNE_HUGE_PAGES: '0' });
+  assert.deepEqual([many.stdout, many.stderr], ['true\n', '']);
 });
 
 test('where addresses are limited a program runs without', { skip }, () => {
