@@ -112,7 +112,9 @@ export function formatNumber(n: number): string {
   if (n < 1e14 && n > -1e14) {
     if (Number.isInteger(n)) return n === 0 && 1 / n < 0 ? '-0' : String(n);
     // The shortest text that reads back as n is its %.14g too, if it has no more than 14 digits.
-    if (n >= 1e-4 || n <= -1e-4) {
+    // It takes as long to find as 14 digits do: only where there are no more than six decimals, about.
+    const millionths = n * 1e6;
+    if ((n >= 1e-4 || n <= -1e-4) && Math.abs(Math.round(millionths) - millionths) < 1e-3) {
       const shortest = String(n);
       if (shortest.length < 16) return shortest;
     }

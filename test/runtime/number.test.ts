@@ -67,6 +67,32 @@ table<[number]>(
   formatNumber,
 );
 
+test('formatNumber takes its shorter way only where that gives the same text', () => {
+  const kinds: ((i: number) => number)[] = [
+    (i) => i / 7,
+    (i) => i / 100,
+    (i) => i * 0.1,
+    (i) => i / 1024,
+    (i) => i * 1e-6,
+    (i) => i * 1e-6 + 1e-10,
+    (i) => i * 1e-4 + 1e9,
+    (i) => i * 12345.678901,
+    (i) => i * 1e9 + 0.1,
+    (i) => i * 1e9 + 0.123456,
+    (i) => i + 2 ** -20,
+    (i) => Math.sin(i),
+  ];
+  for (const kind of kinds) {
+    for (let i = 1; i < 2000; i++) {
+      const n = kind(i);
+      assert.equal(formatNumber(n), n < 0 ? `-${general(-n, 14, false)}` : general(n, 14, false));
+      assert.equal(formatNumber(-n), n < 0 ? general(-n, 14, false) : `-${general(n, 14, false)}`);
+      // And what it gives is that number, to 14 digits.
+      assert.equal(Number(formatNumber(n)), Number(n.toPrecision(14)));
+    }
+  }
+});
+
 table<[number, number]>(
   'fixed is %.<n>f, to the last digit',
   [
