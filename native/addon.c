@@ -69,7 +69,7 @@
   X(init_script_deadline) \
   /* supervisor.c */ \
   X(start_supervisor) X(waitpid_nohang) X(memfd_of) X(supervise) X(take_task) X(tell_touched) \
-  X(fork_from_init) X(enter_actor) X(set_environment) X(give_back_bytes) X(exit_now) X(getpid) \
+  X(allow_signals) X(fork_from_init) X(enter_actor) X(set_environment) X(give_back_bytes) X(exit_now) X(getpid) \
   /* walls.c */ \
   X(set_no_new_privs) X(seccomp_set_mode_filter) X(seccomp_available) X(landlock_abi) \
   X(landlock_restrict_all) X(drop_capabilities) X(empty_root) X(new_session) \

@@ -465,12 +465,24 @@ static int part_from_supervisor(const int *keep, int keep_count) {
 
 static void default_signals(void) {
   struct sigaction plain = {.sa_handler = SIG_DFL};
-  sigset_t none;
   for (int signal = 1; signal < 65; signal++)
     /* V8 turns faults of WebAssembly into errors; any other is as if there were no handler. */
     if (signal != SIGSEGV && signal != SIGBUS) sigaction(signal, &plain, NULL);
+}
+
+static void let_signals_in(void) {
+  sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* allow_signals(): those that a process has waited with until it could be ended by them, or pass them on.
+ * sigprocmask(2) */
+napi_value sys_allow_signals(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  let_signals_in();
+  return NULL;
 }
 
 /* One of the three: what was given, or a pipe whose other end is closed. */
@@ -672,6 +684,7 @@ static int begin_child(struct given *given, bool forks_again) {
   int result;
   pages_begin();
   default_signals();
+  if (!forks_again) let_signals_in();
   host_death_signal = SIGKILL;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (supervisor_has_ended()) return -ECHILD;
@@ -686,21 +699,26 @@ static int begin_child(struct given *given, bool forks_again) {
   return part_from_supervisor((int[]){given->arg, given->body, given->set_up}, 3);
 }
 
-/* A process with namespaces of its own. @return its pid; 0 in itself; or -errno: what there is of it will be
- * reaped as one that nobody knows */
+/* A process with namespaces of its own. It takes no signals yet: what is sent to it as soon as its pid is known would be
+ * ignored, as by the supervisor, or by the kernel for PID 1. @return its pid; 0 in itself; or -errno: what there is of it
+ * will be reaped as one that nobody knows */
 static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
   /* A process namespace is made by clone(2): others can be entered by the process itself. */
   bool is_init = clone_flags & CLONE_NEWPID;
   bool unshares = clone_flags && !is_init;
   bool is_nobody = is_init && wants_nobody && gives_nobody;
   int sync[2] = {-1, -1};
+  sigset_t all, before;
   int result = is_for_forks ? 0 : visit_mappings(false);
   if (result < 0) return result;
   is_for_forks = true;
   if ((unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) return -errno;
   wait_for_threads();
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
   pid_t pid = is_init ? (pid_t)syscall(SYS_clone, clone_flags | SIGCHLD, NULL, NULL, NULL, NULL) : fork();
   result = pid < 0 ? -errno : 0;
+  if (pid != 0) sigprocmask(SIG_SETMASK, &before, NULL);
   if (pid == 0) {
     int failure = unshares && unshare((int)clone_flags) < 0 ? errno : 0;
     if (unshares) {
@@ -1298,13 +1316,13 @@ static _Noreturn __attribute__((noinline)) void be_init(pid_t actor) {
 /* fork_from_init() -> 0 in the actor; PID 1 stays behind.  fork(2) */
 napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   (void)info;
-  sigset_t all, before;
+  sigset_t all;
   int result = visit_mappings(false);
   if (result < 0) return give_int32(env, result);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* changing users undoes it */
   transfers_stop();
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, &before);
+  sigprocmask(SIG_SETMASK, &all, NULL);
   pid_t pid = fork();
   if (pid < 0) return give_result(env, -1);
   if (pid > 0) be_init(pid);
@@ -1312,7 +1330,7 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   pages_begin();
   touch_pages();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  sigprocmask(SIG_SETMASK, &before, NULL);
+  let_signals_in();
   return give_int32(env, 0);
 }
 

@@ -22,6 +22,7 @@ import { messageOf, readError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
 import { computeFilter, noteInherited } from '../sandbox/apply.ts';
 import {
+  allowSignals,
   becomeActor,
   exitNow,
   getpid,
@@ -228,6 +229,7 @@ let initScriptModule: CompiledInitScript | undefined;
 function runInit(arg: number, task: ProcessTask | undefined): void {
   if (task?.init === undefined) return;
   setVariables(task);
+  allowSignals(); // what the script executes would not get any
   const script = Buffer.from(task.init, 'latin1');
   runInitScript(initScriptModule!, script, arg < 0 ? undefined : arg, task.initTimeout);
 }

@@ -4,6 +4,7 @@
  */
 
 import {
+  allowSignals,
   CLONE_NEWPID,
   enterActor,
   exitNow,
@@ -22,6 +23,7 @@ import { applyAll } from './apply.ts';
 import type { Plan } from './plan.ts';
 
 export {
+  allowSignals,
   exitNow,
   getpid,
   giveBackBytes,

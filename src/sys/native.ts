@@ -260,6 +260,7 @@ export interface Native extends Transfers {
   supervise(body: Uint8Array, out: Int32Array): number;
   take_task(body: Uint8Array, out: Int32Array): number;
   tell_touched(isEnd: 0 | 1): void;
+  allow_signals(): void;
   fork_from_init(): number;
   enter_actor(): number;
   set_environment(list: Uint8Array, length: number): number;

@@ -134,6 +134,11 @@ export function tellTouched(isEnd: boolean): void {
   native().tell_touched(isEnd ? 1 : 0);
 }
 
+/** Those that it has waited with: PID 1 of a namespace would lose them before it passes them on. */
+export function allowSignals(): void {
+  native().allow_signals();
+}
+
 /** PID 1 of a namespace stays behind, and the child goes on. EAGAIN */
 export function forkFromInit(): void {
   ok('fork', native().fork_from_init());

@@ -19,3 +19,23 @@ export const WRITER = `
   stream.write_all(w, 'from the worker')
   w:close()
 `;
+
+/** `endings(options)` prints how processes of `./w` end that get SIGTERM at once; one that loses it is killed in the end. */
+export const EARLY_SIGNALS = `
+  local inbox, time = require 'inbox', require 'time'
+  local function endings(options)
+    local told = {}
+    for i = 1, 20 do
+      local c = spawn_vm{module = './w', subprocess = options}
+      c:monitor()
+      c:kill(15)
+      local late = spawn(function() time.sleep(20) c:kill() end)
+      local reason = inbox:receive().reason
+      late:interrupt()
+      pcall(late.join, late)
+      c:close()
+      told[reason] = true
+    end
+    for reason in pairs(told) do print(reason) end
+  end
+`;

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, runProgram, type SpecOptions, spec } from '../support/spec.ts';
-import { ECHO } from './programs.ts';
+import { EARLY_SIGNALS, ECHO } from './programs.ts';
 
 const missing = nativeFailure();
 
@@ -584,6 +584,15 @@ function descendants(pid: number): number[] {
   };
   return children(pid).flatMap((child) => [child, ...descendants(child)]);
 }
+
+there(
+  'a signal reaches a process that has hardly begun',
+  `${EARLY_SIGNALS}
+  endings{}
+`,
+  'killed by SIGTERM\n',
+  { once: true, files: { 'w.lua': `require('inbox'):receive()` } },
+);
 
 test('the end of a program takes its processes along', {
   skip: missing,

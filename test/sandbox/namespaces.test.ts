@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
+import { EARLY_SIGNALS } from '../actors/programs.ts';
 import { openReactor } from '../support/faulty.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
 import { SLURP } from './slurp.ts';
@@ -115,6 +116,15 @@ inside(
 `,
   'exit status 143\nexit status 138\nexit status 140\nexit status 129\nexit status 130\nexit status 143\nnil\nexit status 9\n',
   { files: { 'waiter.lua': WAITER, 'exit.lua': `require('system').exit(9)` } },
+);
+
+inside(
+  'a signal that PID 1 gets when it has hardly begun is passed on',
+  `${EARLY_SIGNALS}
+  endings{newns_user = true, newns_pid = true}
+`,
+  'exit status 143\n',
+  { files: { 'w.lua': `require('inbox'):receive()` } },
 );
 
 inside(
