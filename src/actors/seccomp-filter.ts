@@ -49,5 +49,6 @@ export function filterBytes(v: LuaValue, arg: number | string): Uint8Array {
   if (v instanceof SeccompFilter) return v.bytes;
   if (!(v instanceof ByteSpan) || v.length === 0 || v.length % INSTRUCTION_BYTES !== 0)
     throw badArgument(arg);
+  if (v.length > MAX_INSTRUCTIONS * INSTRUCTION_BYTES) throw codeError('E2BIG');
   return v.view();
 }

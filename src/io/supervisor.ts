@@ -383,7 +383,19 @@ function reapLater(): void {
   if (dying.size > 0) setTimeout(reapLater, REAP_EVERY).unref();
 }
 
+/** By their commands; who was asked last comes last. */
 const supervisors = new Map<string, Supervisor>();
+
+/** Each is some 40 MB. What a program gives to its processes (a limit of memory) is part of the command, and may be another each time. */
+const MOST_SUPERVISORS = 8;
+
+function keepMostRecent(): void {
+  for (const [key, oldest] of supervisors) {
+    if (supervisors.size <= MOST_SUPERVISORS) return;
+    supervisors.delete(key);
+    oldest.retire();
+  }
+}
 
 // A supervisor has the rights that the process had when it was started: processes with more rights than
 // their maker would be a way around what it has given up.
@@ -412,9 +424,9 @@ export function startProcess(
   }
   const key = argv.join('\0');
   let supervisor = supervisors.get(key);
-  if (supervisor?.isOpen !== true) {
-    supervisor = new Supervisor(argv, false);
-    supervisors.set(key, supervisor);
-  }
+  if (supervisor?.isOpen !== true) supervisor = new Supervisor(argv, false);
+  supervisors.delete(key);
+  supervisors.set(key, supervisor);
+  keepMostRecent();
   return supervisor.spawn(request);
 }

@@ -36,7 +36,7 @@ import {
   tableOf,
 } from '../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../runtime/value.ts';
-import { DEFAULT_LIMITS, type Limits } from '../sandbox/plan.ts';
+import { DEFAULT_LIMITS, LEAST_MEMORY, type Limits } from '../sandbox/plan.ts';
 import { NAMESPACES } from '../sandbox/policy.ts';
 import { nativeAvailable } from '../sys/native.ts';
 import { SIGKILL } from '../sys/signal.ts';
@@ -142,13 +142,14 @@ function findNativeModules(v: LuaValue, wrong: Wrong): void {
 function limitsOf(v: LuaValue, wrong: Wrong): Limits {
   if (v === undefined) return DEFAULT_LIMITS;
   if (!(v instanceof LuaTable)) return wrong('limits');
-  const most = <D>(name: string, otherwise: D): number | D => {
+  const most = <D>(name: string, otherwise: D, least = 1): number | D => {
     const n = rawGetString(v, name);
     if (n === undefined) return otherwise;
-    return typeof n === 'number' && n >= 1 && n <= 2 ** 53 ? Math.ceil(n) : wrong(`limits/${name}`);
+    const isOne = typeof n === 'number' && n >= least && n <= 2 ** 53;
+    return isOne ? Math.ceil(n) : wrong(`limits/${name}`);
   };
   return {
-    memory: most('memory', DEFAULT_LIMITS.memory),
+    memory: most('memory', DEFAULT_LIMITS.memory, LEAST_MEMORY),
     cpu: most('cpu', DEFAULT_LIMITS.cpu),
     files: most('files', DEFAULT_LIMITS.files),
   };

@@ -37,6 +37,9 @@ export interface Limits {
   readonly files: number;
 }
 
+/** With less V8 can't begin. */
+export const LEAST_MEMORY = 2 ** 24;
+
 /** New objects, code, buffers of byte_span. */
 const BESIDE_THE_HEAP = 2 ** 28;
 

@@ -317,14 +317,15 @@ processes(
   ask{seccomp_set_mode_filter = seccomp.profile 'compute'}
   ask{seccomp_set_mode_filter = seccomp.profile 'files'}
   ask{seccomp_set_mode_filter = seccomp.profile('net_client'):compile()}
-  for _, v in ipairs{'x', byte_span.new(7), {}} do
+  for _, v in ipairs{'x', byte_span.new(7), {}, byte_span.new(4097 * 8)} do
     print(fails(spawn_vm, {module = './child', subprocess = {seccomp_set_mode_filter = v}}))
   end
 `,
   `files: Operation not permitted, sockets: Operation not permitted, ids: Operation not permitted
 files: works, sockets: Operation not permitted, ids: Operation not permitted
 files: works, sockets: works, ids: Operation not permitted
-${'Invalid argument subprocess/seccomp_set_mode_filter\n'.repeat(3)}`,
+${'Invalid argument subprocess/seccomp_set_mode_filter\n'.repeat(3)}Argument list too long nil
+`,
 );
 
 const program = (name: string, source: string, expected: string): void => {
