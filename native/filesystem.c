@@ -341,11 +341,11 @@ napi_value sys_fchmod(napi_env env, napi_callback_info info) {
   return give_result(env, fchmod(arg[0], (mode_t)arg[1]));
 }
 
-/* umask(mask) -> the one before.  umask(2) */
+/* umask(mask) -> the one before, or -errno of a filter of system calls.  umask(2) */
 napi_value sys_umask(napi_env env, napi_callback_info info) {
   int32_t mask;
   if (!take_int32s(env, info, &mask, 1)) return NULL;
-  return give_int32(env, (int32_t)umask((mode_t)mask));
+  return give_result(env, syscall(SYS_umask, mask));
 }
 
 /* fchownat(directory, path, owner, group, flags) -> 0 or -errno; -1 leaves one as it is.  chown(2) */

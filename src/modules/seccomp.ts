@@ -93,12 +93,16 @@ function checkCondition(v: LuaValue, position: number, fn: string): Condition {
   if (list.length === 0) return wrong('eq has no number');
   const values = list.map((one) => {
     const word = wordOf(one) ?? wrong(`${compare} is no number of 64 bits`);
-    // -1 is all bits that count: so an int is compared by the half that it has.
-    const value = word < 0n ? BigInt.asUintN(64, word) & mask : word;
+    // -1 is all bits that count: so an int is compared by the half that it has. Others have to fit in there with their sign.
+    const isNegative = word < 0n && BigInt.asIntN(bitLength(mask), word) === word;
+    const value = isNegative ? BigInt.asUintN(64, word) & mask : word;
     return (value & ~mask) === 0n ? value : wrong(`${compare} has bits that mask leaves out`);
   });
   return { arg, mask, compare, values };
 }
+
+/** Up to the highest that is set. */
+const bitLength = (mask: bigint): number => (mask === 0n ? 0 : mask.toString(2).length);
 
 const elements = (t: LuaTable): LuaValue[] =>
   Array.from({ length: rawLength(t) }, (_, i) => rawGet(t, i + 1));
@@ -150,15 +154,20 @@ function include(self: SeccompFilter, other: LuaValue): Result {
   return self;
 }
 
+const noWord = (v: LuaValue, position: number): never =>
+  typeof v === 'number' || typeof v === 'string'
+    ? argError(position, 'verdict', 'no number of 64 bits')
+    : argTypeError(v, position, 'verdict', 'number');
+
 /** @returns what the program says: a name, and for `errno` that of the error */
 function verdict(self: SeccompFilter, call: LuaValue, ...args: LuaValue[]): Result {
   const { audit, calls, name } = self.architecture;
   const number =
-    typeof call === 'number' && Number.isInteger(call)
+    typeof call === 'number' && (call | 0) === call
       ? call
       : (calls.get(checkCall(call, 2, 'verdict')) ??
         argError(2, 'verdict', `${name} has no system call '${String(call)}'`));
-  const words = args.map((v, i) => wordOf(v) ?? argTypeError(v, 3 + i, 'verdict', 'number'));
+  const words = args.map((v, i) => wordOf(v) ?? noWord(v, 3 + i));
   const action = actionOf(run(self.program, audit, number, words)!)!;
   return typeof action === 'string' ? action : ['errno', errnoName(action.errno) ?? action.errno];
 }

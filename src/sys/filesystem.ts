@@ -180,9 +180,9 @@ export function chmodAt(directory: Fd, path: string, mode: number, flags: number
   ok('chmod', native().fchmodat(directory, path, mode, flags));
 }
 
-/** Of the process. @returns the one before. umask(2) */
+/** Of the process. @returns the one before. EPERM: a filter of system calls says so. umask(2) */
 export function umask(mask: number): number {
-  return native().umask(mask);
+  return ok('umask', native().umask(mask));
 }
 
 /** chmod(2) */

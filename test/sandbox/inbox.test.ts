@@ -138,13 +138,18 @@ process No child processes
 thread Operation not supported
 threads Operation not supported
 kill Operation not permitted
-module module_not_found
+umask Operation not permitted
+user Operation not permitted
+leaf A leaf module cannot import child modules
+module Module not found
+actor Module not found
 environment 0
 stdout 0
 stdin End of file
 `,
   {
     files: {
+      'waiter.lua': WAITER,
       'try.lua': `
       local inbox, system, fs, ip, unix = require 'inbox', require 'system', require 'filesystem', require 'ip', require 'unix'
       local file, time = require 'file', require 'time'
@@ -172,7 +177,11 @@ stdin End of file
       try('thread', spawn_vm, {module = '.', inherit_context = false})
       try('threads', spawn_context_threads, 1)
       try('kill', system.kill, 1, 9)
-      home:send('module ' .. (select(2, pcall(require, '../other')).code == 3 and '' or '') .. 'module_not_found')
+      try('umask', fs.umask, 0)
+      try('user', system.getresuid)
+      try('leaf', require, './waiter')
+      try('module', require, '/waiter')
+      try('actor', spawn_vm, '/waiter')
       local n = 0
       for _ in pairs(system.environment) do n = n + 1 end
       home:send('environment ' .. n)
