@@ -387,11 +387,11 @@ function reapLater(): void {
 const supervisors = new Map<string, Supervisor>();
 
 /** Each is some 40 MB. What a program gives to its processes (a limit of memory) is part of the command, and may be another each time. */
-const MOST_SUPERVISORS = 8;
+export const supervisorsKept = { most: 8 };
 
 function keepMostRecent(): void {
   for (const [key, oldest] of supervisors) {
-    if (supervisors.size <= MOST_SUPERVISORS) return;
+    if (supervisors.size <= supervisorsKept.most) return;
     supervisors.delete(key);
     oldest.retire();
   }

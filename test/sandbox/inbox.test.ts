@@ -1,11 +1,10 @@
 /** `sandbox = 'inbox'`: every wall at once; what arrives as a message works, and nothing else does. */
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
 import { openReactor } from '../support/faulty.ts';
-import { runLua, runProgram, type SpecOptions, spec } from '../support/spec.ts';
+import { runLua, type SpecOptions, spec } from '../support/spec.ts';
 import { SLURP } from './slurp.ts';
 
 function reason(): string | undefined {
@@ -374,40 +373,3 @@ inside(
   'ready\ntrue\nready\ntrue\n',
   { files: { 'waiter.lua': WAITER } },
 );
-
-test('supervisors of limits that nobody asks for any more end, after their processes', {
-  skip: missing,
-  timeout: 300_000,
-}, async () => {
-  const { stdout, stderr } = await runProgram(`${TOOLS}
-    if _CONTEXT == 'worker' then
-      local m = inbox:receive()
-      while true do m:send 'here' inbox:receive() end
-    end
-    local function limited(i) return spawn_vm{module = '.', subprocess = {sandbox = 'inbox', limits = {memory = 2^28 + i * 2^20}}} end
-    local function supervisors(expected)
-      local pid = require('system').getpid()
-      for looks = 1, 500 do
-        local _, n = proc(pid, 'task/' .. pid .. '/children'):gsub('%d+', '')
-        if n == expected or looks == 500 then return print(n) end
-        time.sleep(0.02)
-      end
-    end
-    local first = limited(0)
-    first:send(inbox)
-    print(inbox:receive())
-    for i = 1, 9 do
-      local c = limited(i)
-      c:monitor()
-      c:kill()
-      inbox:receive()
-    end
-    supervisors(9)
-    first:send(true)
-    print(inbox:receive())
-    first:kill()
-    supervisors(8)
-`);
-  assert.equal(stderr, '');
-  assert.equal(stdout, 'here\n9\nhere\n8\n');
-});
