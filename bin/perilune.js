@@ -10,7 +10,7 @@ import node from './pinned-node.cjs';
 const flags = [
   '--disable-warning=ExperimentalWarning',
   '--min-semi-space-size=2',
-  '--max-valid-polymorphic-map-count=8',
+  '--max-valid-polymorphic-map-count=24',
   '--max-inlined-bytecode-size=1000',
   '--max-inlined-bytecode-size-cumulative=2500',
   '--no-additive-safe-int-feedback',

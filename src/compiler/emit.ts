@@ -115,6 +115,7 @@ export class Printer {
   }
 
   private loop(node: Loop): void {
+    if (node.ahead !== '') this.line(node.ahead, node.line);
     this.line(`${node.label}: for (;;) {`, node.line);
     this.seq(node.body);
     this.line('}', node.line);

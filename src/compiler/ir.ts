@@ -94,6 +94,8 @@ export interface Loop extends Place {
   kind: 'loop';
   label: string;
   body: Seq;
+  /** What it looks at before it begins: ahead.ts. */
+  ahead: string;
   /** It is to be a function of its own. */
   apart: Apart | undefined;
 }

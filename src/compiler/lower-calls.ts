@@ -314,6 +314,7 @@ export abstract class CallLowering extends TableLowering {
       if (short !== undefined)
         return this.callShort(e, fn, short, text, vars, want, names, dst, args.isMade);
     }
+    if (loop !== undefined && fn.func?.pure !== true) loop.ahead = undefined;
     // Reports tell where a fiber was made; asking the stack would cost more than making it.
     if (names[0]?.endsWith("'spawn'"))
       this.emitLine(`$R.spawnSite = $K[${this.chunk.sites.length}];`);

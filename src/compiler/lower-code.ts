@@ -2,6 +2,7 @@
  * The code of one function while it is made: its variables, how long each is needed, and the lines, sites,
  * conditions and loops that it becomes.
  */
+import { Ahead, type Path, pathOf } from './ahead.ts';
 import type { Block, FunctionNode, Label, LocalVar } from './ast.ts';
 import { blocksOf } from './infer.ts';
 import type {
@@ -85,6 +86,8 @@ export abstract class CodeBuilder {
     used: Set<Var>;
     breakLabel: string;
     calls: boolean;
+    /** Undefined where there is a loop inside, or a call, after which V8 knows nothing any more. */
+    ahead: Ahead | undefined;
   }[] = [];
   /** Functions that it leaves for later. */
   protected leaves = 0;
@@ -348,12 +351,16 @@ export abstract class CodeBuilder {
     this.inside(node.orelse, orelse);
   }
 
-  protected emitLoop(body: (loop: Loop) => void): void {
+  /** @param changed  of the variables from before it, those that the loop assigns; undefined: not known */
+  protected emitLoop(body: (loop: Loop) => void, changed?: () => ReadonlySet<Var>): void {
+    const around = this.loops.at(-1);
+    if (around !== undefined) around.ahead = undefined;
     this.pos++;
     const node: Loop = {
       kind: 'loop',
       label: `L${++this.labels}`,
       body: undefined as unknown as Seq,
+      ahead: '',
       apart: undefined,
       seq: this.seq,
       line: this.line,
@@ -365,12 +372,17 @@ export abstract class CodeBuilder {
       used: new Set<Var>(),
       breakLabel: node.label,
       calls: false,
+      ahead: this.readable === undefined && changed !== undefined ? new Ahead() : undefined,
     };
     this.loops.push(loop);
     this.inside(node.body, () => body(node));
     this.pos++;
     this.loops.pop();
     if (loop.calls) this.calling.push(node.body);
+    if (loop.ahead !== undefined) {
+      const assigned = changed!();
+      node.ahead = loop.ahead.text((v) => v.decl < loop.start && !assigned.has(v));
+    }
     // The next iteration reads them again.
     this.use([...loop.used]);
     if (this.isMain && this.loops.length === 0)
@@ -396,9 +408,46 @@ export abstract class CodeBuilder {
    * round; of what is set before a loop that it enters later it knows the type. So an inner loop begins
    * by telling it what is a number.
    */
-  protected emitLuaLoop(block: Block, body: (loop: Loop) => void): void {
+  protected emitLuaLoop(block: Block, body: (loop: Loop) => void, control?: Var): void {
     this.assertNumbers(block);
-    this.emitLoop(body);
+    this.emitLoop(body, () => {
+      const changed = new Set<Var>();
+      if (control !== undefined) changed.add(control);
+      for (const local of this.assignedIn(block)) {
+        const v = this.vars.get(local);
+        if (v !== undefined) changed.add(v);
+      }
+      return changed;
+    });
+  }
+
+  private readonly assigned = new Map<Block, Set<LocalVar>>();
+
+  /** Locals of this function that statements of the block, and of those in it, assign. */
+  private assignedIn(block: Block): Set<LocalVar> {
+    let found = this.assigned.get(block);
+    if (found !== undefined) return found;
+    found = new Set();
+    for (const s of block.stats) {
+      if (s.kind === 'assign') for (const t of s.targets) if (t.kind === 'local') found.add(t.v);
+      for (const inner of blocksOf(s)) for (const v of this.assignedIn(inner)) found.add(v);
+    }
+    this.assigned.set(block, found);
+    return found;
+  }
+
+  /** Where a value comes from, which may be a variable. */
+  protected pathOf(e: Ex): Path | undefined {
+    if (e.path !== undefined) return e.path;
+    const [v] = e.vars;
+    return v !== undefined && v.name === e.js ? pathOf(v) : undefined;
+  }
+
+  /** What is read in a loop: the elements of a table, or a value. */
+  protected lookAhead(path: Path | undefined, isArray: boolean): void {
+    const loop = this.loops.at(-1);
+    if (path !== undefined && loop !== undefined && path.root.decl < loop.start)
+      loop.ahead?.add(path, isArray);
   }
 
   /** For V8: which variables that the block computes are numbers. */

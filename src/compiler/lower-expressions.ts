@@ -342,6 +342,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
     if (e.op === '-')
       head = `${d}if (typeof ${o.js} === 'number') ${v.name} = -${o.js}; else if ((${v.name} = $O.unm(${o.js})) === $SUSPEND) return `;
     else {
+      this.lookAhead(this.pathOf(o), true);
       this.code.scratch = true;
       // What is no table has the array EMPTY.
       const plain = `${o.js} !== undefined && ${o.js}.meta === undefined && (a$ = ${o.js}.arr) !== $EMPTY && ${o.js}.hash === undefined`;

@@ -1,4 +1,5 @@
 /** Fields, elements, and constructors of tables. */
+import { pathTo } from './ahead.ts';
 import type { Expr, TableExpr } from './ast.ts';
 import type { OpNames, Var } from './ir.ts';
 import { isMulti } from './library.ts';
@@ -45,6 +46,8 @@ export abstract class TableLowering extends ExpressionLowering {
     const vars = [...obj.vars, ...key.vars];
     const { v, decl } = this.target(dst !== undefined && !vars.includes(dst.v) ? dst : undefined);
     const d = decl === '' ? '' : `let ${v.name}; `;
+    const path = this.pathOf(obj);
+    this.lookAhead(path, true);
     const own = this.keyed();
     const args = `(${obj.js}, ${key.js})`;
     const slow = `(${v.name} = ${own}.get === undefined ? ${own}.first${args} : ${own}.get${args}) === $SUSPEND) return `;
@@ -68,7 +71,10 @@ export abstract class TableLowering extends ExpressionLowering {
         own,
       );
     }
-    return this.varEx(v);
+    const tests = keyTests(k);
+    if (path === undefined || !(k.num || k.atom)) return this.varEx(v);
+    const at = { tests, vars: k.vars };
+    return { ...this.varEx(v), path: pathTo(path, `.arr[${k.js}]`, at) };
   }
 
   protected fieldGet(obj: Ex, key: string, names: OpNames, dst?: Dst): Ex {
@@ -89,6 +95,9 @@ export abstract class TableLowering extends ExpressionLowering {
       return this.varEx(v);
     }
     const get = `$g${this.field(key)}`;
+    const from = this.pathOf(obj);
+    const path = from && pathTo(from, member(key));
+    this.lookAhead(path, false);
     this.emitSite(
       `${decl}${v.name} = ${obj.js}${member(key)}; if (${v.name} === undefined && (${v.name} = ${get}(${obj.js})) === $SUSPEND) return `,
       ';',
@@ -98,7 +107,7 @@ export abstract class TableLowering extends ExpressionLowering {
       names,
       get,
     );
-    return this.varEx(v);
+    return { ...this.varEx(v), path };
   }
 
   protected fieldSet(obj: Ex, key: string, value: Ex, names: OpNames): void {
@@ -113,6 +122,8 @@ export abstract class TableLowering extends ExpressionLowering {
     const test = val.notNil ? '' : ` && ${val.js} !== undefined`;
     const set = `$s${this.field(key)}`;
     // The runtime is to hear of watched ones: it may have made classes of what they were.
+    const path = this.pathOf(obj);
+    if (path !== undefined) this.lookAhead(pathTo(path, member(key)), false);
     const quick = isWatched(key)
       ? ''
       : `if (${place} !== undefined${test}) ${place} = ${val.js}; else `;
@@ -165,6 +176,7 @@ export abstract class TableLowering extends ExpressionLowering {
       this.emitSite(`if (${slow}`, ';', vars, undefined, 'none', names, own);
       return;
     }
+    this.lookAhead(this.pathOf(obj), true);
     this.code.scratch = true;
     const tests = [...keyTests(k)];
     if (!val.notNil) tests.push(`${val.js} !== undefined`);

@@ -2,6 +2,7 @@
  * What the lowering of expressions works with: values as JavaScript text, and what is known of them.
  * Nothing here adds code to a function.
  */
+import type { Path } from './ahead.ts';
 import {
   type BinaryOp,
   type CallExpr,
@@ -38,6 +39,8 @@ export interface Ex {
   constant: boolean;
   /** A function that is known. */
   func: FunctionNode | undefined;
+  /** Where it was read, if that may be done before a loop as well. */
+  path?: Path | undefined;
 }
 
 /** A list of arguments: text and variables. */

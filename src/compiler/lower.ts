@@ -549,33 +549,37 @@ class FunctionLowering extends CallLowering {
     // -0 counts down, as in LuaJIT.
     const down = by < 0 || Object.is(by, -0);
     const up = !down && (step === undefined || step.min > 0);
-    this.emitLuaLoop(s.body, (loop) => {
-      const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
-      const cond = up
-        ? `${h.name} <= ${limit.js}`
-        : down
-          ? `${h.name} >= ${limit.js}`
-          : `(${step!.js} > 0 || (${step!.js} === 0 && 1 / ${step!.js} > 0) ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
-      this.exitUnless({ ...base, js: `(${cond})`, vars }, loop);
-      const local = s.v;
-      if (!local.captured && !local.assigned) {
-        this.vars.set(local, h);
-        // `exp` knows it as a number by this.
-        const min = up ? start.min : Number.NEGATIVE_INFINITY;
-        this.loopVars.set(local, min);
-        this.emitScope('', () => this.block(s.body));
-      } else {
-        if (!local.assigned) this.loopVars.set(local, up ? start.min : Number.NEGATIVE_INFINITY);
-        this.emitScope('', () => {
-          const base = this.inScope.length;
-          this.bind(local, { ...this.varEx(h), num: true });
-          this.block(s.body);
-          this.closeScope(base);
-        });
-      }
-      this.line = s.line;
-      this.emitLine(step === undefined ? `${h.name}++;` : `${h.name} += ${step.js};`, vars);
-    });
+    this.emitLuaLoop(
+      s.body,
+      (loop) => {
+        const vars = [h, ...limit.vars, ...(step?.vars ?? NO_VARS)];
+        const cond = up
+          ? `${h.name} <= ${limit.js}`
+          : down
+            ? `${h.name} >= ${limit.js}`
+            : `(${step!.js} > 0 || (${step!.js} === 0 && 1 / ${step!.js} > 0) ? ${h.name} <= ${limit.js} : ${h.name} >= ${limit.js})`;
+        this.exitUnless({ ...base, js: `(${cond})`, vars }, loop);
+        const local = s.v;
+        if (!local.captured && !local.assigned) {
+          this.vars.set(local, h);
+          // `exp` knows it as a number by this.
+          const min = up ? start.min : Number.NEGATIVE_INFINITY;
+          this.loopVars.set(local, min);
+          this.emitScope('', () => this.block(s.body));
+        } else {
+          if (!local.assigned) this.loopVars.set(local, up ? start.min : Number.NEGATIVE_INFINITY);
+          this.emitScope('', () => {
+            const base = this.inScope.length;
+            this.bind(local, { ...this.varEx(h), num: true });
+            this.block(s.body);
+            this.closeScope(base);
+          });
+        }
+        this.line = s.line;
+        this.emitLine(step === undefined ? `${h.name}++;` : `${h.name} += ${step.js};`, vars);
+      },
+      h,
+    );
   }
 
   /** A control value of a numeric `for`, checked; `own` wants a variable that the loop may change. */
