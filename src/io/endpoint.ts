@@ -28,23 +28,27 @@ export function packEndpoint(
 /** @returns undefined when it is of neither family: a socket that has no address yet, or a local one */
 export function unpackEndpoint(from: Uint8Array, at = 0): IpEndpoint | undefined {
   const family = from[at + 6];
-  if (family !== 4 && family !== 6) return undefined;
+  const port = from[at + 4]! | (from[at + 5]! << 8);
+  if (family === 4) {
+    const { address } = last4;
+    const same = hasBytes(from, at + 8, address.bytes);
+    if (same && port === last4.port) return last4;
+    last4 = { address: same ? address : new IpAddress(from.slice(at + 8, at + 12)), port };
+    return last4;
+  }
+  if (family !== 6) return undefined;
   const scope =
     (from[at]! | (from[at + 1]! << 8) | (from[at + 2]! << 16) | (from[at + 3]! << 24)) >>> 0;
-  const bytes = addressBytes(from, at + 8, family === 4 ? last4 : last6);
-  if (family === 4) last4 = bytes;
-  else last6 = bytes;
-  return { address: new IpAddress(bytes, scope), port: from[at + 4]! | (from[at + 5]! << 8) };
+  if (!hasBytes(from, at + 8, last6)) last6 = from.slice(at + 8, at + 24);
+  return { address: new IpAddress(last6, scope), port };
 }
 
-/** Bytes of addresses never change, so the next one from the same peer has those of the last. */
-let last4: Uint8Array = new Uint8Array(4);
+/** Of IPv4 addresses nothing can be changed: the next one of the same peer is the last one. Others have a scope that can. */
+let last4: IpEndpoint = { address: new IpAddress(new Uint8Array(4)), port: 0 };
+/** Bytes of addresses never change. */
 let last6: Uint8Array = new Uint8Array(16);
 
-function addressBytes(from: Uint8Array, at: number, last: Uint8Array): Uint8Array {
-  const { length } = last;
-  for (let i = 0; i < length; i++) {
-    if (from[at + i] !== last[i]) return from.slice(at, at + length);
-  }
-  return last;
+function hasBytes(from: Uint8Array, at: number, bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (from[at + i] !== bytes[i]) return false;
+  return true;
 }

@@ -6,6 +6,7 @@ import { EBADF, EINTR } from '../sys/errno.ts';
 import { bytesReadable } from '../sys/fd.ts';
 import {
   connect,
+  ENDPOINT_SIZE,
   MSG_NOSIGNAL,
   MSG_PEEK,
   recvfrom,
@@ -24,6 +25,11 @@ import { NativeConnectedSocket, scratch } from './socket.ts';
 import type { UdpSocket } from './transport.ts';
 
 const DATAGRAMS: DescriptorOptions = { levelReads: true, receivesAhead: true };
+
+/** Where the last datagram was sent to, and that for system calls: who answers many does so to the same. Scopes may change. */
+let toAddress: IpAddress | undefined;
+let toPort = -1;
+const to = new Uint8Array(ENDPOINT_SIZE);
 
 export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket {
   constructor(group: IoGroup) {
@@ -96,9 +102,14 @@ export class NativeUdpSocket extends NativeConnectedSocket implements UdpSocket 
     op.offset = offset;
     op.length = length;
     op.flags = flags;
-    op.value = packEndpoint(address, port, scratch);
+    if (address !== toAddress || port !== toPort || address.family === 6) {
+      packEndpoint(address, port, to);
+      toAddress = address;
+      toPort = port;
+    }
+    op.value = to;
     const result = descriptor.start(op, descriptor.writes, attemptSendTo);
-    op.value = result === PENDING ? scratch.slice() : undefined; // others use it meanwhile
+    op.value = result === PENDING ? to.slice() : undefined; // others use it meanwhile
     return result;
   }
 

@@ -346,3 +346,36 @@ ioTest('nothing is received ahead from a socket that others have, too', (group) 
   heir.assign(far.release());
   for (let i = 10; i < 20; i++) assert.deepEqual(next(heir).bytes, numbered(i));
 });
+
+ioTest('each has its own sender, though addresses are kept for the next', (group) => {
+  const [a, b, far] = [bound(group), bound(group), bound(group)];
+  for (let i = 0; i < 6; i++) send(i % 3 === 0 ? b : a, far, numbered(i));
+  for (let i = 0; i < 6; i++) {
+    const { from } = next(far);
+    assert.equal(from.port, (i % 3 === 0 ? b : a).localEndpoint().port);
+    assert.deepEqual([...from.address.bytes], [127, 0, 0, 1]);
+  }
+  for (let i = 0; i < 6; i++) {
+    const to = i % 3 === 0 ? b : a;
+    send(far, to, numbered(i));
+    assert.deepEqual(next(to).bytes, numbered(i));
+  }
+});
+
+ioTest(
+  'a scope that a program sets is of that address alone, and of what is sent then',
+  (group) => {
+    const [near, far] = [bound(group, loopback6), bound(group, loopback6)];
+    for (let i = 0; i < 2; i++) send(near, far, numbered(i), loopback6);
+    const { address } = next(far).from;
+    address.scopeId = 0x7fffffff;
+    assert.equal(next(far).from.address.scopeId, 0);
+    const to = parseAddress('fe80::1')!;
+    const { port } = near.localEndpoint();
+    const tried = [1, 0x7fffffff].map((scope) => {
+      to.scopeId = scope;
+      return now((op) => near.sendTo(op, numbered(0), 0, 8, to, port, 0)).result;
+    });
+    assert.ok(tried[1]! < 0, 'it was sent through an interface that there is not');
+  },
+);
