@@ -5,7 +5,10 @@
  * on: an operation then finds its result in `early`, and takes it in place of the call. What fibers then
  * write is put off until they have all run, and is written together. docs/decisions/0025-batches.md
  *
- * A write that is put off counts as tried: before its socket is closed, shut down or the like, and when it
+ * The first reads of connections that have just come are put off, too, where there are many. A turn of the event loop
+ * in which fibers go on is a batch like one of events (`asBatch`, io/reactor.ts).
+ *
+ * What is put off counts as tried: before its socket is closed, shut down or the like, and when it
  * is cancelled, it is tried after all (`UNTRIED` in `early`). Nobody but the peer can tell the difference.
  */
 import {
@@ -44,6 +47,24 @@ const manyWrites = [false, false];
 let writes = 0;
 let lastWriter: Writer | undefined;
 let made = 0;
+
+/** In `early`: its call is being made. */
+const TAKEN = UNTRIED - 1;
+
+/** Reads of connections that have never waited are put off in so many batches after one with many: between those are some in which connections end. */
+const PATIENCE = 4;
+let firstReads = 0;
+const manyFirstReads = [0, 0];
+let readRoundsLeft = 0;
+
+/** What can have a read that is put off. */
+export interface Reader {
+  /** The read that is still to be tried. */
+  readonly untriedRead: Operation | null;
+  /** Go on with what waits to read. */
+  retryReads(): void;
+}
+const readers: Reader[] = [];
 
 /** What can have a write that is put off. */
 export interface Writer {
@@ -90,8 +111,9 @@ export function makeReads(): void {
 
 /** A batch begins. */
 export function beginRounds(kind = EVENTS): void {
-  writes = 0;
+  writes = firstReads = 0;
   roundsLeft = manyWrites[kind]! && isThere() ? ROUNDS : 0;
+  readRoundsLeft = manyFirstReads[kind]! > 0 && isThere() ? ROUNDS : 0;
 }
 
 /** What comes is no more than what one fiber and then another does: not many at once. */
@@ -107,9 +129,55 @@ export function putsOff(writer: Writer): boolean {
   return roundsLeft > 0;
 }
 
+/** Whether to put off the read of a connection that has never waited: fibers of a batch run, of which many read so. */
+export function putsOffRead(): boolean {
+  firstReads++;
+  return readRoundsLeft > 0;
+}
+
+/** @param reader  has a read that is untried */
+export function putOffRead(reader: Reader): void {
+  readers.push(reader);
+}
+
+/** Once, though its socket may be in the list twice: tried before something was done to it, and put off again. */
+function takeOn(op: Operation | null): void {
+  if (op === null) return;
+  op.early = TAKEN;
+  operations.push(op);
+}
+
+/** They are too few. */
+function giveBack(): void {
+  for (const op of operations) op.early = UNTRIED;
+  operations.length = 0;
+}
+
+function makeFirstReads(): void {
+  readRoundsLeft--;
+  const count = readers.length;
+  if (count === 0) return;
+  for (let i = 0; i < count; i++) {
+    takeOn(readers[i]!.untriedRead);
+  }
+  if (operations.length >= WORTHWHILE && isThere()) makeAll(READ);
+  else {
+    giveBack();
+    readRoundsLeft = firstReads = 0;
+  }
+  for (let i = 0; i < count; i++) readers[i]!.retryReads();
+  readers.splice(0, count);
+}
+
 /** @param writer  has a write that is untried */
 export function putOff(writer: Writer): void {
   writers.push(writer);
+}
+
+/** The fibers have run: make what was put off. They go on then. */
+export function makePutOff(): void {
+  makeFirstReads();
+  makeWrites();
 }
 
 /** The fibers have run, or the process is about to end: make the writes that were put off. They go on then. */
@@ -118,13 +186,12 @@ export function makeWrites(): void {
   const count = writers.length;
   if (count === 0) return;
   for (let i = 0; i < count; i++) {
-    const op = writers[i]!.untried;
-    if (op !== null) operations.push(op);
+    takeOn(writers[i]!.untried);
   }
   if (operations.length >= WORTHWHILE && isThere()) makeAll(WRITE);
   else {
     // One fiber, which writes to one after the other: it would be put off again each time.
-    operations.length = 0;
+    giveBack();
     roundsLeft = writes = 0;
   }
   for (let i = 0; i < count; i++) writers[i]!.retryWrites();
@@ -133,8 +200,10 @@ export function makeWrites(): void {
 
 /** Nothing is put off any more. */
 export function endRounds(kind = EVENTS): void {
-  roundsLeft = 0;
+  roundsLeft = readRoundsLeft = 0;
   manyWrites[kind] = writes >= WORTHWHILE;
+  if (firstReads >= WORTHWHILE) manyFirstReads[kind] = PATIENCE;
+  else if (manyFirstReads[kind]! > 0) manyFirstReads[kind]!--;
   lastWriter = undefined;
 }
 

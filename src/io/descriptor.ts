@@ -46,7 +46,7 @@ import {
 } from '../sys/reactor.ts';
 import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
 import { readSocket, writeSocket } from '../sys/transfer.ts';
-import { putOff, putsOff } from './batch.ts';
+import { putOff, putOffRead, putsOff, putsOffRead } from './batch.ts';
 import { DatagramsAhead } from './datagrams.ts';
 import type { Closable, IoGroup, Placed } from './group.ts';
 import {
@@ -177,7 +177,13 @@ export class Descriptor implements EventTarget, Target, Placed {
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
-    return this.start(op, this.reads, this.batches ? attemptReadSocket : attemptRead);
+    if (!this.batches) return this.start(op, this.reads, attemptRead);
+    if (this.generation === 0 && putsOffRead() && this.canPutOff(this.reads)) {
+      this.putOff(op, this.reads, attemptReadSocket);
+      putOffRead(this);
+      return PENDING;
+    }
+    return this.start(op, this.reads, attemptReadSocket);
   }
 
   /** @returns bytes written, perhaps fewer than `length`; -errno (EPIPE); or PENDING. write(2) */
@@ -185,23 +191,25 @@ export class Descriptor implements EventTarget, Target, Placed {
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
-    if (this.batches && putsOff(this) && this.canPutOff) return this.putOff(op);
-    return this.start(op, this.writes, this.batches ? attemptWriteSocket : attemptWrite);
+    if (!this.batches) return this.start(op, this.writes, attemptWrite);
+    if (putsOff(this) && this.canPutOff(this.writes)) {
+      this.putOff(op, this.writes, attemptWriteSocket);
+      putOff(this);
+      return PENDING;
+    }
+    return this.start(op, this.writes, attemptWriteSocket);
   }
 
-  /** A write would be tried now, and could wait. */
-  private get canPutOff(): boolean {
-    const { writes } = this;
-    return this.fd >= 0 && writes.head === null && writes.ready;
+  /** An operation would be tried now, and could wait. */
+  private canPutOff(queue: OperationQueue): boolean {
+    return this.fd >= 0 && queue.head === null && queue.ready;
   }
 
-  private putOff(op: Operation): number {
+  private putOff(op: Operation, queue: OperationQueue, attempt: Attempt): void {
     op.target = this;
-    op.attempt = attemptWriteSocket;
+    op.attempt = attempt;
     op.early = UNTRIED;
-    this.writes.push(op);
-    putOff(this);
-    return PENDING;
+    queue.push(op);
   }
 
   /** For io/batch.ts. */
@@ -210,9 +218,16 @@ export class Descriptor implements EventTarget, Target, Placed {
     return head !== null && head.early === UNTRIED ? head : null;
   }
 
+  /** For io/batch.ts. */
+  get untriedRead(): Operation | null {
+    const { head } = this.reads;
+    return head !== null && head.early === UNTRIED ? head : null;
+  }
+
   /** What was put off comes before anything else that is done to the descriptor. */
   settle(): void {
     if (this.untried !== null) this.drain(this.writes);
+    if (this.untriedRead !== null) this.drain(this.reads);
   }
 
   /** From the reactor. */
@@ -323,6 +338,11 @@ export class Descriptor implements EventTarget, Target, Placed {
   /** Try again what waits to write, though no event came: for what the kernel sends none for. */
   retryWrites(): void {
     this.drain(this.writes);
+  }
+
+  /** For io/batch.ts. */
+  retryReads(): void {
+    this.drain(this.reads);
   }
 
   /** From the reactor. */
@@ -444,8 +464,10 @@ function attemptWrite(op: Operation): number {
 /** Of one with `batches`. */
 function attemptReadSocket(op: Operation): number {
   let result = op.early;
-  if (result === PENDING) result = readSocket(op.target!.fd, op.bytes!, op.offset, op.length);
-  else op.early = PENDING;
+  if (result === PENDING || result === UNTRIED) {
+    op.early = PENDING;
+    result = readSocket(op.target!.fd, op.bytes!, op.offset, op.length);
+  } else op.early = PENDING;
   if (result < op.length && result > 0) (op.target as Descriptor).readShort();
   return result;
 }

@@ -26,8 +26,8 @@ import {
   beginRounds,
   endRounds,
   isWorthwhile,
+  makePutOff,
   makeReads,
-  makeWrites,
   readTogether,
   TURN,
 } from './batch.ts';
@@ -112,19 +112,19 @@ function dispatch(): void {
       }
     }
   } finally {
-    endBatch(makeWrites);
+    endBatch(makePutOff);
     endRounds();
   }
 }
 
-/** Do what is to be done in a turn of the event loop as events are handled: what is written meanwhile may be written together. */
+/** Do what is to be done in a turn of the event loop as events are handled: what is written meanwhile may be written together, and so are first reads made. */
 export function asBatch(job: () => void): void {
   beginBatch();
   beginRounds(TURN);
   try {
     job();
   } finally {
-    endBatch(makeWrites);
+    endBatch(makePutOff);
     endRounds(TURN);
   }
 }

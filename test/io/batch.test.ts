@@ -558,3 +558,137 @@ batchTest('what throws in a turn leaves no write behind', async (group) => {
   if (!batched.skip) assert.deepEqual(writing.results, [7]);
   assert.equal((await readAll(pairs[0]!.far, 21)).toString(), 'hello 0hello 0hello 0');
 });
+
+/** A read of 16 bytes at each of them in one turn, `after` which something else is done; the turn before had as many. */
+function listen(pairs: readonly Pair[], after: (pair: Pair) => void = () => {}): Pair[] {
+  // All that is there, and no room for more: it stays ready.
+  const first = pairs.map((pair) => ({ ...pair, into: Buffer.alloc(7), read: new Recorded() }));
+  const second = pairs.map((pair) => ({ ...pair, into: Buffer.alloc(16), read: new Recorded() }));
+  const start = ({ near, into, read }: Pair): void => {
+    const now = near.read(read.op, into, 0, into.length);
+    if (now !== PENDING) read.results.push(now);
+  };
+  putAll(pairs, (i) => `first ${i}`);
+  asBatch(() => first.forEach(start));
+  assert.deepEqual(
+    first.map(got),
+    pairs.map((_, i) => `first ${i}`),
+  );
+  putAll(pairs);
+  asBatch(() => {
+    second.forEach(start);
+    if (!batched.skip) for (const { read } of second) assert.deepEqual(read.results, []);
+    for (const pair of second) after(pair);
+  });
+  return second;
+}
+
+batchTest('first reads of a turn are made together', async (group) => {
+  const pairs = await fresh(group);
+  await together(MANY, async () => {
+    assert.deepEqual(
+      listen(pairs).map(got),
+      pairs.map((_, i) => `hello ${i}`),
+    );
+  });
+});
+
+const afterRead: typeof afterwards = {
+  ...afterwards,
+  shutdown: ({ near }) => near.shutdown('both'),
+  'a look at what is there': ({ near }) => assert.equal(near.bytesReadable(), 0),
+};
+for (const [what, act] of Object.entries(afterRead)) {
+  batchTest(`a first read comes before what follows it: ${what}`, async (group) => {
+    const pairs = await fresh(group);
+    const before = listen(pairs, (pair) => act(pair, pair.read));
+    assert.deepEqual(
+      before.map(got),
+      pairs.map((_, i) => `hello ${i}`),
+    );
+  });
+}
+
+batchTest(
+  'first reads: an error is of the one that it is of, and reads of one socket keep their order',
+  async (group) => {
+    const pairs = await fresh(group);
+    const next: number[] = [];
+    injectFault('read', { errno: EIO, skip: MANY + 3 });
+    const reads = listen(pairs, ({ near, read }) => {
+      const { op } = new Recorded();
+      op.done = () => void next.push(read.results.length);
+      if (near.read(op, Buffer.alloc(16), 0, 16) !== PENDING) next.push(read.results.length);
+    });
+    await turns();
+    for (const [i, pair] of reads.entries()) {
+      if (i === 3) assert.deepEqual(pair.read.results, [-EIO]);
+      else assert.equal(got(pair), `hello ${i}`);
+    }
+    assert.deepEqual(next, [1]); // the one behind the error has what was there
+    for (const { near } of pairs) near.close();
+    assert.deepEqual(next, Array(MANY).fill(1));
+  },
+);
+
+batchTest('a first read finds nothing: it waits, or is told that it cannot', async (group) => {
+  const pairs = await fresh(group);
+  injectFault('read', { errno: EAGAIN, skip: MANY, times: 2 });
+  injectFault('epoll_ctl', { errno: ENOSPC });
+  const reads = listen(pairs);
+  clearFault('epoll_ctl');
+  assert.deepEqual(reads[0]!.read.results, [-ENOSPC]);
+  await turns();
+  for (const [i, pair] of reads.entries()) if (i > 0) assert.equal(got(pair), `hello ${i}`);
+});
+
+batchTest('what throws in a turn leaves no read behind', async (group) => {
+  const pairs = await fresh(group);
+  listen(pairs);
+  putAll(pairs);
+  const [{ near, into }] = pairs as [Pair];
+  const read = new Recorded();
+  assert.throws(() =>
+    asBatch(() => {
+      near.read(read.op, into, 0, 7);
+      throw new Error('a bug');
+    }),
+  );
+  if (!batched.skip) assert.equal(got({ ...pairs[0]!, read }), 'hello 0');
+});
+
+batchTest(
+  'what is put off again after something was done to its socket is done once',
+  async (group) => {
+    const pairs = await fresh(group);
+    greet(pairs);
+    await Promise.all(pairs.map(({ far }) => readAll(far, 14)));
+    const writes: Recorded[] = [];
+    const write = ({ near }: Pair, text: string): void => {
+      const writing = new Recorded();
+      const now = near.write(writing.op, Buffer.from(text), 0, text.length);
+      if (now !== PENDING) writing.results.push(now);
+      writes.push(writing);
+    };
+    asBatch(() => {
+      for (const pair of pairs) write(pair, 'one,');
+      for (const { near } of pairs) near.bytesReadable();
+      for (const pair of pairs) write(pair, 'two,');
+    });
+    asBatch(() => pairs.forEach((pair) => void write(pair, 'end')));
+    for (const { far } of pairs) assert.equal((await readAll(far, 11)).toString(), 'one,two,end');
+    for (const { results } of writes) assert.equal(results.length, 1);
+
+    const reads: Pair[] = [];
+    listen(pairs, (pair) => {
+      pair.near.bytesReadable();
+      putAll([pair], () => 'then');
+      const again = { ...pair, read: new Recorded(), into: Buffer.alloc(4) };
+      const now = pair.near.read(again.read.op, again.into, 0, 4);
+      if (now !== PENDING) again.read.results.push(now);
+      reads.push(again);
+    });
+    await turns();
+    for (const pair of reads) assert.equal(got(pair), 'then');
+  },
+);
