@@ -580,6 +580,15 @@ static bool has_nobody(void) {
   return geteuid() == 0 && maps_nobody("/proc/self/uid_map") && maps_nobody("/proc/self/gid_map");
 }
 
+/* Where memory runs out, of a machine or of a group of processes, the kernel ends whoever has most points: a sandbox before its
+ * maker, and before all others. Here, since the files of who changes its user are root's. proc_pid_oom_score_adj(5) */
+static void end_first(void) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)!write(fd, "1000", 4);
+  close(fd);
+}
+
 static int become_nobody(void) {
   if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
       setresuid(NOBODY, NOBODY, NOBODY) < 0)
@@ -725,6 +734,7 @@ static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
       (void)!write(sync[1], &failure, sizeof failure);
       if (failure) _exit(1);
     }
+    if (wants_nobody) end_first();
     if (is_nobody) {
       char go;
       close(sync[1]);
