@@ -78,7 +78,7 @@
   /* digest.c: lazily bound, as tls.c */ \
   X(sha256) X(hmac_sha256) X(random_bytes) \
   /* v8.c */ \
-  X(set_v8_flags) \
+  X(set_v8_flags) X(alias_of) \
   /* tls.c: only when it is required */ \
   X(tls_open)
 

@@ -46,6 +46,8 @@ export interface Recipient {
   release(): void;
   /** Take the message, unless there are too many. @returns false: it is full */
   offer(message: Message): boolean;
+  /** The same for a value that needs no copy to be sent. @returns false: it needs one, or there are too many. @throws LuaError */
+  offerData?(value: LuaValue): boolean;
   /** The message is taken when there is room, and the waiter woken. @returns how to forget it */
   awaitRoom(waiter: Waiter, message: Message): () => void;
   /** Call `told` once it is closed, with the reason, if there is one. @returns how to forget it */

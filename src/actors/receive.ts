@@ -4,7 +4,7 @@ import { park, suspend, suspensionPoint } from '../fibers/suspend.ts';
 import type { Outside } from '../fibers/waitable.ts';
 import { suspendIn } from '../runtime/call.ts';
 import { coreError } from '../runtime/error-code.ts';
-import { type Result, SUSPEND } from '../runtime/value.ts';
+import { type LuaValue, type Result, SUSPEND } from '../runtime/value.ts';
 import type { TxChannel } from './address.ts';
 import type { Mailbox, Message } from './mailbox.ts';
 import { type Tracer, tracing } from './trace.ts';
@@ -26,12 +26,15 @@ export function receiveFrom(mailbox: Mailbox, end: Outside, hasTime = false): Re
 /**
  * Send: the others run first, before the fiber goes on; while there is no room for the message it waits.
  * @param make  makes the message, once it is clear that it can be sent
+ * @param data  it is a copy of this; undefined: it is more than that
  */
-export function sendTo(channel: TxChannel, make: () => Message): Result {
+export function sendTo(channel: TxChannel, make: () => Message, data?: LuaValue): Result {
   const fiber = suspensionPoint();
   const { recipient } = channel;
   if (!channel.isOpen || recipient.closed) throw coreError('channel_closed');
   if (tracing.on !== undefined) return sendTraced(tracing.on, fiber, channel, make());
+  if (data !== undefined && recipient.offerData?.(data) === true)
+    return fiber.scheduler.yield(fiber);
   const message = make();
   if (recipient.offer(message)) return fiber.scheduler.yield(fiber);
   return waitForRoom(channel, message);

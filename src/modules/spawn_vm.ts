@@ -256,7 +256,7 @@ export function spawnContextThreads(vm: Vm, count: LuaValue): Result {
 
 function send(self: TxChannel, ...args: LuaValue[]): Result {
   if (args.length === 0) throw badArgument(2);
-  return sendTo(self, () => makeMessage(args[0]));
+  return sendTo(self, () => makeMessage(args[0]), args[0]);
 }
 
 type Send = (value: LuaValue, reply: TxChannel) => Result;

@@ -245,6 +245,7 @@ export interface Native extends Transfers {
   random_bytes(bytes: Uint8Array, count: number): number;
 
   set_v8_flags(flags: string): number;
+  alias_of(bytes: Uint8Array): ArrayBuffer | undefined;
 
   /** native/tls.c; -errno when there is none. Typed in sys/tls.ts. */
   tls_open(status: Float64Array): unknown;

@@ -19,6 +19,7 @@
  */
 
 import { existsSync, readlinkSync } from 'node:fs';
+import { asUnshared } from '../../io/shared-bytes.ts';
 import type { End } from '../trace.ts';
 
 /** Threads at once; mailboxes of one that others know; bytes that wait for one. */
@@ -131,7 +132,7 @@ export class SharedMemory {
     this.buffer = buffer;
     this.own = own;
     this.words = new Int32Array(buffer);
-    this.bytes = new Uint8Array(buffer);
+    this.bytes = asUnshared(buffer); // a piece is written before TAIL passes it, and read before HEAD does
     this.set(own, TID, threadNumber());
     this.set(own, HELD, 0); // a thread that had the slot before may have left some
   }

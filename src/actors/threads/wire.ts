@@ -4,15 +4,11 @@
  * What a value owns goes with the frame: descriptors by number, since they are the process's, and addresses with
  * a reference each. Every frame is decoded once, also where nobody wants it.
  */
+
+import { decodeBytes, decodeName, encodeBytes } from '../../runtime/bytes.ts';
 import { codeError } from '../../runtime/error-code.ts';
-import {
-  entries,
-  fromArray,
-  LuaTable,
-  rawGetNumber,
-  rawLength,
-  rawSet,
-} from '../../runtime/table.ts';
+import { recordOf } from '../../runtime/records.ts';
+import { fromArray, LuaTable, numbers, rawLength, TableIterator } from '../../runtime/table.ts';
 import type { LuaValue } from '../../runtime/value.ts';
 import { TxChannel } from '../address.ts';
 import { DirectoryHandle } from '../directory-handle.ts';
@@ -42,8 +38,13 @@ const CHANNEL = 7;
 const DESCRIPTOR = 8;
 const SOCKET = 9;
 const DIRECTORY = 10;
+/** Arrays of these alone. */
+const INTEGERS = 11;
+const DOUBLES = 12;
 
 const SHORT = 24;
+/** Tables within each other, of what is sent as it is. */
+const MAX_DEPTH = 32;
 const FIRST_SIZE = 64 * 1024;
 /** A buffer beyond this is not kept. */
 const KEPT = 1024 * 1024;
@@ -114,7 +115,7 @@ export class FrameWriter {
     const { length } = s;
     this.integer(length);
     const at = this.room(length);
-    if (length > SHORT) this.bytes.write(s, at, length, 'latin1');
+    if (length > SHORT) encodeBytes(s, this.bytes, at);
     else for (let i = 0; i < length; i++) this.bytes[at + i] = s.charCodeAt(i);
     return this;
   }
@@ -123,39 +124,89 @@ export class FrameWriter {
     return s === undefined ? this.byte(0) : this.byte(1).text(s);
   }
 
+  /** One that has been copied. */
   value(v: LuaValue): this {
+    this.put(v, Infinity);
+    return this;
+  }
+
+  /** What owns nothing. @returns false: it is, or has in it, something else, or many tables within each other */
+  data(v: LuaValue): boolean {
+    return this.put(v, MAX_DEPTH);
+  }
+
+  /** @param depth  so many tables may be within each other; Infinity: it is a copy, and may own something */
+  private put(v: LuaValue, depth: number): boolean {
     switch (typeof v) {
       case 'string':
-        return this.byte(STRING).text(v);
+        this.byte(STRING).text(v);
+        return true;
       case 'boolean':
-        return this.byte(v ? TRUE : FALSE);
+        this.byte(v ? TRUE : FALSE);
+        return true;
       case 'number':
-        return this.number(v);
+        this.number(v);
+        return true;
       default:
-        return v instanceof LuaTable ? this.table(v) : this.object(v);
+        if (v instanceof LuaTable) return this.table(v, depth);
+        if (depth === Infinity) this.object(v);
+        return depth === Infinity;
     }
   }
 
-  private number(n: number): this {
-    if ((n | 0) === n && !Object.is(n, -0)) return this.byte(INTEGER).integer(n);
+  private number(n: number): void {
+    if (isInteger(n)) {
+      this.byte(INTEGER).integer(n);
+      return;
+    }
     this.byte(DOUBLE);
     const at = this.room(8);
     this.view.setFloat64(at, n, true);
-    return this;
   }
 
-  /** One that has been copied: an array, or string keys. */
-  private table(t: LuaTable): this {
+  private table(t: LuaTable, depth: number): boolean {
+    if (depth === 0 || t.meta !== undefined) return false;
     const length = rawLength(t);
-    if (length > 0) {
-      this.byte(ARRAY).integer(length);
-      for (let i = 1; i <= length; i++) this.value(rawGetNumber(t, i));
-      return this;
+    if (length === 0) return this.record(t, depth - 1);
+    return t.arr.length === length + 1 && this.array(t.arr, length, depth - 1);
+  }
+
+  private array(arr: readonly LuaValue[], length: number, depth: number): boolean {
+    if (typeof arr[1] === 'number' && this.numbers(arr, length)) return true;
+    this.byte(ARRAY).integer(length);
+    for (let i = 1; i <= length; i++) if (!this.put(arr[i], depth)) return false;
+    return true;
+  }
+
+  /** @returns false: there are others */
+  private numbers(arr: readonly LuaValue[], length: number): boolean {
+    let integers = 0;
+    for (let i = 1; i <= length; i++) {
+      const n = arr[i];
+      if (typeof n !== 'number') return false;
+      if (isInteger(n)) integers++;
     }
-    const all = [...entries(t)];
-    this.byte(RECORD).integer(all.length);
-    for (const [key, value] of all) this.text(key as string).value(value);
-    return this;
+    const areIntegers = integers === length;
+    this.byte(areIntegers ? INTEGERS : DOUBLES).integer(length);
+    let at = this.room(length * (areIntegers ? 4 : 8));
+    const { view } = this;
+    if (areIntegers)
+      for (let i = 1; i <= length; i++, at += 4) view.setInt32(at, arr[i] as number, true);
+    else for (let i = 1; i <= length; i++, at += 8) view.setFloat64(at, arr[i] as number, true);
+    return true;
+  }
+
+  private record(t: LuaTable, depth: number): boolean {
+    const at = this.byte(RECORD).room(4);
+    let count = 0;
+    for (const it = new TableIterator(t); it.step(); ) {
+      const { key } = it;
+      if (typeof key !== 'string') continue;
+      if (!this.text(key).put(it.value, depth)) return false;
+      count++;
+    }
+    this.view.setInt32(at, count, true);
+    return true;
   }
 
   /** What it owns is the frame's from now on. */
@@ -195,6 +246,8 @@ export class FrameWriter {
   }
 }
 
+const isInteger = (n: number): boolean => (n | 0) === n && (n !== 0 || 1 / n > 0);
+
 export class FrameReader {
   private readonly directory: Directory;
   private bytes: Buffer = Buffer.alloc(0);
@@ -233,7 +286,7 @@ export class FrameReader {
     const length = this.integer();
     const { at, bytes } = this;
     this.at += length;
-    if (length > SHORT) return bytes.toString('latin1', at, at + length);
+    if (length > SHORT) return decodeBytes(bytes, at, at + length);
     let s = '';
     for (let i = at; i < this.at; i++) s += String.fromCharCode(bytes[i]!);
     return s;
@@ -271,6 +324,10 @@ export class FrameReader {
         return this.text();
       case ARRAY:
         return this.array();
+      case INTEGERS:
+        return this.integers();
+      case DOUBLES:
+        return this.doubles();
       case RECORD:
         return this.record();
       case DESCRIPTOR:
@@ -307,12 +364,45 @@ export class FrameReader {
     return fromArray(elements);
   }
 
+  private integers(): LuaTable {
+    const length = this.integer();
+    const elements = numbers([0]);
+    const { view, at } = this;
+    const end = at + length * 4;
+    for (let i = at; i < end; i += 4) elements.push(view.getInt32(i, true));
+    this.at = end;
+    return fromArray(elements);
+  }
+
+  private doubles(): LuaTable {
+    const length = this.integer();
+    const elements = numbers([0.5]); // of V8's kind for doubles from the start
+    const { view, at } = this;
+    const end = at + length * 8;
+    for (let i = at; i < end; i += 8) elements.push(view.getFloat64(i, true));
+    this.at = end;
+    return fromArray(elements);
+  }
+
+  /** Of tables within each other. */
+  private readonly names: string[] = [];
+  private readonly values: LuaValue[] = [];
+
   private record(): LuaTable {
-    const t = new LuaTable();
+    const { names, values } = this;
+    const from = names.length;
     for (let n = this.integer(); n > 0; n--) {
-      const key = this.text();
-      rawSet(t, key, this.value());
+      const length = this.integer();
+      const { at } = this;
+      this.at += length;
+      const name = decodeName(this.bytes, at, this.at);
+      const value = this.value();
+      names.push(name);
+      values.push(value);
     }
+    const t = recordOf(names, values, from);
+    names.length = from;
+    values.length = from;
     return t;
   }
 
