@@ -9,6 +9,7 @@ import {
   arithText,
   base,
   cellOf,
+  constantPower,
   type Dst,
   type Ex,
   greatestResult,
@@ -50,12 +51,7 @@ export abstract class ExpressionLowering extends CodeBuilder {
       case 'false':
         return this.constantEx(e.kind, { bool: true });
       case 'number':
-        return this.constantEx(numberText(e.value), {
-          num: true,
-          int: Number.isInteger(e.value),
-          min: e.value,
-          max: e.value,
-        });
+        return this.number(e.value);
       case 'string': {
         const text = this.constantEx(JSON.stringify(e.value));
         return e.value.length <= 40 ? text : { ...text, atom: false };
@@ -94,6 +90,11 @@ export abstract class ExpressionLowering extends CodeBuilder {
       case 'table':
         return this.table(e);
     }
+  }
+
+  private number(value: number): Ex {
+    const int = Number.isInteger(value);
+    return this.constantEx(numberText(value), { num: true, int, min: value, max: value });
   }
 
   protected variable(local: LocalVar, kind: 'local' | 'upvalue'): Ex {
@@ -174,6 +175,8 @@ export abstract class ExpressionLowering extends CodeBuilder {
   }
 
   protected arith(op: BinaryOp, left: Ex, right: Ex, names: OpNames, dst?: Dst): Ex {
+    const power = op === '^' ? constantPower(left, right) : undefined;
+    if (power !== undefined) return this.number(power);
     if (left.num && right.num) {
       const l = op === '^' || op === '%' ? this.atom(left) : left;
       const r = op === '%' ? this.atom(right) : right;

@@ -267,12 +267,12 @@ export const cellOf = (a: Ex, b: Ex): Ex['cell'] =>
   a.cell !== '' || b.cell !== '' ? 'upvalue' : '';
 
 /**
- * `l % r` of whole numbers is computed in place, so that V8 learns there what numbers they are. `| 0`
+ * `l % r` of whole numbers of 32 bits is computed in place, so that V8 learns there what numbers they are. `| 0`
  * tells it to divide integers; there is no -0 then. See numberMod of runtime/ops.ts.
  */
 export function modText(l: Ex, r: Ex): string {
   const n = r.constant ? Number(r.js) : 0;
-  if (l.constant || (r.constant && !(Number.isInteger(n) && n > 0 && n <= 0x7fffffff)))
+  if (l.constant || (r.constant && !(Number.isSafeInteger(n) && n > 0)))
     return `$nmod(${l.js}, ${r.js})`;
   if (!r.constant) {
     const positive = [
@@ -283,6 +283,10 @@ export function modText(l: Ex, r: Ex): string {
     return `(${tests.join(' && ')} ? (${l.js} | 0) % (${r.js} | 0) : $nmod(${l.js}, ${r.js}))`;
   }
   const any = `${l.js} - $math.floor(${l.js} / ${n}) * ${n}`;
+  if (n > 0x7fffffff) {
+    const less = l.min >= 0 ? `${l.js} | 0` : `${l.js} >= 0 ? ${l.js} | 0 : ${l.js} + ${n}`;
+    return `((${l.js} | 0) === ${l.js} ? ${less} : ${any})`;
+  }
   if ((n & (n - 1)) === 0) return `((${l.js} | 0) === ${l.js} ? ${l.js} & ${n - 1} : ${any})`;
   const positive = l.min >= 0 ? '' : `${l.js} >= 0 && `;
   return `(${positive}(${l.js} | 0) === ${l.js} ? (${l.js} | 0) % ${n} : ${any})`;
@@ -424,6 +428,13 @@ export function isImmediate(e: Expr): boolean {
     default:
       return false;
   }
+}
+
+/** `2^32`: what is written as whole numbers, and exact. */
+export function constantPower(l: Ex, r: Ex): number | undefined {
+  const power =
+    l.constant && r.constant && l.num && r.num ? Number(l.js) ** Number(r.js) : Number.NaN;
+  return l.int && r.int && Number.isSafeInteger(power) ? power : undefined;
 }
 
 export function arithText(op: BinaryOp, l: Ex, r: Ex): string {
