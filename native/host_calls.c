@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "init-script/host.h"
 
 /* Calls and structures younger than the headers may be. Numbers since 5.1 are the same everywhere. */
@@ -219,42 +220,22 @@ static int bind_unix(int fd, const char *path, size_t length) {
 }
 
 static ssize_t send_with_fd(int fd, void *bytes, size_t length, int sent) {
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec part = {bytes, length};
-  union {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct msghdr message = {.msg_iov = &part,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = CMSG_SPACE(sizeof(int))};
-  control.header.cmsg_level = SOL_SOCKET;
-  control.header.cmsg_type = SCM_RIGHTS;
-  control.header.cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(&control.header), &sent, sizeof sent);
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  put_descriptors(&message, control, &sent, 1);
   return sendmsg(fd, &message, 0);
 }
 
 /* There is room for one descriptor: the kernel closes what is more. */
 static ssize_t receive_with_fd(int fd, void *bytes, size_t length, int64_t *received) {
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
   struct iovec part = {bytes, length};
-  union {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct msghdr message = {.msg_iov = &part,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
                            .msg_controllen = CMSG_LEN(sizeof(int))};
-  *received = -1;
+  int number;
   ssize_t result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-  struct cmsghdr *header = result < 0 ? NULL : CMSG_FIRSTHDR(&message);
-  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-      header->cmsg_len == CMSG_LEN(sizeof(int))) {
-    int number;
-    memcpy(&number, CMSG_DATA(header), sizeof number);
-    *received = number;
-  }
+  *received = result >= 0 && take_descriptors(&message, &number, 1, close) == 1 ? number : -1;
   return result;
 }
 

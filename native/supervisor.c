@@ -50,6 +50,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "descriptors.h"
 #include "fault.h"
 #include "host_calls.h"
 #include "pages.h"
@@ -359,15 +360,7 @@ static void send_report(struct report report, int fd) {
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec part = {&report, sizeof report};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-  }
+  if (fd >= 0) put_descriptors(&message, control, &fd, 1);
   ssize_t result;
   do result = sendmsg(CONTROL, &message, MSG_NOSIGNAL);
   while (result < 0 && (errno == EINTR || (errno == EAGAIN && fd >= 0 &&
@@ -787,11 +780,7 @@ static ssize_t receive_packet(struct iovec *parts, size_t part_count, int *fds, 
   *count = 0;
   ssize_t length = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC | flags);
   if (length < 0) return -errno;
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    *count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    memcpy(fds, CMSG_DATA(c), (size_t)*count * sizeof(int));
-  }
+  *count = take_descriptors(&message, fds, MAX_REQUEST_FDS, close);
   if (message.msg_flags & MSG_CTRUNC) {
     for (int i = 0; i < *count; i++) close(fds[i]);
     *count = -EMFILE;
@@ -803,13 +792,8 @@ static ssize_t receive_packet(struct iovec *parts, size_t part_count, int *fds, 
 static bool give_task(struct request *request, const int *fds, int count) {
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(MAX_REQUEST_FDS * sizeof(int))] = {0};
   struct iovec part = {request, sizeof *request};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-                           .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-  memcpy(CMSG_DATA(c), fds, (size_t)count * sizeof(int));
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  put_descriptors(&message, control, fds, count);
   ssize_t result;
   do result = sendmsg(spare.socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (result < 0 && errno == EINTR);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "close.h"
+#include "descriptors.h"
 #include "fault.h"
 #include "libc-service/client.h"
 #include "transfer.h"
@@ -16,9 +17,6 @@ enum {
   MAX_PATH = sizeof(((struct sockaddr_un *)0)->sun_path),
   MAX_FDS = 253, /* SCM_MAX_FD: the kernel takes and gives no more in one message */
 };
-#ifndef SCM_PIDFD
-#define SCM_PIDFD 0x04
-#endif
 
 /* The size of the address, or 0: too long. A negative length: AF_UNSPEC. */
 static socklen_t make_address(const uint8_t *path, int32_t length, struct sockaddr_un *out) {
@@ -125,25 +123,6 @@ napi_value sys_socketpair(napi_env env, napi_callback_info info) {
   return give_result(env, result);
 }
 
-/* Descriptors out of a message's control data: the first `most` into `out`, the others are closed.
- * @return how many there are in `out` */
-static int take_descriptors(struct msghdr *message, int32_t *out, int most) {
-  int count = 0;
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-    if (c->cmsg_level != SOL_SOCKET) continue;
-    if (c->cmsg_type != SCM_RIGHTS && c->cmsg_type != SCM_PIDFD) continue;
-    size_t fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < fds; i++) {
-      int fd;
-      memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-      if (fd < 0) continue;
-      if (c->cmsg_type == SCM_RIGHTS && count < most) out[count++] = fd;
-      else close_at_once(fd);
-    }
-  }
-  return count;
-}
-
 /* recvmsg_unix(fd, bytes, offset, length, flags, path: Uint8Array(108), out: Int32Array(3 + n))
  * -> bytes received or -errno, with out[0] the length of the sender's path, out[1] the MSG_ flags of
  * the message, out[2] how many descriptors follow: at most n. Others that came are closed.
@@ -184,7 +163,7 @@ napi_value sys_recvmsg_unix(napi_env env, napi_callback_info info) {
   };
   ssize_t result = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
   if (result < 0) return give_result(env, -1);
-  out[2] = take_descriptors(&message, out + 3, (int)most);
+  out[2] = take_descriptors(&message, out + 3, (int)most, close_at_once);
   out[1] = message.msg_flags;
   int32_t path_length = read_address(&sender, message.msg_namelen, path);
   out[0] = path_length < 0 ? 0 : path_length;
@@ -221,7 +200,7 @@ napi_value sys_receive_packet(napi_env env, napi_callback_info info) {
   };
   ssize_t result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (result < 0) return give_quickly(-1);
-  out[1] = message.msg_controllen > 0 ? take_descriptors(&message, out + 2, (int)most) : 0;
+  out[1] = message.msg_controllen > 0 ? take_descriptors(&message, out + 2, (int)most, close_at_once) : 0;
   out[0] = message.msg_flags;
   return give_quickly(result);
 }
@@ -245,7 +224,7 @@ static void discard_packets(int fd, bool questions) {
     }
     if (result < 0 || message.msg_controllen == 0) break;
     int32_t first;
-    if (take_descriptors(&message, &first, questions) == 0) continue;
+    if (take_descriptors(&message, &first, questions, close_at_once) == 0) continue;
     discard_packets(first, false);
     close_at_once(first);
   }
@@ -297,16 +276,7 @@ napi_value sys_sendmsg_unix(napi_env env, napi_callback_info info) {
     message.msg_name = &address;
     message.msg_namelen = size;
   }
-  if (fd_count > 0) {
-    size_t fd_bytes = (size_t)fd_count * sizeof(int);
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(fd_bytes);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(fd_bytes);
-    memcpy(CMSG_DATA(c), fds, fd_bytes);
-  }
+  if (fd_count > 0) put_descriptors(&message, control, fds, fd_count);
   return give_result(env, sendmsg(fd, &message, flags | MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../descriptors.h"
 #include "filter.h"
 
 #ifndef EAI_NODATA
@@ -167,7 +168,7 @@ static bool take_text_or_nil(struct reader *r, char *out, size_t room, bool *is_
 /* ── descriptors ───────────────────────────────────────────────────────────────────────────────── */
 
 /* Not close(3): a thread may be cancelled there, and what it was about to close, or to return, would stay open. */
-static void drop(int fd) { syscall(SYS_close, fd); }
+static int drop(int fd) { return (int)syscall(SYS_close, fd); }
 
 static void close_all(const int *fds, int count) {
   for (int i = 0; i < count; i++) drop(fds[i]);
@@ -256,13 +257,8 @@ static int send_question(enum call call, const unsigned char *arguments, size_t 
   unsigned char header[HEADER] = {QUESTION[0], QUESTION[1], QUESTION[2], QUESTION[3], (unsigned char)call};
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
   struct iovec parts[2] = {{header, HEADER}, {(void *)arguments, size}};
-  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control,
-                           .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-  memcpy(CMSG_DATA(c), fds, (size_t)count * sizeof(int));
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+  put_descriptors(&message, control, fds, count);
   for (;;) {
     /* Sandboxes may not wait here: native/unix.c. */
     if (sendmsg(socket_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 0;
@@ -280,11 +276,7 @@ static ssize_t receive_packet(int fd, int flags, unsigned char *bytes, size_t ro
   ssize_t length = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
   *count = 0;
   if (length < 0) return -errno;
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    *count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    memcpy(fds, CMSG_DATA(c), (size_t)*count * sizeof(int));
-  }
+  *count = take_descriptors(&message, fds, MOST_FDS, drop);
   if (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
     close_all(fds, *count);
     *count = -1;
