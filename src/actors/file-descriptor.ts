@@ -5,7 +5,7 @@
  *   release: (self) => newFd(self.io.release())                 // an object that owns it
  *   assign(self, fd) { giveFd(fd, 2, (n) => self.io.assign(n)) } // the new owner, if that works
  */
-import { closeWithOwner } from '../io/descriptor.ts';
+import { closeWithOwnerInTime } from '../io/descriptor.ts';
 import { IoGroup } from '../io/group.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
 import { typeError } from '../runtime/error.ts';
@@ -25,7 +25,7 @@ export class FileDescriptor extends Userdata implements Owned {
   constructor(handle: OwnedFd) {
     super();
     this.handle = handle;
-    closeWithOwner(this, handle);
+    closeWithOwnerInTime(this, handle);
   }
 
   get isOpen(): boolean {

@@ -1,6 +1,6 @@
 /** The sending end of an actor in another process, as Lua holds it. */
 import { Outside } from '../fibers/waitable.ts';
-import { closeWithOwner } from '../io/descriptor.ts';
+import { closeWithOwnerInTime } from '../io/descriptor.ts';
 import { IoGroup } from '../io/group.ts';
 import { duplicate } from '../io/owned-fd.ts';
 import { isMarkedSandbox, markSandbox, PacketSender } from '../io/packet.ts';
@@ -23,7 +23,7 @@ export class IpcChannel extends Outside implements Owned {
   constructor(fd: number, group: IoGroup = onTheirWay, original?: IpcChannel) {
     super();
     this.sender = new PacketSender(fd, group, original?.sender);
-    closeWithOwner(this, this.sender);
+    closeWithOwnerInTime(this, this.sender);
   }
 
   get isOpen(): boolean {

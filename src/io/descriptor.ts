@@ -115,7 +115,7 @@ export class EventQueue extends OperationQueue {
   }
 }
 
-export class Descriptor implements EventTarget, Target, Placed {
+export class Descriptor implements EventTarget, Target, Placed, Owned {
   /** -1 once closed or released. */
   fd: Fd;
   generation = 0;
@@ -139,7 +139,6 @@ export class Descriptor implements EventTarget, Target, Placed {
   lingers = false;
   /** Where it is among its group's; for io/group.ts. */
   place = -1;
-  /** Who it is closed with, and where it is in `unwatched`, until V8 knows of that. */
   owner: object | null = null;
   unwatchedAt = -1;
 
@@ -514,16 +513,23 @@ export function closeWithOwner(owner: object, descriptor: Closable): void {
   lost.register(owner, descriptor);
 }
 
+/** What has an owner that it is to be closed with. */
+export interface Owned extends Closable {
+  /** Until V8 knows of that, or it is closed; and its place in `unwatched`. */
+  owner: object | null;
+  unwatchedAt: number;
+}
+
 /**
  * Those whose owners V8 isn't told of yet. It keeps what it is told of, and runs something for each, long after a
  * connection has come and gone: that cost more than any of its system calls. So an owner is kept until the next
  * collection, and V8 is told of those that are open then; the one after that may find that nobody has them.
  */
-const unwatched: Descriptor[] = [];
+const unwatched: Owned[] = [];
 let awaitsCollection = false;
 
 /** `closeWithOwner`, for what is opened and closed often. */
-export function closeWithOwnerInTime(owner: object, descriptor: Descriptor): void {
+export function closeWithOwnerInTime(owner: object, descriptor: Owned): void {
   descriptor.owner = owner;
   descriptor.unwatchedAt = unwatched.length;
   unwatched.push(descriptor);
@@ -532,8 +538,8 @@ export function closeWithOwnerInTime(owner: object, descriptor: Descriptor): voi
   lost.register({}, null);
 }
 
-/** It is closed: nothing is to be done when its owner is collected. */
-function forgetOwner(descriptor: Descriptor): void {
+/** It is closed, and has an `owner`: nothing is to be done when that is collected. */
+export function forgetOwner(descriptor: Owned): void {
   const at = descriptor.unwatchedAt;
   const last = unwatched.pop()!;
   if (last !== descriptor) {

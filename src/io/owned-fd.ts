@@ -14,18 +14,22 @@ import {
 import type { Fd } from '../sys/native.ts';
 import { getLimits, RLIMIT_NOFILE } from '../sys/rlimit.ts';
 import { getSocketOption, SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOL_SOCKET } from '../sys/socket.ts';
-import type { Closable, IoGroup } from './group.ts';
+import { forgetOwner, type Owned } from './descriptor.ts';
+import type { IoGroup, Placed } from './group.ts';
 import { hold, letGo } from './thread-descriptors.ts';
 
-export class OwnedFd implements Closable {
+export class OwnedFd implements Placed, Owned {
   private number: Fd;
   private group: IoGroup;
+  place = -1;
+  owner: object | null = null;
+  unwatchedAt = -1;
 
   constructor(fd: Fd, group: IoGroup) {
     this.number = fd;
     this.group = group;
     hold(fd);
-    group.add(this);
+    group.place(this);
   }
 
   /** @throws SysError  EBADF when closed or given away */
@@ -48,15 +52,16 @@ export class OwnedFd implements Closable {
     const fd = this.number;
     if (fd >= 0) letGo(fd);
     this.number = -1;
-    this.group.delete(this);
+    this.group.displace(this);
+    if (this.owner !== null) forgetOwner(this);
     return fd;
   }
 
   /** It is closed with another group from now on. */
   moveTo(group: IoGroup): void {
-    this.group.delete(this);
+    this.group.displace(this);
     this.group = group;
-    if (this.isOpen) group.add(this);
+    if (this.isOpen) group.place(this);
   }
 
   /** @returns another number for the same open file description, close-on-exec. EMFILE */

@@ -39,6 +39,15 @@ import { closeHeld, hold } from './thread-descriptors.ts';
 
 const NO_FDS = new Int32Array(0);
 
+/** One for each length: V8 gives memory of its own to each array that the addon looks into. */
+const arrays: Int32Array[] = [];
+function inArray(fds: readonly Fd[]): Int32Array {
+  arrays[fds.length] ??= new Int32Array(fds.length);
+  const array = arrays[fds.length]!;
+  for (let i = 0; i < fds.length; i++) array[i] = fds[i]!;
+  return array;
+}
+
 /** A priority, which sockets of packets have no use for. All duplicates have it, and the filter of a sandbox lets nobody change it. */
 const SANDBOX = 6;
 
@@ -107,9 +116,12 @@ export class PacketSender extends Descriptor {
   sendPacket(op: Operation, bytes: Uint8Array, length: number, fds: readonly Fd[]): number {
     op.bytes = bytes;
     op.length = length;
-    op.extra = fds.length === 0 ? NO_FDS : Int32Array.from(fds);
+    op.extra = fds.length === 0 ? NO_FDS : inArray(fds);
     const result = this.start(op, this.writes, attemptSendPacket);
-    if (result === PENDING) op.bytes = bytes.slice(0, length);
+    if (result === PENDING) {
+      op.bytes = bytes.slice(0, length);
+      op.extra = Int32Array.from(fds);
+    }
     return result;
   }
 }
