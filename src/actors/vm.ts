@@ -7,16 +7,17 @@ import { Mutex } from '../fibers/mutex.ts';
 import { currentFiber, Scheduler, type SchedulerHost } from '../fibers/scheduler.ts';
 import { IoGroup } from '../io/group.ts';
 import { soon } from '../io/soon.ts';
-import { formatTrace, type LuaError } from '../runtime/error.ts';
+import type { LuaError } from '../runtime/error.ts';
 import { messageOf } from '../runtime/error-code.ts';
 import { addressOf } from '../runtime/ops.ts';
 import { type LuaTable, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
-import { describeDeadlock, describeOrigin } from './fiber-dump.ts';
+import { describeDeadlock } from './fiber-dump.ts';
 import { Leases, Mailbox } from './mailbox.ts';
 import { Inbox } from './message.ts';
 import type { ModuleLoader } from './modules.ts';
 import { type Death, tracing } from './trace.ts';
+import { describeError } from './uncaught.ts';
 
 /** What a VM starts with; made by `modules/all.ts`. */
 export interface Library {
@@ -136,7 +137,7 @@ export class Vm implements SchedulerHost {
   cleanupFailed(fiber: Fiber, error: LuaError): void {
     this.host.report(
       `VM 0x${this.id.toString(16)} forcibly closed due to error raised on cleanup handler from coroutine 0x${fiber.id.toString(16)}\n` +
-        `'${messageOf(error.value)}'${traceOf(error)}${describeOrigin(fiber.origin)}\n`,
+        `'${messageOf(error.value)}'${describeError(error, fiber.origin)}\n`,
       true,
     );
     this.exitCode = 1;
@@ -176,10 +177,7 @@ export class Vm implements SchedulerHost {
 
   reportPanic(who: string, error: LuaError, origin?: Origin): void {
     const message = messageOf(error.value);
-    this.host.report(
-      `${who} panicked: '${message}'${traceOf(error)}${describeOrigin(origin)}\n`,
-      true,
-    );
+    this.host.report(`${who} panicked: '${message}'${describeError(error, origin)}\n`, true);
   }
 
   print(text: string): void {
@@ -319,9 +317,6 @@ export class Vm implements SchedulerHost {
     this.host.ended(this);
   }
 }
-
-const traceOf = ({ trace }: LuaError): string =>
-  trace === undefined ? '' : `\n${formatTrace(trace)}`;
 
 /** The VM whose code runs. */
 export function currentVm(): Vm {

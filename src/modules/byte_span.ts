@@ -322,7 +322,7 @@ luaType('byte_span', ByteSpan, {
   },
   properties: { capacity: (self) => self.capacity },
   index(self, key) {
-    if (typeof key !== 'number') throw badIndex();
+    if (typeof key !== 'number') throw badIndex(key);
     const i = Math.trunc(key);
     if (!(i >= 1 && i <= self.length)) throw codeError('ERANGE');
     return self.bytes[self.offset + i - 1];

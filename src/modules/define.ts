@@ -49,8 +49,8 @@ export function strictModule(name: string, members: MemberTable): LuaModule {
       const t = template.make();
       const meta = new LuaTable();
       setField(meta, '__metatable', name);
-      setField(meta, '__index', (() => {
-        throw badIndex();
+      setField(meta, '__index', ((_: LuaValue, key: LuaValue) => {
+        throw badIndex(key);
       }) as LuaFunction);
       setField(meta, '__newindex', (() => {
         throw codeError('EPERM');
@@ -221,7 +221,7 @@ export function luaType<C extends Userdata>(
         if (Object.hasOwn(properties, key)) return properties[key]!(self as C);
       }
       if (spec.index !== undefined) return spec.index(self as C, key);
-      throw badIndex();
+      throw badIndex(key);
     },
     setIndex(self, key, value) {
       if (!isInstalled) install();

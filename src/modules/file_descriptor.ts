@@ -231,7 +231,7 @@ function whole<A extends LuaValue[], R>(
 
 luaType('file_descriptor', FileDescriptor, {
   guard(self, key) {
-    if (key !== 'close' && !self.isOpen) throw badIndex();
+    if (key !== 'close' && !self.isOpen) throw badIndex(key);
   },
   methods: {
     close(self) {
@@ -262,8 +262,8 @@ luaType('file_descriptor', FileDescriptor, {
       self.owned.nonBlocking = on;
     },
   },
-  setIndex() {
-    throw badIndex();
+  setIndex(_self, key) {
+    throw badIndex(key);
   },
   tostring: (self) => `/dev/fd/${self.fd}`,
 });

@@ -9,6 +9,7 @@ import {
 import { currentVm } from '../actors/vm.ts';
 import { PipeEnd, pipePair } from '../io/pipe.ts';
 import { badIndex } from '../runtime/error-code.ts';
+import type { LuaValue } from '../runtime/value.ts';
 import { luaModule, luaType } from './define.ts';
 
 class ReadStream extends HandleObject {
@@ -27,8 +28,8 @@ class WriteStream extends HandleObject {
   }
 }
 
-function unknownMember(): never {
-  throw badIndex();
+function unknownMember(_self: unknown, key: LuaValue): never {
+  throw badIndex(key);
 }
 
 luaType('pipe.read_stream', ReadStream, {

@@ -46,7 +46,7 @@ luaType('rdf_error_category_module', RdfErrorCategoryModule, {
         : typeof key === 'string'
           ? self.codes.get(key)
           : undefined;
-    if (code === undefined) throw badIndex();
+    if (code === undefined) throw badIndex(key);
     return errorObject(self.category, code);
   },
   tostring: (self) => self.category.name,

@@ -113,8 +113,8 @@ luaType('serial_port', Port, {
       self.io.set('characterSize', bits);
     },
   },
-  setIndex() {
-    throw badIndex();
+  setIndex(_self, key) {
+    throw badIndex(key);
   },
 });
 

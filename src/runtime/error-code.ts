@@ -137,8 +137,9 @@ export function badArgument(arg: number | string): LuaError {
   return codeError('EINVAL', { arg });
 }
 
-export function badIndex(): LuaError {
-  return coreError('bad_index', { index: 2 });
+/** @param key  that was not found; a name is told */
+export function badIndex(key?: LuaValue): LuaError {
+  return coreError('bad_index', typeof key === 'string' ? { index: 2, key } : { index: 2 });
 }
 
 /** A failed system call. */

@@ -152,6 +152,28 @@ spec(
 );
 
 spec(
+  'a report ends with the fields of a table that was raised, in one line',
+  `
+  local fs, EPERM = require 'filesystem', require('generic_error').EPERM
+  local function lost(f) spawn(f):detach() this_fiber.yield() end
+  lost(function() return this_fiber.yeild end)
+  lost(function() fs.file_size(fs.path.new('/nowhere/ü "x"')) end)
+  lost(function() fs.file_size('x') end)
+  lost(function() error({reason = 'no flour', tries = 3, at = {1, 2}, [1] = true}) end)
+  lost(function() error(setmetatable({id = this_fiber}, {__tostring = error})) end)
+  lost(function() error({}) end)
+  lost(function() error(EPERM) end)
+  require './absent'
+`,
+  '',
+  {
+    code: 1,
+    stderr:
+      /^Fiber \w+ panicked: 'Requested key .*'\n(\s.*\n|s.*\n)+with index = 2, key = "yeild"\nFiber \w+ panicked: 'No such file .*'\n(\s.*\n|s.*\n)+with path1 = "\/nowhere\/\xc3\xbc \\"x\\""\nFiber \w+ panicked: 'Invalid argument'\n(\s.*\n|s.*\n)+with arg = 1\nFiber \w+ panicked: ''\n(\s.*\n|s.*\n)+with reason = "no flour", tries = 3, at = \{1, 2\}\nFiber \w+ panicked: ''\n(\s.*\n|s.*\n)+with id = <this_fiber>\nFiber \w+ panicked: ''\n(\s.*\n|s.*\n)+Fiber \w+ panicked: 'Operation not permitted'\n(\s.*\n|s.*\n)+Main fiber from VM 0x\w+ panicked: 'Module not found'\n(\s.*\n|s.*\n)+with module = "\.\/absent"\n$/,
+  },
+);
+
+spec(
   'interrupt raises `interrupted` at the next suspension point; join then returns nothing',
   `
   local f = spawn(function()

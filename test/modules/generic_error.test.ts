@@ -18,11 +18,13 @@ spec(
   local ge = require 'generic_error'
   for _, f in ipairs{function() return ge.ENODATA end, function() return ge[1] end, function() ge.X = 1 end} do
     local ok, e = pcall(f)
-    print(e, e.index)
+    print(e, e.index, e.key)
   end
 `,
-  "Requested key wasn't found in the table/userdata\t2\n".repeat(2) +
-    'Operation not permitted\tnil\n',
+  `Requested key wasn't found in the table/userdata\t2\tENODATA
+Requested key wasn't found in the table/userdata\t2\tnil
+Operation not permitted\tnil\tnil
+`,
 );
 
 spec(

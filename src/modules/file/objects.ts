@@ -88,8 +88,8 @@ const WHENCE: Readonly<Partial<Record<string, number>>> = {
   end: SEEK_END,
 };
 
-function unknownMember(): never {
-  throw badIndex();
+function unknownMember(_self: unknown, key: LuaValue): never {
+  throw badIndex(key);
 }
 
 luaType('file.stream', Stream, {

@@ -109,8 +109,8 @@ luaType('ip.address', Address, {
       self.ip.scopeId = scope;
     },
   },
-  setIndex() {
-    throw badIndex();
+  setIndex(_self, key) {
+    throw badIndex(key);
   },
   tostring: (self) => self.toString(),
   equals: (a, b) => a instanceof Address && b instanceof Address && compare(a.ip, b.ip) === 0,

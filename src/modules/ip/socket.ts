@@ -111,6 +111,6 @@ export const connectedMethods = {
   },
 };
 
-export function unknownMember(): never {
-  throw badIndex();
+export function unknownMember(_self: unknown, key: LuaValue): never {
+  throw badIndex(key);
 }

@@ -325,7 +325,7 @@ luaType('tls.context', Context, {
       return checked(openTls().context_add_server_name(self.handle, text, other.handle));
     },
   },
-  setIndex() {
-    throw badIndex();
+  setIndex(_self, key) {
+    throw badIndex(key);
   },
 });

@@ -31,8 +31,8 @@ class Session extends Userdata {
 }
 
 luaType('tls.session', Session, {
-  setIndex() {
-    throw badIndex();
+  setIndex(_self, key) {
+    throw badIndex(key);
   },
 });
 
@@ -178,8 +178,8 @@ luaType('tls.socket', TlsSocketObject, {
       return handle && new Session(handle);
     },
   },
-  setIndex() {
-    throw badIndex();
+  setIndex(_self, key) {
+    throw badIndex(key);
   },
 });
 

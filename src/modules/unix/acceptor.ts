@@ -89,8 +89,8 @@ function accept(convert: Convert) {
   };
 }
 
-function unknownMember(): never {
-  throw badIndex();
+function unknownMember(_self: unknown, key: LuaValue): never {
+  throw badIndex(key);
 }
 
 luaType('unix.stream.acceptor', StreamAcceptor, {

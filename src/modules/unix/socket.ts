@@ -258,8 +258,8 @@ const socketProperties = {
   remote_path: (self: Socket): Result => new FilePath(self.io.remotePath()),
 };
 
-function unknownMember(): never {
-  throw badIndex();
+function unknownMember(_self: unknown, key: LuaValue): never {
+  throw badIndex(key);
 }
 
 /** `receive` and `send` of messages. @param count  what no bytes mean */
