@@ -254,13 +254,8 @@ class Parser {
       case '(':
         if (this.grammar === 'basic') break;
         return ecma && this.take('?') ? this.special(at) : this.group(at, ')');
-      case '}':
-        if (this.grammar === 'ecma') throw new RegexFault('brace', at);
-        break;
-      case ']':
-        if (this.grammar === 'ecma') throw new RegexFault('brack', at);
-        break;
     }
+    // A `]` or `}` that closes nothing, too: ECMAScript's letter forbids it, and libstdc++, JavaScript and POSIX don't.
     return this.literal(c);
   }
 
@@ -399,7 +394,7 @@ class Parser {
       if (code > 255) throw new RegexFault('escape', at);
       return String.fromCharCode(code);
     }
-    if (/[A-Za-z0-9_]/.test(c)) throw new RegexFault('escape', at);
+    if (/[A-Za-z0-9]/.test(c)) throw new RegexFault('escape', at);
     return c;
   }
 
