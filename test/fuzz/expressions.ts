@@ -226,7 +226,10 @@ export class Expressions {
   value(kind: Kind): string {
     const { r } = this;
     // Mostly as wanted.
-    if (kind !== 'v' && !'mjiwA'.includes(kind) && r.chance(6)) return this.value('v');
+    if (kind !== 'v' && !'mjiwA'.includes(kind) && r.chance(6)) {
+      const any = this.value('v');
+      return kind === 'p' ? any.replaceAll('\\000', '\\001') : any; // as `patternLiteral`
+    }
     switch (kind) {
       case 'n':
         return r.chance(30)

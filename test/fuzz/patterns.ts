@@ -136,7 +136,7 @@ export function pattern(r: Random): string {
   return out;
 }
 
-/** LuaJIT takes a NUL for the pattern's end where it looks for a `]`: we don't. */
+/** LuaJIT takes a NUL for the pattern's end: we don't. */
 export const patternLiteral = (r: Random): string => quote(pattern(r).replaceAll('\0', '\x01'));
 
 export function replacement(r: Random): string {
