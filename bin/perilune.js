@@ -2,7 +2,7 @@
 // The launcher for where bin/perilune, a shell script, can't run (Windows): the same job under any
 // Node ≥ 20. It starts the Node that this package pins, which costs one more Node start (~20 ms).
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { join } from 'node:path';
 import node from './pinned-node.cjs';
 
@@ -16,6 +16,7 @@ const flags = [
   '--no-additive-safe-int-feedback',
   '--no-compilation-cache',
   '--no-parallel-scavenge',
+  `--v8-pool-size=${Math.min(availableParallelism(), 4)}`,
 ];
 if (process.argv.some((arg) => arg.startsWith('--inspect'))) flags.push('--no-node-snapshot');
 

@@ -56,6 +56,13 @@ test('the Node that npm hoisted is found, also through links', (t) => {
   }
 });
 
+test('V8 has four threads for its work, or as many as there are processors', (t) => {
+  const modules = install(t, platform);
+  const given = /^<--v8-pool-size=(.*)>$/m.exec(run(join(modules, 'perilune/bin/perilune')).stdout);
+  const online = readFileSync('/proc/cpuinfo', 'utf8').match(/^processor\b/gm)?.length ?? 0;
+  assert.equal(given?.[1], online > 0 && online < 4 ? String(online) : undefined);
+});
+
 test('V8 may use 60,000 KB of stack, or nine tenths of a low hard limit', (t) => {
   const modules = install(t, `perilune/node_modules/${platform}`);
   const command = join(modules, 'perilune/bin/perilune');
