@@ -8,8 +8,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { MAIN, type Outcome } from '../support/spec.ts';
 
 /** Makes actors until that fails, and tells how; lets go of them, and makes one more. */
@@ -119,13 +119,6 @@ function missing(needsUser: boolean): string | false {
   return reads.status === 0 ? false : 'the files of this folder are not for other users';
 }
 
-function noSandboxes(): string | false {
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? false
-    : 'the kernel gives no namespaces here';
-}
-
 const EMFILE = /^(Worker initialization failure: EMFILE|EMFILE: .*|Too many open files)$/;
 
 for (const [what, home, limit, expected] of [
@@ -140,7 +133,7 @@ for (const [what, home, limit, expected] of [
   const needsUser = limit.startsWith('--nproc');
   test(`no more ${what}: an actor in a ${home} of its own`, {
     timeout: 900_000,
-    skip: missing(needsUser) || (home === 'sandbox' && noSandboxes()),
+    skip: missing(needsUser) || (home === 'sandbox' && (noSandboxes() ?? false)),
   }, async () => {
     const outcome = await limited(home, [limit], needsUser ? NOBODY : undefined);
     const [error, ...rest] = outcome.stdout.split('\n');

@@ -7,8 +7,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { MAIN } from '../support/spec.ts';
 
 const IN_A_ROW = Number(process.env['PERILUNE_MANY'] ?? 30);
@@ -44,10 +44,7 @@ function run(prefix: string[], program: string, ...args: string[]): string {
 function missing(kind: string): string | undefined {
   if (nativeFailure() !== undefined) return nativeFailure();
   if (kind === 'plain') return undefined;
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Urmnpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
+  return noSandboxes();
 }
 
 function rooms(count: number): string | undefined {

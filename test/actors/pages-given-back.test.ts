@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { MAIN } from '../support/spec.ts';
 
 const PAGE = 4096;
@@ -27,13 +27,6 @@ function reason(): string | undefined {
   return limit === 'unlimited' ? undefined : 'addresses are limited';
 }
 const skip = reason() ?? false;
-
-function noWalls(): string | undefined {
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
 
 function withProgram(files: Record<string, string>, run: (main: string) => Promise<void>) {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-pages-'));
@@ -330,7 +323,7 @@ print 'done'
 `;
 
 test('what a process writes stays, however often it gives back', { skip, timeout: 600_000 }, () => {
-  const sandbox = noWalls() === undefined ? "{sandbox = 'inbox'}" : '{}';
+  const sandbox = noSandboxes() === undefined ? "{sandbox = 'inbox'}" : '{}';
   const source = STRESS.replaceAll('TIMES', '20').replaceAll('SANDBOX', sandbox);
   return withProgram({ 'main.lua': source }, async (main) => {
     const host = start(main, { PERILUNE_GIVE_BACK: 'often' });

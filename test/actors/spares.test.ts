@@ -1,15 +1,15 @@
 /** Processes of actors that are made before they are wanted: who gets one, and that nobody can tell. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { SLURP } from '../sandbox/slurp.ts';
 import { openReactor } from '../support/faulty.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { buildScanner, scan } from '../support/scan-memory.ts';
 import { MAIN, runLua, type SpecOptions, spec } from '../support/spec.ts';
 
@@ -19,13 +19,6 @@ function reason(): string | undefined {
   return existsSync('/proc/self/syscall') ? undefined : 'needs /proc/PID/syscall';
 }
 const missing = reason();
-
-function noWalls(): string | undefined {
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
 
 /** `spare(c)` waits for one beside the process of `c`: a child of the same supervisor that waits in recvmsg(2). */
 const TOOLS = `
@@ -249,7 +242,7 @@ there(
   '1\nnil\n',
 );
 
-const noInit = missing ?? noWalls();
+const noInit = missing ?? noSandboxes();
 if (noInit === undefined)
   there(
     'PID 1 of a namespace keeps next to nothing, and a process that waits no stack below what it needs',
@@ -286,7 +279,7 @@ if (noInit === undefined)
   );
 else test('PID 1 of a namespace', { skip: noInit });
 
-const walled = missing ?? noWalls();
+const walled = missing ?? noSandboxes();
 if (walled === undefined) {
   await runLua(`spawn_vm{module = './w', subprocess = {sandbox = 'inbox'}}`, {
     files: { 'w.lua': '' },

@@ -8,19 +8,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { nativeFailure } from '../../src/sys/native.ts';
-import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
 import { openReactor } from '../support/faulty.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { MAIN, runLua } from '../support/spec.ts';
 
-function reason(): string | undefined {
-  if (nativeFailure() !== undefined) return nativeFailure();
-  if (landlockAbi() === 0 || !seccompAvailable()) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
-const skip = reason() ?? false;
+const skip = noSandboxes() ?? false;
 if (skip === false) {
   await openReactor();
   await runLua(`spawn_vm{module = './w', subprocess = {sandbox = 'inbox'}}`, {

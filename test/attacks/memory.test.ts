@@ -5,8 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
-import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { MAIN } from '../support/spec.ts';
 
 const MB = 2 ** 20;
@@ -57,14 +56,6 @@ function memoryGroup(): string | undefined {
   return undefined;
 }
 
-function reason(): string | undefined {
-  if (nativeFailure() !== undefined) return nativeFailure();
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
-
 const PROGRAM = `
 local inbox = require 'inbox'
 if _CONTEXT == 'worker' then
@@ -94,7 +85,7 @@ print(#held, tostring(held[1]:last(4)))
 `;
 
 test('memory that runs out is taken from a sandbox, and not from who made it', {
-  skip: reason(),
+  skip: noSandboxes(),
   timeout: 300_000,
 }, (t) => {
   const group = memoryGroup();

@@ -24,15 +24,13 @@ import {
   SOCK_STREAM,
   socket,
 } from '../../src/sys/socket.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 
 function reason(): string | undefined {
   if (nativeFailure() !== undefined) return nativeFailure();
   if (process.arch !== 'x64') return 'the numbers of calls are those of x86-64';
   if (spawnSync('cc', ['--version']).error !== undefined) return 'there is no C compiler';
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
+  return noSandboxes();
 }
 const skip = reason() ?? false;
 

@@ -4,24 +4,15 @@
  * host as the control.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
-import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { buildScanner, scan } from '../support/scan-memory.ts';
 import { MAIN } from '../support/spec.ts';
-
-function reason(): string | undefined {
-  if (nativeFailure() !== undefined) return nativeFailure();
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
 
 const HOST = `
 local inbox, unix, stream, system = require 'inbox', require 'unix', require 'stream', require 'system'
@@ -58,7 +49,10 @@ inbox:receive():send 'ready'
 pcall(inbox.receive, inbox)
 `;
 
-test('no secret is where it should not be', { skip: reason(), timeout: 900_000 }, async (t) => {
+test('no secret is where it should not be', {
+  skip: noSandboxes(),
+  timeout: 900_000,
+}, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-secrets-'));
   const scanner = buildScanner(folder);
   try {

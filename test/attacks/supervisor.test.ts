@@ -3,7 +3,7 @@
  * linker obey, nor files of the directory where it was started.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   mkdtempSync,
   readdirSync,
@@ -15,17 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { nativeFailure } from '../../src/sys/native.ts';
-import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { MAIN } from '../support/spec.ts';
-
-function reason(): string | undefined {
-  if (nativeFailure() !== undefined) return nativeFailure();
-  if (landlockAbi() === 0 || !seccompAvailable()) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
 
 const HOST = `
 local inbox, system = require 'inbox', require 'system'
@@ -42,7 +33,7 @@ inbox:receive():send 'ready'
 pcall(inbox.receive, inbox)
 `;
 
-test('what is around its maker', { skip: reason() ?? false, timeout: 300_000 }, async () => {
+test('what is around its maker', { skip: noSandboxes() ?? false, timeout: 300_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-around-'));
   const said = join(folder, 'said');
   const files: Record<string, string> = {

@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
-import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { runCommand } from '../support/spec.ts';
 import { example } from './support.ts';
 
-function reason(): string | undefined {
-  if (nativeFailure() !== undefined) return nativeFailure();
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
-
-test('check_json.lua: each file in a sandbox of its own', { skip: reason() ?? false }, async () => {
+test('check_json.lua: each file in a sandbox of its own', {
+  skip: noSandboxes() ?? false,
+}, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'perilune-json-'));
   try {
     const files: Record<string, string> = {

@@ -1,6 +1,6 @@
 /** The recipes of docs/tutorial-sandboxes.md: each does what it promises, and what it keeps from happening doesn't. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -15,19 +15,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
-import { availableWalls } from '../../src/sandbox/apply.ts';
-import { nativeFailure } from '../../src/sys/native.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { Client, example, startServer } from './support.ts';
 
-function reason(): string | false {
-  const why = nativeFailure();
-  if (why !== undefined) return why;
-  if (availableWalls().size < 3) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? false
-    : 'the kernel gives no namespaces here';
-}
-const options = { skip: reason(), timeout: 600_000 };
+const options = { skip: noSandboxes() ?? false, timeout: 600_000 };
 
 const folder = mkdtempSync(join(tmpdir(), 'perilune-recipes-'));
 after(() => rmSync(folder, { recursive: true }));

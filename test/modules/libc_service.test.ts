@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
-import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
 import { openReactor } from '../support/faulty.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
 
 const failure = nativeFailure();
@@ -1220,22 +1220,14 @@ unix bind\tfalse\tAddress already in use
 seqpacket\tfalse\tConnection refused
 `;
 
-function walls(): string | undefined {
-  if (failure !== undefined) return failure;
-  if (landlockAbi() === 0 || !seccompAvailable()) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
-
 for (const [name, options, skip] of [
   ['an actor in a process', '{}', failure],
-  ['a sandbox', "{sandbox = 'inbox'}", walls()],
+  ['a sandbox', "{sandbox = 'inbox'}", noSandboxes()],
   [
     'a container with a script',
     `{newns_user = true, newns_mount = true, newns_pid = true, newns_net = true,
       init = {script = 'C.closefrom(4) C.mount(nil, "/", nil, bit.bor(C.MS_REC, C.MS_PRIVATE), nil)'}}`,
-    walls(),
+    noSandboxes(),
   ],
 ] as const) {
   if (skip !== undefined) test(name, { skip });

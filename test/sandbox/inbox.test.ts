@@ -1,20 +1,11 @@
 /** `sandbox = 'inbox'`: every wall at once; what arrives as a message works, and nothing else does. */
-import { spawnSync } from 'node:child_process';
 import test from 'node:test';
-import { nativeFailure } from '../../src/sys/native.ts';
-import { landlockAbi, seccompAvailable } from '../../src/sys/walls.ts';
 import { openReactor } from '../support/faulty.ts';
+import { noSandboxes } from '../support/sandboxes.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
 import { SLURP } from './slurp.ts';
 
-function reason(): string | undefined {
-  if (nativeFailure() !== undefined) return nativeFailure();
-  if (landlockAbi() === 0 || !seccompAvailable()) return 'the kernel has no Landlock or seccomp';
-  return spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here';
-}
-const missing = reason();
+const missing = noSandboxes();
 
 const TOOLS = `
   local inbox, fs, file, time = require 'inbox', require 'filesystem', require 'file', require 'time'

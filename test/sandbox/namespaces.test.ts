@@ -1,17 +1,13 @@
 /** Processes of actors in namespaces of their own: init.script, PID 1, what is inherited and what not. */
-import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { nativeFailure } from '../../src/sys/native.ts';
 import { EARLY_SIGNALS } from '../actors/programs.ts';
 import { openReactor } from '../support/faulty.ts';
+import { noNamespaces } from '../support/sandboxes.ts';
 import { runLua, type SpecOptions, spec } from '../support/spec.ts';
 import { SLURP } from './slurp.ts';
 
-const missing =
-  nativeFailure() ??
-  (spawnSync('unshare', ['-Unmpui', 'true']).status === 0
-    ? undefined
-    : 'the kernel gives no namespaces here');
+const missing = nativeFailure() ?? noNamespaces();
 
 const TOOLS = `
   local inbox, fs, file = require 'inbox', require 'filesystem', require 'file'
