@@ -144,6 +144,11 @@ export interface TypeSpec<C extends Userdata> {
 /** What each type that Lua can see has by name, for the test that every name is documented. */
 export const luaTypes = new Map<string, ReadonlySet<string>>();
 
+/** For `setIndex`: a name that isn't a member's is told, rather than that it can't be written. */
+export function unknownMember(_self: unknown, key: LuaValue): never {
+  throw badIndex(key);
+}
+
 /** What reading a member has raised, until that is asked for again or assigned to. */
 let raised: { readonly self: Userdata; readonly key: string; readonly thrown: unknown } | undefined;
 

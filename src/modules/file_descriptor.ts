@@ -45,7 +45,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from '../sys/socket.ts';
-import { luaType } from './define.ts';
+import { luaType, unknownMember } from './define.ts';
 
 function typeOf(fd: number): string {
   try {
@@ -262,8 +262,6 @@ luaType('file_descriptor', FileDescriptor, {
       self.owned.nonBlocking = on;
     },
   },
-  setIndex(_self, key) {
-    throw badIndex(key);
-  },
+  setIndex: unknownMember,
   tostring: (self) => `/dev/fd/${self.fd}`,
 });

@@ -8,9 +8,7 @@ import {
 } from '../actors/handle-object.ts';
 import { currentVm } from '../actors/vm.ts';
 import { PipeEnd, pipePair } from '../io/pipe.ts';
-import { badIndex } from '../runtime/error-code.ts';
-import type { LuaValue } from '../runtime/value.ts';
-import { luaModule, luaType } from './define.ts';
+import { luaModule, luaType, unknownMember } from './define.ts';
 
 class ReadStream extends HandleObject {
   readonly io: PipeEnd;
@@ -26,10 +24,6 @@ class WriteStream extends HandleObject {
     super();
     this.io = io;
   }
-}
-
-function unknownMember(_self: unknown, key: LuaValue): never {
-  throw badIndex(key);
 }
 
 luaType('pipe.read_stream', ReadStream, {

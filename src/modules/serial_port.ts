@@ -12,7 +12,7 @@ import { currentVm } from '../actors/vm.ts';
 import { ptyPair, SerialPort } from '../io/serial-port.ts';
 import { alreadyOpen } from '../runtime/asio-error.ts';
 import { checkInteger, requireString } from '../runtime/check.ts';
-import { badArgument, badIndex, codeError } from '../runtime/error-code.ts';
+import { badArgument, codeError } from '../runtime/error-code.ts';
 import { type LuaValue, NONE } from '../runtime/value.ts';
 import {
   FLOW_HARDWARE,
@@ -22,7 +22,7 @@ import {
   PARITY_NONE,
   PARITY_ODD,
 } from '../sys/termios.ts';
-import { luaModule, luaType } from './define.ts';
+import { luaModule, luaType, unknownMember } from './define.ts';
 
 class Port extends HandleObject {
   readonly io: SerialPort;
@@ -113,9 +113,7 @@ luaType('serial_port', Port, {
       self.io.set('characterSize', bits);
     },
   },
-  setIndex(_self, key) {
-    throw badIndex(key);
-  },
+  setIndex: unknownMember,
 });
 
 export const serialPort = luaModule('serial_port', {

@@ -17,11 +17,11 @@ import { OPEN_FLAGS } from '../../io/openat.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { argTypeError, checkOffset, requireString } from '../../runtime/check.ts';
-import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
+import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SEEK_CUR, SEEK_END, SEEK_SET } from '../../sys/file.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 
 /** A FIFO without a peer must not hold up the thread; a terminal is not to become ours. */
 const ALWAYS = constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -87,10 +87,6 @@ const WHENCE: Readonly<Partial<Record<string, number>>> = {
   cur: SEEK_CUR,
   end: SEEK_END,
 };
-
-function unknownMember(_self: unknown, key: LuaValue): never {
-  throw badIndex(key);
-}
 
 luaType('file.stream', Stream, {
   methods: {

@@ -3,9 +3,9 @@ import { Address } from '../../actors/ip-objects.ts';
 import { IpAddress } from '../../io/address.ts';
 import { addressFromText } from '../../io/address-text.ts';
 import { checkInteger, checkUint32 } from '../../runtime/check.ts';
-import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
+import { badArgument, codeError } from '../../runtime/error-code.ts';
 import type { LuaValue, Result } from '../../runtime/value.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 
 /** @returns undefined when the text is no address */
 export function addressOfText(text: string): Address | undefined {
@@ -109,9 +109,7 @@ luaType('ip.address', Address, {
       self.ip.scopeId = scope;
     },
   },
-  setIndex(_self, key) {
-    throw badIndex(key);
-  },
+  setIndex: unknownMember,
   tostring: (self) => self.toString(),
   equals: (a, b) => a instanceof Address && b instanceof Address && compare(a.ip, b.ip) === 0,
   less: (a, b) => compare(checkAddress(a, 1), checkAddress(b, 2)) < 0,

@@ -6,7 +6,7 @@ import type { Family } from '../../io/address.ts';
 import type { OptionKind, ShutdownType, WaitType } from '../../io/transport.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { argTypeError, checkInt32, checkInteger, requireString } from '../../runtime/check.ts';
-import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
+import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { addressOrText, checkPort } from './address.ts';
 
@@ -110,7 +110,3 @@ export const connectedMethods = {
     return self.io.bytesReadable();
   },
 };
-
-export function unknownMember(_self: unknown, key: LuaValue): never {
-  throw badIndex(key);
-}

@@ -31,7 +31,7 @@ import { argTypeError, checkInt32 } from '../../runtime/check.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SOMAXCONN } from '../../sys/socket.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 import { checkAddress, checkPort } from './address.ts';
 import { MESSAGE_FLAGS, readFlags } from './flags.ts';
 import {
@@ -40,7 +40,6 @@ import {
   optionResult,
   optionValue,
   socketMethods,
-  unknownMember,
   waitMethod,
 } from './socket.ts';
 

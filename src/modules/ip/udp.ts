@@ -10,16 +10,10 @@ import { UDP_SOCKET_OPTIONS, type UdpSocket } from '../../io/transport.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 import { checkAddress, checkPort } from './address.ts';
 import { MESSAGE_FLAGS, readFlags } from './flags.ts';
-import {
-  connectedMethods,
-  optionKind,
-  optionResult,
-  optionValue,
-  unknownMember,
-} from './socket.ts';
+import { connectedMethods, optionKind, optionResult, optionValue } from './socket.ts';
 
 export class UdpSocketObject extends ConnectedObject {
   readonly io: UdpSocket = backend().udpSocket(currentVm().io);

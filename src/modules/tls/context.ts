@@ -5,7 +5,7 @@ import { currentFiber } from '../../fibers/scheduler.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { call, drive } from '../../runtime/call.ts';
 import { argTypeError, checkInt32, requireString } from '../../runtime/check.ts';
-import { badArgument, badIndex, categoryError, codeError } from '../../runtime/error-code.ts';
+import { badArgument, categoryError, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { LuaTable, rawGet, rawLength } from '../../runtime/table.ts';
 import { first, type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
@@ -34,7 +34,7 @@ import {
   TLS1_VERSION,
   tlsStatus,
 } from '../../sys/tls.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 import { checked, sslCategory } from './errors.ts';
 
 /** Names of protocols, each with the one version that it is; 0: all that there are. */
@@ -325,7 +325,5 @@ luaType('tls.context', Context, {
       return checked(openTls().context_add_server_name(self.handle, text, other.handle));
     },
   },
-  setIndex(_self, key) {
-    throw badIndex(key);
-  },
+  setIndex: unknownMember,
 });

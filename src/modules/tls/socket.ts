@@ -8,10 +8,10 @@ import { TlsSocket } from '../../io/tls.ts';
 import { endOfFile } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { checkInt32, requireString } from '../../runtime/check.ts';
-import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
+import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
 import { type SessionHandle, SSL_VERIFY_NONE, SSL_VERIFY_PEER } from '../../sys/tls.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 import {
   type Context,
   checkContext,
@@ -31,9 +31,7 @@ class Session extends Userdata {
 }
 
 luaType('tls.session', Session, {
-  setIndex(_self, key) {
-    throw badIndex(key);
-  },
+  setIndex: unknownMember,
 });
 
 export class TlsSocketObject extends ConnectedObject {
@@ -178,9 +176,7 @@ luaType('tls.socket', TlsSocketObject, {
       return handle && new Session(handle);
     },
   },
-  setIndex(_self, key) {
-    throw badIndex(key);
-  },
+  setIndex: unknownMember,
 });
 
 /** `checkContext`, or the one that the VM makes at its first use. */

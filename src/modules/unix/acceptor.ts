@@ -6,10 +6,10 @@ import { currentVm } from '../../actors/vm.ts';
 import { UnixAcceptor, type UnixSocket } from '../../io/unix.ts';
 import { alreadyOpen } from '../../runtime/asio-error.ts';
 import { checkInt32, requireString } from '../../runtime/check.ts';
-import { badArgument, badIndex } from '../../runtime/error-code.ts';
+import { badArgument } from '../../runtime/error-code.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { SOCK_SEQPACKET, SOCK_STREAM, SOMAXCONN } from '../../sys/socket.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 import {
   checkPath,
   type Options,
@@ -87,10 +87,6 @@ function accept(convert: Convert) {
     const op = begin();
     return endAccept(op, self.io.accept(op), convert);
   };
-}
-
-function unknownMember(_self: unknown, key: LuaValue): never {
-  throw badIndex(key);
 }
 
 luaType('unix.stream.acceptor', StreamAcceptor, {

@@ -20,13 +20,13 @@ import { type Received, UnixSocket } from '../../io/unix.ts';
 import { alreadyOpen, endOfFile } from '../../runtime/asio-error.ts';
 import { ByteSpan } from '../../runtime/byte-span.ts';
 import { argTypeError, checkInt32, checkInteger, requireString } from '../../runtime/check.ts';
-import { badArgument, badIndex, codeError } from '../../runtime/error-code.ts';
+import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { checkFlags } from '../../runtime/flags.ts';
 import { arrayOf, LuaTable, rawGet, rawLength, setField, tableOf } from '../../runtime/table.ts';
 import { type LuaValue, NONE, type Result } from '../../runtime/value.ts';
 import { MSG_PEEK, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../../sys/socket.ts';
 import { MAX_MESSAGE_FDS } from '../../sys/unix.ts';
-import { luaType } from '../define.ts';
+import { luaType, unknownMember } from '../define.ts';
 
 export const MESSAGE_FLAGS = { peek: MSG_PEEK };
 
@@ -257,10 +257,6 @@ const socketProperties = {
   local_path: (self: Socket): Result => new FilePath(self.io.localPath()),
   remote_path: (self: Socket): Result => new FilePath(self.io.remotePath()),
 };
-
-function unknownMember(_self: unknown, key: LuaValue): never {
-  throw badIndex(key);
-}
 
 /** `receive` and `send` of messages. @param count  what no bytes mean */
 function messageMethods(count: Convert) {
