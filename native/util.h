@@ -59,7 +59,7 @@ static inline bool take_bytes(napi_env env, napi_value array, int32_t offset, in
 
 /* (fd, bytes, offset, length) of a transfer. */
 static inline bool take_fd_and_bytes(napi_env env, napi_callback_info info, int32_t *fd,
-                                 uint8_t **bytes, size_t *length) {
+                                     uint8_t **bytes, size_t *length) {
   napi_value args[4];
   int32_t offset, count;
   if (!take_args(env, info, args, 4) || !take_int32(env, args[0], fd) ||

@@ -229,8 +229,6 @@ function messageOf(
     return undefined;
   }
   const owned: Owned[] = [];
-  if (fds.length === 0 && !frame.isTable)
-    return { value: frame.members[0]!.value as LuaValue, owned };
   const valueOf = (v: boolean | number | string | Slot): LuaValue => {
     if (typeof v !== 'object') return v;
     const fd = fds[v.index]!;

@@ -3,7 +3,7 @@
  * conditions and loops that it becomes.
  */
 import { Ahead, type Path, pathOf } from './ahead.ts';
-import type { Block, FunctionNode, Label, LocalVar } from './ast.ts';
+import type { Block, Expr, FunctionNode, Label, LocalVar } from './ast.ts';
 import { blocksOf } from './infer.ts';
 import type {
   Apart,
@@ -63,6 +63,31 @@ export interface Target {
   flag: Var | undefined;
   /** Loop that begins at the label. */
   backward: Loop | undefined;
+}
+
+/**
+ * Locals that statements of the block, and of those in it, assign something `wanted`.
+ * @param known  those of blocks that have been asked for
+ */
+function assignedLocals(
+  block: Block,
+  known: Map<Block, Set<LocalVar>>,
+  wanted: (value: Expr | undefined) => boolean,
+): ReadonlySet<LocalVar> {
+  let found = known.get(block);
+  if (found !== undefined) return found;
+  found = new Set();
+  for (const s of block.stats) {
+    if (s.kind === 'assign')
+      for (let i = 0; i < s.targets.length; i++) {
+        const t = s.targets[i]!;
+        if (t.kind === 'local' && wanted(s.exprs[i])) found.add(t.v);
+      }
+    for (const inner of blocksOf(s))
+      for (const v of assignedLocals(inner, known, wanted)) found.add(v);
+  }
+  known.set(block, found);
+  return found;
 }
 
 export abstract class CodeBuilder {
@@ -424,16 +449,8 @@ export abstract class CodeBuilder {
   private readonly assigned = new Map<Block, Set<LocalVar>>();
 
   /** Locals of this function that statements of the block, and of those in it, assign. */
-  private assignedIn(block: Block): Set<LocalVar> {
-    let found = this.assigned.get(block);
-    if (found !== undefined) return found;
-    found = new Set();
-    for (const s of block.stats) {
-      if (s.kind === 'assign') for (const t of s.targets) if (t.kind === 'local') found.add(t.v);
-      for (const inner of blocksOf(s)) for (const v of this.assignedIn(inner)) found.add(v);
-    }
-    this.assigned.set(block, found);
-    return found;
+  private assignedIn(block: Block): ReadonlySet<LocalVar> {
+    return assignedLocals(block, this.assigned, () => true);
   }
 
   /** Where a value comes from, which may be a variable. */
@@ -462,23 +479,11 @@ export abstract class CodeBuilder {
     }
   }
 
-  protected readonly computed = new Map<Block, Set<LocalVar>>();
+  private readonly computed = new Map<Block, Set<LocalVar>>();
 
   /** Locals that statements of the block, and of those in it, set to what arithmetic gives. */
-  protected computedIn(block: Block): Set<LocalVar> {
-    let found = this.computed.get(block);
-    if (found !== undefined) return found;
-    found = new Set();
-    for (const s of block.stats) {
-      if (s.kind === 'assign') {
-        s.targets.forEach((t, i) => {
-          if (t.kind === 'local' && isComputed(s.exprs[i])) found!.add(t.v);
-        });
-      }
-      for (const inner of blocksOf(s)) for (const v of this.computedIn(inner)) found.add(v);
-    }
-    this.computed.set(block, found);
-    return found;
+  private computedIn(block: Block): ReadonlySet<LocalVar> {
+    return assignedLocals(block, this.computed, isComputed);
   }
 
   protected emitScope(label: string, body: () => void): void {

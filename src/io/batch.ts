@@ -39,8 +39,9 @@ let state: 'closed' | 'open' | 'none' = 'closed';
 let enabled = true;
 let roundsLeft = 0;
 /** Batches of events, and turns in which fibers go on that have done enough for the one before: each is like those before it. */
-const EVENTS = 0;
+export const EVENTS = 0;
 export const TURN = 1;
+export type BatchKind = typeof EVENTS | typeof TURN;
 /** The last one of its kind had many writes: so may the next. */
 const manyWrites = [false, false];
 /** Of this batch: writes of which none is of the same descriptor as the one before. */
@@ -110,7 +111,7 @@ export function makeReads(): void {
 }
 
 /** A batch begins. */
-export function beginRounds(kind = EVENTS): void {
+export function beginRounds(kind: BatchKind): void {
   writes = firstReads = 0;
   roundsLeft = manyWrites[kind]! && isThere() ? ROUNDS : 0;
   readRoundsLeft = manyFirstReads[kind]! > 0 && isThere() ? ROUNDS : 0;
@@ -147,24 +148,23 @@ function takeOn(op: Operation | null): void {
   operations.push(op);
 }
 
-/** They are too few. */
-function giveBack(): void {
+/** Make what was taken on. @returns false: it is too little, and is to be tried one by one */
+function makeTaken(kind: TransferKind): boolean {
+  if (operations.length >= WORTHWHILE && isThere()) {
+    makeAll(kind);
+    return true;
+  }
   for (const op of operations) op.early = UNTRIED;
   operations.length = 0;
+  return false;
 }
 
 function makeFirstReads(): void {
   readRoundsLeft--;
   const count = readers.length;
   if (count === 0) return;
-  for (let i = 0; i < count; i++) {
-    takeOn(readers[i]!.untriedRead);
-  }
-  if (operations.length >= WORTHWHILE && isThere()) makeAll(READ);
-  else {
-    giveBack();
-    readRoundsLeft = firstReads = 0;
-  }
+  for (let i = 0; i < count; i++) takeOn(readers[i]!.untriedRead);
+  if (!makeTaken(READ)) readRoundsLeft = firstReads = 0;
   for (let i = 0; i < count; i++) readers[i]!.retryReads();
   readers.splice(0, count);
 }
@@ -185,21 +185,15 @@ export function makeWrites(): void {
   roundsLeft--;
   const count = writers.length;
   if (count === 0) return;
-  for (let i = 0; i < count; i++) {
-    takeOn(writers[i]!.untried);
-  }
-  if (operations.length >= WORTHWHILE && isThere()) makeAll(WRITE);
-  else {
-    // One fiber, which writes to one after the other: it would be put off again each time.
-    giveBack();
-    roundsLeft = writes = 0;
-  }
+  for (let i = 0; i < count; i++) takeOn(writers[i]!.untried);
+  // One fiber, which writes to one after the other: it would be put off again each time.
+  if (!makeTaken(WRITE)) roundsLeft = writes = 0;
   for (let i = 0; i < count; i++) writers[i]!.retryWrites();
   writers.splice(0, count);
 }
 
 /** Nothing is put off any more. */
-export function endRounds(kind = EVENTS): void {
+export function endRounds(kind: BatchKind): void {
   roundsLeft = readRoundsLeft = 0;
   manyWrites[kind] = writes >= WORTHWHILE;
   if (firstReads >= WORTHWHILE) manyFirstReads[kind] = PATIENCE;

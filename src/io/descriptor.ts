@@ -98,9 +98,9 @@ export interface DescriptorOptions {
 const PLAIN: DescriptorOptions = {};
 
 /** `misses` from here on: level-triggered. */
-const LEVEL = 8;
-/** Here a read is tried again. */
-const PROBE = LEVEL + 16;
+export const LEVEL = 8;
+/** Here a read is tried again: in a stream that is cheaper. */
+export const PROBE = LEVEL + 16;
 
 /** A queue that counts in what keeps the event loop alive. */
 export class EventQueue extends OperationQueue {

@@ -31,7 +31,7 @@ import {
   sendPacket,
   socketpair,
 } from '../sys/unix.ts';
-import { Descriptor } from './descriptor.ts';
+import { Descriptor, LEVEL, PROBE } from './descriptor.ts';
 import type { Closable, IoGroup } from './group.ts';
 import { type Operation, PENDING } from './operation.ts';
 import { type EventTarget, register, unregister } from './reactor.ts';
@@ -157,11 +157,6 @@ export function sendAtOnce(fd: Fd, bytes: Uint8Array, length: number, fds: reado
 export type Packet =
   | { readonly kind: 'none' | 'end' | 'malformed' }
   | { readonly kind: 'packet'; readonly length: number; readonly fds: readonly Fd[] };
-
-/** `misses` from here on: the kernel tells what there is as long as it is, and who has received a message waits without asking first. */
-const LEVEL = 8;
-/** Here it is asked all the same: in a stream of messages that is cheaper. */
-const PROBE = LEVEL + 16;
 
 const NONE: Packet = { kind: 'none' };
 const END: Packet = { kind: 'end' };

@@ -23,7 +23,9 @@ import {
   waitReading,
 } from '../sys/reactor.ts';
 import {
+  type BatchKind,
   beginRounds,
+  EVENTS,
   endRounds,
   isWorthwhile,
   makePutOff,
@@ -98,34 +100,33 @@ function waitForBatch(): number {
 }
 
 function dispatch(): void {
-  const count = shared[EVENT_COUNT]!;
-  beginBatch();
-  beginRounds();
   askedKernel();
-  try {
-    if (isWorthwhile(count)) readAhead(count);
-    let at = FIRST_EVENT;
-    for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
-      const target = targets[shared[at]!];
-      if (target !== undefined && target.generation === shared[at + 1]) {
-        target.onEvents(shared[at + 2]!);
-      }
+  inBatch(handleEvents, EVENTS);
+}
+
+function handleEvents(): void {
+  const count = shared[EVENT_COUNT]!;
+  if (isWorthwhile(count)) readAhead(count);
+  let at = FIRST_EVENT;
+  for (let i = 0; i < count; i++, at += EVENT_FIELDS) {
+    const target = targets[shared[at]!];
+    if (target !== undefined && target.generation === shared[at + 1]) {
+      target.onEvents(shared[at + 2]!);
     }
-  } finally {
-    endBatch(makePutOff);
-    endRounds();
   }
 }
 
 /** Do what is to be done in a turn of the event loop as events are handled: what is written meanwhile may be written together, and so are first reads made. */
-export function asBatch(job: () => void): void {
+export const asBatch = (job: () => void): void => inBatch(job, TURN);
+
+function inBatch(job: () => void, kind: BatchKind): void {
   beginBatch();
-  beginRounds(TURN);
+  beginRounds(kind);
   try {
     job();
   } finally {
     endBatch(makePutOff);
-    endRounds(TURN);
+    endRounds(kind);
   }
 }
 

@@ -93,7 +93,7 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
       case TEXT:
         parts.push(
           piece.letter === 's' && piece.layout.precision === undefined
-            ? filled(piece.layout, a, SPACES)
+            ? filled(piece.layout, a, 'SPACES')
             : `text(${conversion}, ${a})`,
         );
         break;
@@ -153,10 +153,9 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
 }
 
 /** The text `text`, and what is missing to the width: a list says how so many characters look. */
-function filled({ width, left }: Layout, text: string, filling: readonly string[]): string {
-  const list = filling === ZEROS ? 'ZEROS' : 'SPACES';
+function filled({ width, left }: Layout, text: string, list: 'SPACES' | 'ZEROS'): string {
   const missing = `${list}[${width} - t.length]`;
-  return `((t = ${text}).length >= ${width} ? t : ${left ? `t + SPACES[${width} - t.length]` : `${missing} + t`})`;
+  return `((t = ${text}).length >= ${width} ? t : ${left ? `t + ${missing}` : `${missing} + t`})`;
 }
 
 /** `%5d %02x` of integers that are not negative; `any` for all other numbers, and for other letters. */
@@ -164,7 +163,8 @@ function natural({ letter, layout }: Conversion, a: string, any: string): string
   const { plus, space, alternative, precision } = layout;
   const digits = letter === 'd' || letter === 'i' ? `'' + ${a}` : letter === 'x' ? `hex(${a})` : '';
   if (digits === '' || plus || space || alternative || precision !== undefined) return any;
-  return `(${a} | 0) === ${a} && ${a} >= 0 ? ${filled(layout, digits, layout.zero ? ZEROS : SPACES)} : ${any}`;
+  const list = layout.zero && !layout.left ? 'ZEROS' : 'SPACES';
+  return `(${a} | 0) === ${a} && ${a} >= 0 ? ${filled(layout, digits, list)} : ${any}`;
 }
 
 /** What conversions have made of the numbers below 256, by their letter and layout: `%02d` and `%02x` meet them most often. */
