@@ -44,7 +44,7 @@ import {
   EPOLLRDHUP,
   setLevel,
 } from '../sys/reactor.ts';
-import { MSG_NOSIGNAL, recv, send } from '../sys/socket.ts';
+import { MSG_NOSIGNAL, MSG_OOB, recv, send } from '../sys/socket.ts';
 import { readSocket, writeSocket } from '../sys/transfer.ts';
 import { putOff, putOffRead, putsOff, putsOffRead } from './batch.ts';
 import { DatagramsAhead } from './datagrams.ts';
@@ -233,16 +233,26 @@ export class Descriptor implements EventTarget, Target, Placed, Owned {
   readyRead(events: number): Operation | null {
     if (!this.batches || (events & ENDS_READ_WAIT) === 0) return null;
     const { head } = this.reads;
-    return head !== null && head.attempt === attemptReadSocket ? head : null;
+    return head !== null && head.attempt === attemptReadSocket && !this.awaitsUrgent ? head : null;
   }
 
-  /** @param flags  MSG_ of sys/socket.ts. @returns as `read`. recv(2) */
+  /**
+   * With MSG_OOB it waits for urgent data, beside whoever reads the others.
+   * @param flags  MSG_ of sys/socket.ts. @returns as `read`. recv(2)
+   */
   receive(op: Operation, bytes: Uint8Array, offset: number, length: number, flags: number): number {
     op.bytes = bytes;
     op.offset = offset;
     op.length = length;
     op.flags = flags;
-    return this.start(op, this.reads, attemptReceive);
+    if ((flags & MSG_OOB) === 0) return this.start(op, this.reads, attemptReceive);
+    this.errors ??= new EventQueue();
+    return this.start(op, this.errors, attemptReceiveUrgent);
+  }
+
+  /** What reads past urgent data throws them away (tcp(7)): who waits for them goes first. */
+  private get awaitsUrgent(): boolean {
+    return this.errors !== null && this.errors.head !== null;
   }
 
   /** @param flags  MSG_ of sys/socket.ts; MSG_NOSIGNAL is added. @returns as `write`. send(2) */
@@ -271,6 +281,13 @@ export class Descriptor implements EventTarget, Target, Placed, Owned {
     if (this.fd < 0) {
       op.clear();
       return -EBADF;
+    }
+    if (queue === this.reads && this.awaitsUrgent) {
+      this.drain(this.errors!);
+      if (this.fd < 0) {
+        op.clear();
+        return -EBADF;
+      }
     }
     op.target = this;
     if (queue.head === null && this.tries(queue)) {
@@ -347,12 +364,12 @@ export class Descriptor implements EventTarget, Target, Placed, Owned {
   /** From the reactor. */
   onEvents(events: number): void {
     if ((events & LAST_WORDS) !== 0) this.shortReadDrains = false;
+    if ((events & ENDS_ERROR_WAIT) !== 0 && this.errors !== null) this.drain(this.errors);
     if ((events & ENDS_READ_WAIT) !== 0) {
       if (this.misses >= LEVEL && this.reads.head === null) this.endLevel();
       this.drain(this.reads);
     }
     if ((events & ENDS_WRITE_WAIT) !== 0 && this.untried === null) this.drain(this.writes);
-    if ((events & ENDS_ERROR_WAIT) !== 0 && this.errors !== null) this.drain(this.errors);
   }
 
   /** Something happened: try what waits, oldest first, until one has to wait again. */
@@ -482,6 +499,12 @@ function attemptWriteSocket(op: Operation): number {
 
 function attemptReceive(op: Operation): number {
   return recv(op.target!.fd, op.bytes!, op.offset, op.length, op.flags);
+}
+
+/** What isn't there is EINVAL, so it is asked whether there is something. */
+function attemptReceiveUrgent(op: Operation): number {
+  const result = attemptWaitError(op);
+  return result === 0 ? attemptReceive(op) : result;
 }
 
 function attemptSend(op: Operation): number {

@@ -328,6 +328,62 @@ spec(
 );
 
 spec(
+  'urgent data are waited for beside whoever reads the others, and come first',
+  `${NET}
+  local near, far = pair()
+  local b = byte_span.new(8)
+  local count = 0
+  local function seen(...) print(...) count = count + 1 end
+  local urgent = spawn(function()
+    for _ = 1, 2 do
+      local u = byte_span.new(4)
+      seen('urgent', near:receive(u, {'out_of_band'}), u:first(1))
+    end
+  end)
+  local other = spawn(function()
+    for _ = 1, 3 do local n = near:read_some(b) seen('read', n, b:first(n)) end
+  end)
+  local function wait_for(n) while count < n do require('time').sleep(0.001) end end
+  far:write_some(byte_span.append('ab')) wait_for(1)
+  far:send(byte_span.append('!'), {'out_of_band'})
+  far:write_some(byte_span.append('cd')) wait_for(3)
+  far:send(byte_span.append('?'), {'out_of_band'})
+  far:write_some(byte_span.append('ef'))
+  urgent:join() other:join()
+  local third = spawn(function() near:receive(b, {'out_of_band'}) end)
+  this_fiber.yield()
+  third:interrupt()
+  third:join()
+  print(third.interruption_caught)
+  third = spawn(function() print(pcall(near.receive, near, b, {'out_of_band'})) end)
+  this_fiber.yield()
+  near:close() far:close()
+  third:join()
+`,
+  'read\t2\tab\nurgent\t1\t!\nread\t2\tcd\nurgent\t1\t?\nread\t2\tef\ntrue\nfalse\tOperation canceled\n',
+);
+
+spec(
+  'urgent data that nobody has read past are there for who asks after them',
+  `${NET}
+  local near, far = pair()
+  far:send(byte_span.append('ab!'), {'out_of_band'})
+  near:wait('error')
+  local urgent = spawn(function()
+    local u = byte_span.new(4)
+    print('urgent', near:receive(u, {'out_of_band'}), u:first(1))
+  end)
+  this_fiber.yield()
+  local b = byte_span.new(8)
+  local n = near:read_some(b)
+  print('read', n, b:first(n))
+  urgent:join()
+  near:close() far:close()
+`,
+  'urgent\t1\t!\nread\t2\tab\n',
+);
+
+spec(
   'wait tells when a read or write would not wait',
   `${NET}
   local near, far = pair()
