@@ -357,8 +357,9 @@ export class Expressions {
     else if (r.chance(3)) kinds.push(r.pick(['s', 'b', 't'] as Kind[]));
     const plain = name.replace('#', '');
     const args = kinds.map((k) => this.value(k));
+    const wanted = [...needed, ...optional];
     args.forEach((a, i) => {
-      if (kinds[i] === 'i' && isLarge(a)) args[i] = '2';
+      if ((kinds[i] === 'i' || wanted[i] === 'i') && isLarge(a)) args[i] = '2';
     });
     // One argument more makes a position of the value.
     if (plain === 'table.insert' && args.length > 2 && isLarge(args[1]!)) args[1] = '2';
