@@ -58,6 +58,8 @@ export class Fiber extends Userdata {
   state: FiberState = 'ready';
   origin: Origin | undefined = undefined;
   waiter: Waiter | undefined = undefined;
+  /** For its waits for mutexes. */
+  turn: Waiter | undefined = undefined;
   /** Of a fiber that has ended. */
   result: Result = undefined;
   error: LuaError | undefined = undefined;

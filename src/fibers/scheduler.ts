@@ -2,7 +2,7 @@
  * The fibers of one VM: a ring of those that can run. Each turn of the event loop runs it dry, up to a
  * bound, so that fibers that only yield don't keep the loop from its sockets and timers.
  */
-import { enter, hasCleanup, reviveForCleanup } from '../runtime/coroutine.ts';
+import { enter, goOn, hasCleanup, reviveForCleanup } from '../runtime/coroutine.ts';
 import { type LuaError, toLuaError } from '../runtime/error.ts';
 import { isInterrupted } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
@@ -59,6 +59,14 @@ export function currentFiber(): Fiber {
   const fiber = running?.current;
   if (fiber === undefined) throw new Error('no fiber is running');
   return fiber;
+}
+
+/** An error of the fiber that was joined stays as it is, with the places where it was raised. */
+function entryOf(waiter: Waiter): 'error' | 'failure' {
+  const { waitsFor } = waiter;
+  if (!(waitsFor instanceof Fiber) || waitsFor.joiner !== waiter) return 'failure';
+  waitsFor.joiner = undefined;
+  return 'error';
 }
 
 interface Outcome {
@@ -240,9 +248,9 @@ export class Scheduler implements FiberScheduler {
     let v: Result;
     try {
       if (thread.body !== undefined) v = enter(thread, 'start', NONE);
-      else if (waiter === undefined) v = enter(thread, 'value', NONE);
-      else if (waiter.failed) v = enter(thread, 'failure', waiter.error);
-      else v = enter(thread, 'value', waiter.value);
+      else if (waiter === undefined) v = goOn(thread, NONE);
+      else if (waiter.failed) v = enter(thread, entryOf(waiter), waiter.error as Result);
+      else v = goOn(thread, waiter.value);
     } catch (thrown) {
       if (this.runsCleanup(fiber, { value: undefined, thrown })) return this.switchTo(fiber);
       this.fail(fiber, thrown);
@@ -278,13 +286,23 @@ export class Scheduler implements FiberScheduler {
     fiber.state = 'done';
     fiber.result = result;
     this.alive.delete(fiber);
-    if (fiber.joiner !== undefined) this.goOn(fiber.joiner);
+    const { joiner } = fiber;
+    if (joiner !== undefined) {
+      fiber.joiner = undefined;
+      fiber.interruptionCaught = false;
+      joiner.wake(result);
+      this.hurryLast();
+    }
     this.ended(fiber);
   }
 
-  /** The fiber that this one waited for has ended. */
-  private goOn(joiner: Waiter): void {
-    joiner.wake();
+  /** Who waits for its end is given its error, except that of an interruption. */
+  private failJoiner(fiber: Fiber, joiner: Waiter, error: LuaError): void {
+    fiber.interruptionCaught = isInterrupted(error.value);
+    if (fiber.interruptionCaught) {
+      fiber.joiner = undefined;
+      joiner.wake(NONE);
+    } else joiner.fail(error);
     this.hurryLast();
   }
 
@@ -299,7 +317,7 @@ export class Scheduler implements FiberScheduler {
     fiber.state = 'failed';
     fiber.error = error;
     this.alive.delete(fiber);
-    if (fiber.joiner !== undefined) this.goOn(fiber.joiner);
+    if (fiber.joiner !== undefined) this.failJoiner(fiber, fiber.joiner, error);
     else if (fiber.detached) this.report(fiber.id, error, fiber.origin);
     else if (!fiber.isModule && !isInterrupted(error.value)) {
       const failure = { error, id: fiber.id, origin: fiber.origin };

@@ -3,7 +3,7 @@
  * its wait any more: it re-locks the mutex, and sees the interruption at its next suspension point.
  */
 import { Waiter } from '../fibers/fiber.ts';
-import { Mutex } from '../fibers/mutex.ts';
+import { Mutex, type Relock } from '../fibers/mutex.ts';
 import { WaitQueue } from '../fibers/queue.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { park, suspensionPoint } from '../fibers/suspend.ts';
@@ -24,6 +24,13 @@ function relock(mutex: Mutex, next: () => Result): Result {
 }
 
 const nothing = (): Result => NONE;
+const relocking = (mutex: Mutex): Relock => ({
+  resume: () => relock(mutex, nothing),
+  fail: (error) =>
+    relock(mutex, () => {
+      throw error;
+    }),
+});
 
 /** The undo of a wait that is interrupted. */
 const forget = (waiter: Waiter): void =>
@@ -39,13 +46,8 @@ function wait(self: ConditionVariable, mutex: LuaValue): Result {
   self.waiters.push(waiter);
   mutex.unlock();
   park(waiter); // nobody can have woken it yet
-  return suspendIn(
-    () => relock(mutex, nothing),
-    (error) =>
-      relock(mutex, () => {
-        throw error;
-      }),
-  );
+  const { resume, fail } = (mutex.relock ??= relocking(mutex));
+  return suspendIn(resume, fail);
 }
 
 function notifyOne(self: ConditionVariable): Result {

@@ -1,14 +1,13 @@
 /** Fibers as Lua sees them: `spawn`, the handle, `this_fiber`. */
 import { currentVm } from '../actors/vm.ts';
-import { Fiber } from '../fibers/fiber.ts';
+import { Fiber, Waiter } from '../fibers/fiber.ts';
 import { originHere } from '../fibers/origin.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { popCleanup, pushCleanup, scope } from '../fibers/scope.ts';
-import { interrupt, suspend, suspensionPoint } from '../fibers/suspend.ts';
-import { suspendIn } from '../runtime/call.ts';
+import { interrupt, park, suspensionPoint } from '../fibers/suspend.ts';
 import { checkFunction } from '../runtime/check.ts';
 import { badArgument, codeError, coreError, isInterrupted } from '../runtime/error-code.ts';
-import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
+import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
 import { luaType, type MemberTable } from './define.ts';
 
 // ── spawn and the handle ───────────────────────────────────────────────────────────────────────────
@@ -26,21 +25,23 @@ function join(self: Fiber): Result {
   if (self === me) throw codeError('EDEADLK');
   self.joinable = false;
   if (self.ended) return joined(self);
-  const r = suspend((waiter) => {
-    waiter.waitsFor = self;
-    self.joiner = waiter;
-    return () => {
-      // The joiner is interrupted: somebody may join later.
-      self.joiner = undefined;
-      self.joinable = true;
-    };
-  });
-  // The target ends while the joiner waits: its result is fetched when the joiner goes on.
-  return r === SUSPEND ? suspendIn(() => joined(self)) : joined(self);
+  // When the target ends, the scheduler says so.
+  const waiter = new Waiter(me, true);
+  waiter.waitsFor = self;
+  waiter.undo = forgetJoin;
+  self.joiner = waiter;
+  return park(waiter);
 }
 
+/** The joiner is interrupted: somebody may join later. */
+function forgetJoin(waiter: Waiter): void {
+  const target = waiter.waitsFor as Fiber;
+  target.joiner = undefined;
+  target.joinable = true;
+}
+
+/** The fiber had ended before. */
 function joined(self: Fiber): Result {
-  self.joiner = undefined;
   self.scheduler.forgetFailure(self);
   const { error } = self;
   if (error === undefined) {

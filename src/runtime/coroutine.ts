@@ -80,20 +80,20 @@ export type Entry = 'start' | 'value' | 'error' | 'failure';
  */
 function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
   let { stack } = thread;
-  const { pend } = state;
   if (entry === 'error') v = unwind(stack, v);
   else if (entry === 'failure') v = unwind(stack, raisedWhereSuspended(v));
   else if (entry === 'start') {
     const { body } = thread;
     thread.body = undefined;
     try {
-      v = call(body, ...list(v));
+      v = v === NONE ? call(body) : call(body, ...list(v));
     } catch (error) {
       v = unwind(stack, error);
     }
   }
   for (;;) {
     if (isSuspend(v)) {
+      const { pend } = state;
       // An array that grows by itself has room for 17: most threads are suspended in fewer frames.
       if (stack === NO_FRAMES) {
         thread.stack = stack = pend.length === 1 ? [pend[0]!] : pend.slice().reverse();
@@ -177,6 +177,40 @@ export function enter(thread: LuaThread, entry: Entry, v: Result): Result {
   if (!isSuspend(r)) thread.status = 'dead';
   leave(resumer);
   return r;
+}
+
+/**
+ * As `enter(thread, 'value', v)`, for a fiber that has been suspended. Mostly it is nobody's callee, and is suspended
+ * again in one frame: then little else is looked at. The name is known to error.ts.
+ */
+export function goOn(thread: LuaThread, v: Result): Result {
+  const { stack } = thread;
+  if (thread.parked || state.thread !== undefined || stack.length === 0)
+    return enter(thread, 'value', v);
+  state.thread = thread;
+  try {
+    do {
+      const frame = stack.pop()!;
+      v = frame[0].resume(v, frame) as Result;
+      if (v === TAIL) v = runTail();
+    } while (!isSuspend(v) && stack.length > 0);
+  } catch (error) {
+    state.thread = undefined;
+    return enter(thread, 'error', error as Result);
+  }
+  state.thread = undefined;
+  const { pend } = state;
+  if (!isSuspend(v) || state.immediate || stack.length + pend.length > FEW_FRAMES)
+    return enter(thread, 'value', v);
+  if (stack.length === 0 && pend.length === 1) {
+    // The lists change places: V8 notes where a new object is stored in an old one, and the frame is new.
+    thread.stack = pend;
+    state.pend = stack;
+  } else {
+    for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
+    while (pend.length > 0) pend.pop();
+  }
+  return SUSPEND;
 }
 
 function leave(resumer: LuaThread | undefined): void {

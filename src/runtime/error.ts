@@ -114,7 +114,7 @@ function sitesOf(error: Error): Sites {
 }
 
 /**
- * JavaScript frames → Lua's. `runThread` or `resumeWith` ends the running Lua thread's JavaScript frames. A function that
+ * JavaScript frames → Lua's. `runThread`, `goOn` or `resumeWith` ends the running Lua thread's JavaScript frames. A function that
  * makes a tail call is gone by then, for Lua; except that it is still there to be blamed when what it
  * calls is no function.
  * @returns mark  how the innermost frame of emitted code calls the runtime, unless a function of the
@@ -160,7 +160,7 @@ function logical(
       if (frames.at(-1) === NATIVE) frames.pop();
       frames.push(...framesOf(handling));
       return { frames, complete: false, mark: mark ?? '' };
-    } else if (name === 'runThread' || name === 'resumeWith') {
+    } else if (name === 'runThread' || name === 'goOn' || name === 'resumeWith') {
       // It calls the thread's function as anything of the runtime would: no frame of the program's.
       if (frames.at(-1) === NATIVE) frames.pop();
       return { frames, complete: true, mark: mark ?? '' };
