@@ -1,10 +1,11 @@
 /**
  * Timers: one heap for all of a thread's, and one timer of Node for the nearest.
  *
- * A 4-ary heap of slots, numbers that the timers have while they run; deadlines, order of starting and
- * place in the heap lie in typed arrays, so that sifting touches no objects: a million of them are not in
- * the processor's cache, these arrays are. Cancelling costs O(log n) as starting does. Timers with the
- * same deadline run in the order in which they were started.
+ * A 4-ary heap of slots, numbers that the timers have while they run; deadlines and order of starting lie in
+ * typed arrays, so that sifting touches no objects: a million of them are not in the processor's cache, these
+ * arrays are. A timer that is cancelled leaves its slot in the heap, so nothing there has to be found; when more
+ * than half of it are such, the heap is made anew of the others. The slot at the top is always a timer's.
+ * Timers with the same deadline run in the order in which they were started.
  */
 import { reportUncaught } from './operation.ts';
 
@@ -75,17 +76,22 @@ const TICKS_PER_MS = 64;
 /** What has been woken is still in the processor's cache when it runs. */
 const FIRED_PER_TURN = 512;
 
+/** So many slots of timers that were cancelled stay in any heap. */
+const FEW_CANCELLED = 64;
+
 export class TimerQueue {
   private clock: Clock;
   private count = 0;
+  /** Places of the heap that are in use, also by timers that were cancelled. */
+  private used = 0;
   /** The slot at each place of the heap; behind the heap those that are free. */
   private heap = slotsUpTo(LEAST_ROOM);
   /** By place in the heap. */
   private ticks = new Float64Array(LEAST_ROOM);
-  /** The next four by slot. */
+  /** The next three by slot. */
   private deadlines = new Float64Array(LEAST_ROOM);
-  private places = new Uint32Array(LEAST_ROOM);
   private sequences = new Float64Array(LEAST_ROOM);
+  /** Without one: it was cancelled, or the slot is free. */
   private timers: (Timer | undefined)[] = [];
   private sequence = 0;
   private armedFor = Number.POSITIVE_INFINITY; // when the alarm rings, if later than needed or never
@@ -121,14 +127,15 @@ export class TimerQueue {
 
   /** As `start`, at a time of the queue's clock; at once when that has passed. */
   startAt(timer: Timer, deadline: number, now = this.clock.now()): void {
-    if (timer.slot >= 0) this.remove(timer);
-    const place = this.count;
+    if (timer.slot >= 0) this.drop(timer);
+    const place = this.used;
     if (place === this.heap.length) this.makeRoom(place * 2);
     const slot = this.heap[place]!;
     timer.slot = slot;
     this.timers[slot] = timer;
     this.sequences[slot] = this.sequence++;
     this.count++;
+    this.used++;
     this.deadlines[slot] = deadline;
     this.siftUp(place, slot, Math.floor(deadline * TICKS_PER_MS));
     if (this.heap[0] === slot && !this.running) this.arm(now);
@@ -137,7 +144,7 @@ export class TimerQueue {
   /** Afterwards `done` isn't called. Does nothing when the timer isn't running. */
   cancel(timer: Timer): void {
     if (timer.slot < 0) return;
-    this.remove(timer);
+    this.drop(timer);
     if (this.count === 0 && !this.running) this.ended();
   }
 
@@ -151,7 +158,7 @@ export class TimerQueue {
       const slot = this.heap[0]!;
       if (this.deadlines[slot]! > now || this.sequences[slot]! >= started) break;
       const timer = this.timers[slot]!;
-      this.remove(timer);
+      this.drop(timer);
       try {
         timer.done();
       } catch (error) {
@@ -177,21 +184,40 @@ export class TimerQueue {
     }
   }
 
-  private remove(timer: Timer): void {
+  /** It doesn't run any more. */
+  private drop(timer: Timer): void {
     const { slot } = timer;
     timer.slot = -1;
     this.timers[slot] = undefined;
-    const place = this.places[slot]!;
-    const last = --this.count;
+    if (--this.count === 0) this.used = 0;
+    else if (this.heap[this.used - 1] === slot) this.used--;
+    else if (this.heap[0] === slot) {
+      do this.removeTop();
+      while (this.timers[this.heap[0]!] === undefined);
+    } else if (this.used > 2 * this.count + FEW_CANCELLED) this.sweep();
+  }
+
+  private removeTop(): void {
+    const last = --this.used;
     const moved = this.heap[last]!;
-    this.heap[last] = slot;
-    if (place === last) return;
-    const tick = this.ticks[last]!;
-    if (place > 0 && this.before(moved, tick, (place - 1) >> 2)) {
-      this.siftUp(place, moved, tick);
-    } else {
-      this.siftDown(place, moved, tick);
+    this.heap[last] = this.heap[0]!;
+    this.siftDown(0, moved, this.ticks[last]!);
+  }
+
+  /** Make the heap anew of the slots that timers have: in their order, which is mostly that of starting. */
+  private sweep(): void {
+    const { heap, ticks, deadlines, timers } = this;
+    let place = 0;
+    let free = heap.length;
+    for (let slot = heap.length - 1; slot >= 0; slot--)
+      if (timers[slot] === undefined) heap[--free] = slot;
+    for (let slot = 0; place < free; slot++) {
+      if (timers[slot] === undefined) continue;
+      ticks[place] = Math.floor(deadlines[slot]! * TICKS_PER_MS);
+      heap[place++] = slot;
     }
+    this.used = place;
+    for (let at = (place - 2) >> 2; at >= 0; at--) this.siftDown(at, heap[at]!, ticks[at]!);
   }
 
   /** For so many timers, not less than there are: none, when it gets smaller. */
@@ -199,7 +225,6 @@ export class TimerQueue {
     this.heap = grown(this.heap, slotsUpTo(room));
     this.ticks = grown(this.ticks, new Float64Array(room));
     this.deadlines = grown(this.deadlines, new Float64Array(room));
-    this.places = grown(this.places, new Uint32Array(room));
     this.sequences = grown(this.sequences, new Float64Array(room));
     if (this.count === 0) this.timers = [];
   }
@@ -214,7 +239,6 @@ export class TimerQueue {
   private put(place: number, slot: number, tick: number): void {
     this.heap[place] = slot;
     this.ticks[place] = tick;
-    this.places[slot] = place;
   }
 
   private siftUp(place: number, slot: number, tick: number): void {
@@ -228,12 +252,12 @@ export class TimerQueue {
   }
 
   private siftDown(place: number, slot: number, tick: number): void {
-    const { count } = this;
+    const { used } = this;
     for (;;) {
       const first = 4 * place + 1;
-      if (first >= count) break;
+      if (first >= used) break;
       let least = first;
-      const end = Math.min(first + 4, count);
+      const end = Math.min(first + 4, used);
       for (let child = first + 1; child < end; child++) {
         if (this.before(this.heap[child]!, this.ticks[child]!, least)) least = child;
       }
@@ -263,13 +287,15 @@ class NodeClock implements Clock {
   private timeout: NodeJS.Timeout | undefined;
   private immediate: NodeJS.Immediate | undefined;
   private ringsAt = 0;
+  private source: { now(): number } | undefined;
 
   constructor(run: () => void) {
     this.run = run;
   }
 
   now(): number {
-    return performance.now();
+    // A global of Node's is looked up each time, and made when it is first asked for.
+    return (this.source ??= performance).now();
   }
 
   arm(delay: number): void {
@@ -281,7 +307,7 @@ class NodeClock implements Clock {
       this.immediate.ref();
       return;
     }
-    const at = performance.now() + delay;
+    const at = this.now() + delay;
     // Kept when it was left over from a timer that was cancelled, and rings early enough.
     if (this.timeout && this.ringsAt <= at) {
       this.timeout.ref();

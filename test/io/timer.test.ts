@@ -235,6 +235,49 @@ test('random starts and cancels run as a sorted list would', () => {
   }
 });
 
+test('of many timers most are cancelled: the others run in order, as do those that come after them', () => {
+  const clock = new TestClock();
+  const ran: number[] = [];
+  const all: Timer[] = [];
+  const expected: [deadline: number, id: number][] = [];
+  for (let id = 0; id < 5000; id++) {
+    const timer = new Timer(() => ran.push(id));
+    const after = 10 + ((id * 7919) % 1000);
+    clock.queue.start(timer, after);
+    all.push(timer);
+    if (id % 10 === 3) expected.push([after, id]);
+  }
+  for (let id = 0; id < 5000; id++) {
+    const turn = (id * 1009) % 5000; // in another order than that of starting
+    if (turn % 10 !== 3) clock.queue.cancel(all[turn]!);
+  }
+  for (let id = 5000; id < 6000; id++) {
+    const after = 10 + ((id * 31) % 1000);
+    clock.queue.start(new Timer(() => ran.push(id)), after);
+    expected.push([after, id]);
+  }
+  assert.equal(clock.queue.size, 1500);
+  clock.advance(2000);
+  expected.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  assert.deepEqual(
+    ran,
+    expected.map(([, id]) => id),
+  );
+  assert.equal(clock.alarm, undefined);
+});
+
+test('timers that are started and cancelled again and again take no more room than there are', () => {
+  const clock = new TestClock();
+  const { queue } = clock;
+  const some = Array.from({ length: 100 }, () => new Timer(() => {}));
+  for (const timer of some) queue.start(timer, 1000);
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 200_000; i++) queue.start(some[(i * 37) % 100]!, 1000 + (i % 7));
+  // 28 bytes for each of 200,000 would be 5 MB.
+  assert.ok(process.memoryUsage().arrayBuffers - before < 100_000);
+  assert.equal(queue.size, 100);
+});
+
 test('many timers of one delay arm the alarm once', () => {
   const clock = new TestClock();
   const start = recorder(clock, []);
