@@ -1,20 +1,15 @@
 /** A mutex of one VM: ownership passes from the fiber that unlocks to the one that waited longest. */
+import type { NativeFrame } from '../runtime/state.ts';
 import { NONE, type Result, Userdata } from '../runtime/value.ts';
 import { type Fiber, Waiter } from './fiber.ts';
 import { WaitQueue } from './queue.ts';
 import { park } from './suspend.ts';
 
-/** Called with the result of the wait, and with the error that has ended it. */
-export interface Relock {
-  resume(): Result;
-  fail(error: unknown): Result;
-}
-
 export class Mutex extends Userdata {
   locked = false;
   readonly waiters = new WaitQueue();
-  /** What a wait for a condition variable leaves behind, made by the first one: it ends with the mutex locked. */
-  relock: Relock | undefined = undefined;
+  /** The frame of all waits for a condition variable with it, made by the first one: they end with the mutex locked. */
+  relock: NativeFrame | undefined = undefined;
 
   tryLock(): boolean {
     if (this.locked) return false;

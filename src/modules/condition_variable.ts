@@ -3,13 +3,14 @@
  * its wait any more: it re-locks the mutex, and sees the interruption at its next suspension point.
  */
 import { Waiter } from '../fibers/fiber.ts';
-import { Mutex, type Relock } from '../fibers/mutex.ts';
+import { Mutex } from '../fibers/mutex.ts';
 import { WaitQueue } from '../fibers/queue.ts';
 import { currentFiber } from '../fibers/scheduler.ts';
 import { park, suspensionPoint } from '../fibers/suspend.ts';
-import { suspendIn } from '../runtime/call.ts';
+import { nativeSite, suspendIn } from '../runtime/call.ts';
 import { badArgument, codeError } from '../runtime/error-code.ts';
-import { type LuaValue, NONE, type Result, Userdata } from '../runtime/value.ts';
+import { type NativeFrame, state } from '../runtime/state.ts';
+import { type LuaValue, NONE, type Result, SUSPEND, Userdata } from '../runtime/value.ts';
 import { luaType, strictModule } from './define.ts';
 
 class ConditionVariable extends Userdata {
@@ -24,13 +25,14 @@ function relock(mutex: Mutex, next: () => Result): Result {
 }
 
 const nothing = (): Result => NONE;
-const relocking = (mutex: Mutex): Relock => ({
-  resume: () => relock(mutex, nothing),
-  fail: (error) =>
+const relocking = (mutex: Mutex): NativeFrame => [
+  nativeSite,
+  () => relock(mutex, nothing),
+  (error) =>
     relock(mutex, () => {
       throw error;
     }),
-});
+];
 
 /** The undo of a wait that is interrupted. */
 const forget = (waiter: Waiter): void =>
@@ -46,8 +48,8 @@ function wait(self: ConditionVariable, mutex: LuaValue): Result {
   self.waiters.push(waiter);
   mutex.unlock();
   park(waiter); // nobody can have woken it yet
-  const { resume, fail } = (mutex.relock ??= relocking(mutex));
-  return suspendIn(resume, fail);
+  state.pend.push((mutex.relock ??= relocking(mutex)));
+  return SUSPEND;
 }
 
 function notifyOne(self: ConditionVariable): Result {
