@@ -2,8 +2,8 @@
  * dist/main.cjs, with what every program needs, and dist/more.cjs, with what it may require: half of all.
  * What main.cjs doesn't have need not be read, nor its code cache, and V8's heap stays smaller.
  *
- * A file of src/ is in one of the two. main.cjs is what `src/cli/main.ts` imports, without the modules that
- * `src/modules/all.ts` marks (lazy-modules.ts); those are in more.cjs, with what else they import. There an
+ * A file of src/ is in one of the two. main.cjs is what `src/cli/main.ts` imports, without what is marked where it is
+ * imported (lazy-modules.ts); that is in more.cjs, with what else they import. There an
  * import of a file that is in main.cjs becomes a question to it: `$main(file)`, which bin/start.cjs hands over.
  */
 import { relative, resolve } from 'node:path';
@@ -12,8 +12,18 @@ import { deferModules, deferred } from './lazy-modules.ts';
 
 type Options = BuildOptions & { absWorkingDir: string };
 
-/** The name by which all.ts imports what it calls for a module of more.cjs. */
+/** Names of modules that are no files: main.cjs begins with the first, that is what more.cjs asks; what is called for a file of more.cjs. */
+const MAIN = 'perilune:main';
+const ANSWERS = 'perilune:answers';
 const MORE = 'perilune:more';
+
+const CALLED = `
+  let loaded: any;
+  let answer: (file: string) => unknown;
+  export const answerWith = (f: typeof answer): void => { answer = f; };
+  // It makes a new object of the exports each time, which each new VM would pay for.
+  const known: any = {};
+  export const more = (name: string) => (known[name] ??= (loaded ??= $load('more', answer)).load(name));`;
 
 /** @param wrap  banner and footer of a bundle whose function has these parameters, too */
 export async function splitBundle(
@@ -21,17 +31,19 @@ export async function splitBundle(
   wrap: (parameter: string) => BuildOptions,
 ): Promise<OutputFile[]> {
   const src = resolve(options.absWorkingDir, 'src');
-  const main = (more: string): Promise<{ outputFiles: OutputFile[]; files: Set<string> }> =>
+  const main = (answers: string): Promise<{ outputFiles: OutputFile[]; files: Set<string> }> =>
     bundle({
       ...options,
       ...wrap('$load'),
-      entryPoints: [resolve(src, 'cli/main.ts')],
+      entryPoints: [{ in: MAIN, out: 'main' }],
       plugins: [
         deferModules((file) => `$more('${file}')`, `import { more as $more } from '${MORE}';`),
-        virtual(MORE, more, src),
+        virtual(MAIN, `import '${ANSWERS}'; import './cli/main.ts';`, src),
+        virtual(ANSWERS, answers, src),
+        virtual(MORE, CALLED, src),
       ],
     });
-  const { files } = await main('export const more = () => undefined;');
+  const { files } = await main('');
   const names = await exportsOf(files, options);
   const asked = new Set<string>();
   const rest = await bundle({
@@ -78,7 +90,7 @@ const entryOfMore = (src: string): string => `
   export const load = (name: string): any => {
     switch (name) {
       ${deferred(src)
-        .map((name) => `case '${name}': return require('./modules/${name}.ts');`)
+        .map((name) => `case '${name}': return require('./${name}.ts');`)
         .join('\n')}
     }
   };`;
@@ -128,11 +140,8 @@ function answers(
         .join(', ')} };`,
   );
   return `${imports.join('\n')}
-    const answer = (file: string) => { switch (file) { ${cases.join('\n')} } };
-    let loaded: any;
-    // It makes a new object of the exports each time, which each new VM would pay for.
-    const known: any = {};
-    export const more = (name: string) => (known[name] ??= (loaded ??= $load('more', answer)).load(name));`;
+    import { answerWith } from '${MORE}';
+    answerWith((file) => { switch (file) { ${cases.join('\n')} } });`;
 }
 
 /** A module that is no file. */
@@ -141,7 +150,11 @@ function virtual(name: string, contents: string, resolveDir: string): Plugin {
     name: 'virtual',
     setup({ onResolve, onLoad }) {
       onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: name, namespace: 'virtual' }));
-      onLoad({ filter: /./, namespace: 'virtual' }, () => ({ contents, resolveDir, loader: 'ts' }));
+      onLoad({ filter: new RegExp(`^${name}$`), namespace: 'virtual' }, () => ({
+        contents,
+        resolveDir,
+        loader: 'ts',
+      }));
     },
   };
 }

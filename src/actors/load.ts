@@ -6,12 +6,11 @@ import {
   type Compiled,
   type CompileOptions,
   compile,
-  compileForDebug,
-  compileForReading,
   LuaSyntaxError,
 } from '../compiler/compile.ts';
+import { compileForDebug, compileForReading } from '../compiler/compile-debug.ts'; // when it is called
 import type { Emitted } from '../compiler/emit.ts';
-import { sourceMap } from '../compiler/source-map.ts';
+import { sourceMap } from '../compiler/source-map.ts'; // when it is called
 import { contentName, PrivateCache } from '../io/private-cache.ts';
 import { roomyBytes } from '../io/roomy.ts';
 import { withPatientV8 } from '../io/tier-up.ts';

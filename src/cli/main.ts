@@ -1,5 +1,5 @@
 /** `perilune`: options in, exit code out. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { shrinkWhenIdle } from '../actors/collect.ts';
 import { describeFibers } from '../actors/fiber-dump.ts';
@@ -24,9 +24,10 @@ import { describeBug, type LuaError, toLuaError } from '../runtime/error.ts';
 import { tostring } from '../runtime/ops.ts';
 import { state } from '../runtime/state.ts';
 import { LuaTable } from '../runtime/table.ts';
-import { exitNow } from '../sandbox/child.ts';
+import { exitNow } from '../sys/exit.ts';
 import { type Inspect, type Invocation, parseArguments, USAGE } from './arguments.ts';
-import { profileCpu } from './cpu-profile.ts';
+import { profileCpu } from './cpu-profile.ts'; // when it is called
+import { drawTrace } from './draw-trace.ts'; // when it is called
 import {
   cacheDirectory,
   commandArguments,
@@ -215,34 +216,6 @@ function printCompiled(argument: string): void {
     writeError(`perilune: ${message}\n`);
     process.exitCode = 1;
   }
-}
-
-/** `perilune trace` */
-function drawTrace({ file, out, selection }: Extract<Invocation, { do: 'trace' }>): void {
-  // Loaded when it is wanted.
-  import('../actors/trace-diagram.ts').then(({ drawFile, TraceError }) => {
-    const attempt = <T>(what: string, body: () => T): T | undefined => {
-      try {
-        return body();
-      } catch (thrown) {
-        if (!(thrown instanceof TraceError) && !isSystemFault(thrown)) throw thrown;
-        const reason = isSystemFault(thrown) ? reasonOf(thrown) : thrown.message;
-        writeError(`perilune: ${what}: ${reason}\n`);
-        process.exitCode = 1;
-        return undefined;
-      }
-    };
-    const drawing = attempt(`cannot draw ${file}`, () => drawFile(file, selection));
-    if (drawing === undefined) return;
-    for (const note of drawing.notes) writeError(`perilune: ${file}: ${note}\n`);
-    if (out !== undefined) {
-      attempt(`cannot write ${out}`, () => writeFileSync(toSystem(out), drawing.svg));
-      return;
-    }
-    const output = new StandardOutput();
-    output.write(Buffer.from(drawing.svg, 'utf8').toString('latin1'));
-    output.flush();
-  });
 }
 
 const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>

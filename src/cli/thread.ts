@@ -14,7 +14,7 @@ import { tracing } from '../actors/trace.ts';
 import type { Vm, VmHost } from '../actors/vm.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
-import { exitNow } from '../sandbox/child.ts';
+import { exitNow } from '../sys/exit.ts';
 import { reportSettings } from './environment.ts';
 import { reportTo, reportTrace, StandardOutput } from './output.ts';
 

@@ -1,8 +1,6 @@
 /** Lua text → JavaScript text, the pipeline on one screen: lex → parse → resolve → infer → lower → emit. */
 import type { Chunk, FunctionNode } from './ast.ts';
 import { type Emitted, emitChunk, emitContinuation } from './emit.ts';
-import { type EmittedForDebug, emitChunkForDebug, emitContinuationForDebug } from './emit-debug.ts';
-import { showChunk } from './emit-readable.ts';
 import { infer, inferPart } from './infer.ts';
 import type { ChunkCode, OpNames } from './ir.ts';
 import { lower } from './lower.ts';
@@ -124,60 +122,22 @@ export function compile(source: string, options: CompileOptions): Compiled {
 const mayWaitForCollector = ({ watchesCollector, fields }: Chunk): boolean =>
   watchesCollector || fields.has('__mode') || fields.has('__gc');
 
-export interface CompiledForDebug extends Compiled {
-  main: EmittedForDebug;
-  continuation(site: number): EmittedForDebug;
-}
-
-/**
- * The same in a form that a debugger can show as Lua: variables have their names, and statements are Lua's.
- * @param breaks  it is to stop at the first one
- */
-export function compileForDebug(
-  source: string,
-  options: CompileOptions,
-  breaks: boolean,
-): CompiledForDebug {
-  const chunk = parseAndInfer(source, options);
-  const code = lowerReadable(chunk, options);
-  return {
-    ...describe(code),
-    functions: namesOf(chunk),
-    fields: [...chunk.fields],
-    main: emitChunkForDebug(code, breaks),
-    continuation: (id) => emitContinuationForDebug(id, code),
-    later: () => {
-      throw new Error('nothing was left for later');
-    },
-  };
-}
-
-/** The JavaScript that a text becomes, for people. @throws LuaSyntaxError */
-export function compileForReading(source: string, options: CompileOptions): string {
-  return showChunk(lowerReadable(parseAndInfer(source, options), options), source);
-}
-
-function parseAndInfer(source: string, options: CompileOptions, leaving?: Leaving): Chunk {
+export function parseAndInfer(source: string, options: CompileOptions, leaving?: Leaving): Chunk {
   const chunk = parse(source, options.chunkName, options.parseNumber, leaving);
   const relies = options.isGeneric !== true && !options.suspendAll;
   infer(chunk, relies);
   return chunk;
 }
 
-function lowerReadable(chunk: Chunk, { suspendAll }: CompileOptions): ChunkCode {
-  const apartFrom = Number.POSITIVE_INFINITY;
-  return lower(chunk, chunk.main, { suspendAll, readable: true, later: AT_ONCE, apartFrom });
-}
-
 const UNKNOWN = { name: '', line: 0 };
 
-function namesOf({ functions, count }: Chunk): { name: string; line: number }[] {
+export function namesOf({ functions, count }: Chunk): { name: string; line: number }[] {
   const names = new Array<{ name: string; line: number }>(count).fill(UNKNOWN);
   for (const { index, name, line } of functions) names[index] = { name, line };
   return names;
 }
 
-function describe(code: ChunkCode): Pick<Compiled, 'guards' | 'left' | 'own' | 'sites'> {
+export function describe(code: ChunkCode): Pick<Compiled, 'guards' | 'left' | 'own' | 'sites'> {
   const { index, inner } = code.main.node;
   return {
     own: [index, 1 + inner],

@@ -67,24 +67,28 @@ export const keywords: ReadonlyMap<string, number> = new Map(
   ].map((word) => [word, T[word as keyof typeof T]]),
 );
 
-const spelled = new Map<number, string>([
-  [T.eof, '<eof>'],
-  [T.name, '<name>'],
-  [T.string, '<string>'],
-  [T.number, '<number>'],
-  [T.concat, '..'],
-  [T.dots, '...'],
-  [T.eq, '=='],
-  [T.ge, '>='],
-  [T.le, '<='],
-  [T.ne, '~='],
-  [T.label, '::'],
-  ...[...keywords].map(([word, kind]): [number, string] => [kind, word]),
-]);
+const spell = (): Map<number, string> =>
+  new Map([
+    [T.eof, '<eof>'],
+    [T.name, '<name>'],
+    [T.string, '<string>'],
+    [T.number, '<number>'],
+    [T.concat, '..'],
+    [T.dots, '...'],
+    [T.eq, '=='],
+    [T.ge, '>='],
+    [T.le, '<='],
+    [T.ne, '~='],
+    [T.label, '::'],
+    ...Array.from(keywords, ([word, kind]): [number, string] => [kind, word]),
+  ]);
+/** For messages, of which most programs have none. */
+let spelled: Map<number, string> | undefined;
 
 /** How messages spell a token kind. */
 export function tokenName(kind: number): string {
   const isControl = (kind >= CHAR && kind < CHAR + 32) || kind === CHAR + 127;
   if (isControl) return `char(${kind - CHAR})`;
+  spelled ??= spell();
   return spelled.get(kind) ?? String.fromCharCode(kind - CHAR);
 }

@@ -1,11 +1,14 @@
 /**
  * The table of modules: what a module's globals hold, and what `require` finds without a file.
  *
- * Start-up is part of the product: in the bundle, modules marked `when it is required` are evaluated then
- * (scripts/lazy-modules.ts). The others have classes that programs may meet without requiring them.
+ * Start-up is part of the product: in the bundle, modules marked `when it is required` or `when it is called` are
+ * evaluated then (scripts/lazy-modules.ts).
  */
 import { beforeDirectoryHandles } from '../actors/directory-handle.ts';
+import { FileDescriptor } from '../actors/file-descriptor.ts';
+import { FilePath, turtleModules } from '../actors/modules.ts';
 import { currentVm, type Library, type Vm } from '../actors/vm.ts';
+import { LinuxCapabilities } from '../runtime/capabilities.ts';
 import { argTypeError } from '../runtime/check.ts';
 import { LuaTable, rawGetString, setField } from '../runtime/table.ts';
 import type { LuaValue } from '../runtime/value.ts';
@@ -18,27 +21,27 @@ import { byteSpan } from './byte_span.ts';
 import { channel } from './channel.ts'; // when it is required
 import { conditionVariable } from './condition_variable.ts'; // when it is required
 import { coroutine } from './coroutine.ts';
-import { type LuaModule, PerVm, Template } from './define.ts';
+import { type LuaModule, luaType, PerVm, Template } from './define.ts';
 import { fiberGlobals } from './fiber.ts';
 import { fiberGroup } from './fiber_group.ts'; // when it is required
 import { file } from './file.ts'; // when it is required
-import './file_descriptor.ts';
+import { fileDescriptorType } from './file_descriptor.ts'; // when it is called
+import { pathType } from './filesystem/path.ts'; // when it is called
 import { filesystem } from './filesystem.ts'; // when it is required
-import './filesystem/path.ts';
-import { format } from './format.ts';
+import { format } from './format.ts'; // when it is called
 import { future } from './future.ts'; // when it is required
 import { genericError } from './generic_error.ts';
 import { inbox } from './inbox.ts'; // when it is required
 import { ip } from './ip.ts'; // when it is required
 import { jit, MEMBERS, refuseFfi } from './jit.ts';
 import { json } from './json.ts'; // when it is required
-import './linux_capabilities.ts';
 import { libcService } from './libc_service.ts'; // when it is required
+import { capabilitiesType } from './linux_capabilities.ts'; // when it is called
 import { math } from './math.ts';
 import { mutex } from './mutex.ts'; // when it is required
 import { pipe } from './pipe.ts'; // when it is required
-import './rdf_error_category.ts';
 import { rateLimiter } from './rate_limiter.ts'; // when it is required
+import { loadTurtle } from './rdf_error_category.ts'; // when it is called
 import { recursiveMutex } from './recursive_mutex.ts'; // when it is required
 import { regex } from './regex.ts'; // when it is required
 import { seccomp } from './seccomp.ts'; // when it is required
@@ -56,8 +59,12 @@ import { tls } from './tls.ts'; // when it is required
 import { unix } from './unix.ts'; // when it is required
 import { waitGroup } from './wait_group.ts'; // when it is required
 
-// What they are to Lua is part of this module, which evaluates it.
+// What these are to Lua is part of modules, which are evaluated with the first one.
 beforeDirectoryHandles(() => filesystem.create());
+luaType('file_descriptor', FileDescriptor, fileDescriptorType);
+luaType('filesystem.path', FilePath, pathType);
+luaType('linux_capabilities', LinuxCapabilities, capabilitiesType);
+turtleModules.load = loadTurtle;
 
 /** Tables that every module finds among its globals; one of each per VM. */
 const libraries: readonly LuaModule[] = [bit, byteSpan, coroutine, jit, math, string, table];

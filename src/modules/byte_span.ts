@@ -290,7 +290,7 @@ function numberMethods(): Record<string, SpanMethod> {
 
 // ── the type ───────────────────────────────────────────────────────────────────────────────────────
 
-luaType('byte_span', ByteSpan, {
+luaType('byte_span', ByteSpan, () => ({
   methods: {
     append,
     slice,
@@ -343,7 +343,7 @@ luaType('byte_span', ByteSpan, {
       hasAt(a, b.view(), 0)
     );
   },
-});
+}));
 
 export const byteSpan = luaModule('byte_span', {
   new: create,

@@ -141,8 +141,14 @@ export interface TypeSpec<C extends Userdata> {
   concat?: UserdataType['concat'];
 }
 
+const namesOfTypes = new Map<string, (() => string[])[]>();
+
 /** What each type that Lua can see has by name, for the test that every name is documented. */
-export const luaTypes = new Map<string, ReadonlySet<string>>();
+export function luaTypes(): Map<string, ReadonlySet<string>> {
+  return new Map(
+    Array.from(namesOfTypes, ([name, lists]) => [name, new Set(lists.flatMap((list) => list()))]),
+  );
+}
 
 /** For `setIndex`: a name that isn't a member's is told, rather than that it can't be written. */
 export function unknownMember(_self: unknown, key: LuaValue): never {
@@ -155,12 +161,42 @@ let raised: { readonly self: Userdata; readonly key: string; readonly thrown: un
 /**
  * Make a class visible to Lua. Every method checks that `self` is of the class (EINVAL{arg=1});
  * an unknown key raises `bad_index`; a write raises EPERM unless there is a setter.
+ *
+ * All of that is made when the first object is asked for its type: a program uses few of the types that it could.
+ * @param given  a function where it takes some doing
  */
 export function luaType<C extends Userdata>(
   name: string,
-  cls: abstract new (...args: any[]) => C,
+  cls: Class<C>,
+  given: TypeSpec<C> | (() => TypeSpec<C>),
+): void {
+  let made: TypeSpec<C> | undefined;
+  const spec = (): TypeSpec<C> => (made ??= typeof given === 'function' ? given() : given);
+  const { prototype } = cls;
+  Object.defineProperty(prototype, 'luaType', {
+    configurable: true,
+    get(): UserdataType {
+      const value = makeType(name, cls, spec());
+      Object.defineProperty(prototype, 'luaType', { value, configurable: false });
+      return value;
+    },
+  });
+  const names = namesOfTypes.get(name);
+  const list = (): string[] => namesIn(spec());
+  if (names === undefined) namesOfTypes.set(name, [list]);
+  else names.push(list);
+}
+
+const namesIn = ({ methods = {}, properties = {}, setters = {} }: TypeSpec<any>): string[] =>
+  [methods, properties, setters].flatMap((some) => Object.keys(some));
+
+type Class<C> = abstract new (...args: any[]) => C;
+
+function makeType<C extends Userdata>(
+  name: string,
+  cls: Class<C>,
   spec: TypeSpec<C>,
-): { readonly methods: ReadonlyMap<string, LuaFunction> } {
+): UserdataType {
   const methods = new Map<string, LuaFunction>();
   const { properties = {}, setters = {}, guard } = spec;
   const write = (self: C, key: LuaValue, value: LuaValue): void => {
@@ -241,10 +277,7 @@ export function luaType<C extends Userdata>(
     arith: spec.arith,
     concat: spec.concat,
   };
-  Object.defineProperty(cls.prototype, 'luaType', { value: type });
-  const members = [spec.methods ?? {}, properties, setters].flatMap((some) => Object.keys(some));
-  luaTypes.set(name, new Set([...(luaTypes.get(name) ?? []), ...members]));
-  return { methods };
+  return type;
 }
 
 setPosixErrors({ number: errnoNumber, message: errnoMessage });

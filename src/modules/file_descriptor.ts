@@ -3,7 +3,7 @@
  * processes hand them out. A closed one has no member but `close`.
  */
 import { fstatSync } from 'node:fs';
-import { checkFd, FileDescriptor, newFd } from '../actors/file-descriptor.ts';
+import { checkFd, type FileDescriptor, newFd } from '../actors/file-descriptor.ts';
 import { FilePath } from '../actors/modules.ts';
 import { fileType } from '../io/file-type.ts';
 import { OPENAT_FLAGS, openAt, RESOLVE_FLAGS } from '../io/openat.ts';
@@ -45,7 +45,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from '../sys/socket.ts';
-import { luaType, unknownMember } from './define.ts';
+import { type TypeSpec, unknownMember } from './define.ts';
 
 function typeOf(fd: number): string {
   try {
@@ -229,7 +229,7 @@ function whole<A extends LuaValue[], R>(
   };
 }
 
-luaType('file_descriptor', FileDescriptor, {
+export const fileDescriptorType = (): TypeSpec<FileDescriptor> => ({
   guard(self, key) {
     if (key !== 'close' && !self.isOpen) throw badIndex(key);
   },

@@ -20,18 +20,18 @@ const NAMES = `
   ENETDOWN ENETRESET ENETUNREACH ENOBUFS ECHILD ENOLINK ENOLCK ENOMSG ENOPROTOOPT ENOSPC ENXIO ENODEV
   ENOENT ESRCH ENOTDIR ENOTSOCK ENOTCONN ENOMEM ENOTSUP ECANCELED EINPROGRESS EPERM EOPNOTSUPP
   EWOULDBLOCK EOWNERDEAD EACCES EPROTO EPROTONOSUPPORT EROFS EDEADLK EAGAIN ERANGE ENOTRECOVERABLE
-  ETXTBSY ETIMEDOUT ENFILE EMFILE EMLINK ELOOP EOVERFLOW EPROTOTYPE`
-  .trim()
-  .split(/\s+/);
+  ETXTBSY ETIMEDOUT ENFILE EMFILE EMLINK ELOOP EOVERFLOW EPROTOTYPE`;
 
 class GenericError extends Userdata {}
 
-const properties: Record<string, () => LuaValue> = {};
-for (const name of NAMES) {
-  const code = errnoNumber(name)!;
-  properties[name] = () => errorObject(genericCategory, code);
-}
-luaType('generic_error', GenericError, { properties });
+luaType('generic_error', GenericError, () => {
+  const properties: Record<string, () => LuaValue> = {};
+  for (const name of NAMES.trim().split(/\s+/)) {
+    const code = errnoNumber(name)!;
+    properties[name] = () => errorObject(genericCategory, code);
+  }
+  return { properties };
+});
 
 export const genericError = { name: 'generic_error', create: (): LuaValue => new GenericError() };
 

@@ -11,7 +11,7 @@ import { badArgument, codeError } from '../runtime/error-code.ts';
 import { LuaTable, rawGet, rawLength } from '../runtime/table.ts';
 import { type LuaValue, NONE } from '../runtime/value.ts';
 import { capset } from '../sys/confine.ts';
-import { luaType } from './define.ts';
+import type { TypeSpec } from './define.ts';
 
 const FLAGS: ReadonlySet<LuaValue> = new Set(['effective', 'inheritable', 'permitted']);
 
@@ -31,7 +31,7 @@ function checkBoolean(v: LuaValue, position: number): boolean {
   return v;
 }
 
-luaType('linux_capabilities', LinuxCapabilities, {
+export const capabilitiesType = (): TypeSpec<LinuxCapabilities> => ({
   methods: {
     dup: (self) => self.copy(),
     clear(self) {

@@ -1,6 +1,5 @@
 /** Error categories that programs bring along: modules written as `.ttl` files. */
 import { isUtf8 } from 'node:buffer';
-import { turtleModules } from '../actors/modules.ts';
 import {
   badIndex,
   type CoreName,
@@ -173,7 +172,7 @@ function fileUri(file: string): string {
  * @param id    as the program requires it
  * @throws LuaError  bad_rdf, bad_rdf_module, bad_rdf_error_category
  */
-function loadTurtle(text: string, file: string, id: string): LuaValue {
+export function loadTurtle(text: string, file: string, id: string): LuaValue {
   const uri = fileUri(file);
   let entries: ErrorEntry[];
   try {
@@ -217,5 +216,3 @@ function triplesOf(text: string, uri: string): Triple[] {
 function checkUnique(items: readonly unknown[]): void {
   if (new Set(items).size !== items.length) reject();
 }
-
-turtleModules.load = loadTurtle;

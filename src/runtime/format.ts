@@ -22,14 +22,27 @@ export interface Layout {
 function fill(layout: Layout, prefix: string, digits: string, zeros: boolean): string {
   const missing = layout.width - prefix.length - digits.length;
   if (missing <= 0) return prefix + digits;
-  if (layout.left) return prefix + digits + SPACES[missing]!;
-  if (zeros) return prefix + ZEROS[missing]! + digits;
-  return SPACES[missing]! + prefix + digits;
+  const { spaces, zeros: noughts } = fillings();
+  if (layout.left) return prefix + digits + spaces[missing]!;
+  if (zeros) return prefix + noughts[missing]! + digits;
+  return spaces[missing]! + prefix + digits;
 }
 
-/** A width has two digits. */
-export const SPACES = Array.from({ length: 100 }, (_, i) => ' '.repeat(i));
-export const ZEROS = Array.from({ length: 100 }, (_, i) => '0'.repeat(i));
+/** By how many are missing: a width has two digits. */
+interface Fillings {
+  readonly spaces: readonly string[];
+  readonly zeros: readonly string[];
+}
+/** Made when they are wanted, as all lists here: most programs have none of them. */
+let known: Fillings | undefined;
+
+export function fillings(): Fillings {
+  known ??= {
+    spaces: Array.from({ length: 100 }, (_, i) => ' '.repeat(i)),
+    zeros: Array.from({ length: 100 }, (_, i) => '0'.repeat(i)),
+  };
+  return known;
+}
 
 /** `%s`: the precision is a maximum. */
 export function formatText(layout: Layout, text: string): string {
@@ -86,14 +99,18 @@ export function formatUnsigned(layout: Layout, n: number, letter: string): strin
   }
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
-const HEX_BYTE = HEX.map((digits) => digits.padStart(2, '0'));
+let hex: readonly string[] | undefined;
+let hexByte: readonly string[] = [];
 
 /** Of an integer in [0, 2^31): V8's own way takes twice as long. */
 export function smallHex(n: number): string {
-  if (n < 256) return HEX[n]!;
-  if (n < 65536) return HEX[n >>> 8]! + HEX_BYTE[n & 255]!;
-  return smallHex(n >>> 16) + (HEX_BYTE[(n >>> 8) & 255]! + HEX_BYTE[n & 255]!);
+  if (hex === undefined) {
+    hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
+    hexByte = hex.map((digits) => digits.padStart(2, '0'));
+  }
+  if (n < 256) return hex[n]!;
+  if (n < 65536) return hex[n >>> 8]! + hexByte[n & 255]!;
+  return smallHex(n >>> 16) + (hexByte[(n >>> 8) & 255]! + hexByte[n & 255]!);
 }
 
 /** The precision of an integer is a minimum of digits, and turns the flag `0` off. */

@@ -3,11 +3,11 @@
  * The order is: init.script, PID 1, walls, event loop. What fails ends the process.
  */
 
+import { exitNow } from '../sys/exit.ts';
 import {
   allowSignals,
   CLONE_NEWPID,
   enterActor,
-  exitNow,
   forkFromInit,
   getpid,
   giveBackBytes,

@@ -21,7 +21,8 @@ const WRITE = 0x2n;
 const MMAP = 0x10n | SEEK;
 const MMAP_X = MMAP | 0x20n;
 
-const FIRST: Readonly<Record<string, bigint>> = {
+/** Most programs have none of them made. */
+const first = (): Readonly<Record<string, bigint>> => ({
   read: READ,
   write: WRITE,
   recv: READ,
@@ -79,9 +80,9 @@ const FIRST: Readonly<Record<string, bigint>> = {
   connectat: 0x10000000000n | LOOKUP,
   linkat_source: 0x20000000000n | LOOKUP,
   renameat_target: 0x40000000000n | LOOKUP,
-};
+});
 
-const SECOND: Readonly<Record<string, bigint>> = {
+const second = (): Readonly<Record<string, bigint>> => ({
   mac_get: 0x1n,
   mac_set: 0x2n,
   sem_getvalue: 0x4n,
@@ -107,19 +108,21 @@ const SECOND: Readonly<Record<string, bigint>> = {
   cap_extattr_get: 0x2000n,
   cap_extattr_list: 0x4000n,
   cap_extattr_set: 0x8000n,
-};
+});
 
-export const RIGHT_NAMES: readonly string[] = [...Object.keys(FIRST), ...Object.keys(SECOND)];
+export const rightNames = (): string[] => [...Object.keys(first()), ...Object.keys(second())];
 
 /** @returns undefined for a name that there isn't */
 export function rightsOf(names: readonly string[]): Rights | undefined {
-  let [first, second] = MARKS;
+  let [one, two] = MARKS;
+  const ones = first();
+  const twos = second();
   for (const name of names) {
-    if (Object.hasOwn(FIRST, name)) first |= FIRST[name]!;
-    else if (Object.hasOwn(SECOND, name)) second |= SECOND[name]!;
+    if (Object.hasOwn(ones, name)) one |= ones[name]!;
+    else if (Object.hasOwn(twos, name)) two |= twos[name]!;
     else return undefined;
   }
-  return [first, second];
+  return [one, two];
 }
 
 /** All of `wanted` in `rights`. cap_rights_contains(3) */

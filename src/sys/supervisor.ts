@@ -159,12 +159,6 @@ export function giveBackBytes(bytes: Uint8Array): void {
   native().give_back_bytes(bytes, bytes.length);
 }
 
-/** _exit(2) */
-export function exitNow(code: number): never {
-  native().exit_now(code);
-  throw new Error('unreachable');
-}
-
 export function getpid(): number {
   return native().getpid();
 }

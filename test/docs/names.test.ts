@@ -55,7 +55,7 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
   ]);
 }
 
-for (const [type, members] of luaTypes) {
+for (const [type, members] of luaTypes()) {
   check(
     `objects of type ${type}`,
     [...members].map((member) => [type, member]),

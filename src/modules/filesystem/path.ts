@@ -3,7 +3,7 @@ import { FilePath } from '../../actors/modules.ts';
 import { badArgument, codeError } from '../../runtime/error-code.ts';
 import { type PathGrammar, posixPaths, windowsPaths } from '../../runtime/path.ts';
 import { type LuaValue, NONE, type Result, Userdata } from '../../runtime/value.ts';
-import { luaType } from '../define.ts';
+import { luaType, type TypeSpec } from '../define.ts';
 
 const isWindows = process.platform === 'win32';
 export const paths: PathGrammar = isWindows ? windowsPaths : posixPaths;
@@ -70,7 +70,7 @@ function iterator(self: FilePath): Result {
 const compare = (a: LuaValue, b: LuaValue): number =>
   paths.compare(pathOrString(a, 1), pathOrString(b, 2));
 
-luaType('filesystem.path', FilePath, {
+export const pathType = (): TypeSpec<FilePath> => ({
   methods: {
     to_generic: (self) => paths.toGeneric(self.path),
     iterator,

@@ -3,15 +3,14 @@ import { suspendIn } from '../../runtime/call.ts';
 import { argError, checkInteger, checkNumber, checkString } from '../../runtime/check.ts';
 import { luaError } from '../../runtime/error.ts';
 import {
+  fillings,
   formatByte,
   formatFloat,
   formatSigned,
   formatText,
   formatUnsigned,
   type Layout,
-  SPACES,
   smallHex,
-  ZEROS,
 } from '../../runtime/format.ts';
 import { formatNumber } from '../../runtime/number.ts';
 import { addressOf, plainString, tostring } from '../../runtime/ops.ts';
@@ -93,7 +92,7 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
       case TEXT:
         parts.push(
           piece.letter === 's' && piece.layout.precision === undefined
-            ? filled(piece.layout, a, 'SPACES')
+            ? filled(piece.layout, a, 'spaces')
             : `text(${conversion}, ${a})`,
         );
         break;
@@ -128,9 +127,9 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
     'float',
     'number',
     'textsOfBytes',
-    'SPACES',
-    'ZEROS',
-    `${lists.length > 0 ? `const ${lists.join(', ')};` : ''}
+    'fill',
+    `const { spaces, zeros } = fill;
+    ${lists.length > 0 ? `const ${lists.join(', ')};` : ''}
     return function formatter(args) {
       if (args.length < ${conversions}) return undefined;
       let t;
@@ -147,13 +146,12 @@ function compileFormat(pieces: readonly Piece[]): Formatter | undefined {
     formatFloat,
     convertNumber,
     textsOfBytes,
-    SPACES,
-    ZEROS,
+    fillings(),
   ) as Formatter;
 }
 
 /** The text `text`, and what is missing to the width: a list says how so many characters look. */
-function filled({ width, left }: Layout, text: string, list: 'SPACES' | 'ZEROS'): string {
+function filled({ width, left }: Layout, text: string, list: 'spaces' | 'zeros'): string {
   const missing = `${list}[${width} - t.length]`;
   return `((t = ${text}).length >= ${width} ? t : ${left ? `t + ${missing}` : `${missing} + t`})`;
 }
@@ -163,7 +161,7 @@ function natural({ letter, layout }: Conversion, a: string, any: string): string
   const { plus, space, alternative, precision } = layout;
   const digits = letter === 'd' || letter === 'i' ? `'' + ${a}` : letter === 'x' ? `hex(${a})` : '';
   if (digits === '' || plus || space || alternative || precision !== undefined) return any;
-  const list = layout.zero && !layout.left ? 'ZEROS' : 'SPACES';
+  const list = layout.zero && !layout.left ? 'zeros' : 'spaces';
   return `(${a} | 0) === ${a} && ${a} >= 0 ? ${filled(layout, digits, list)} : ${any}`;
 }
 
