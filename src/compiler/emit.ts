@@ -63,7 +63,9 @@ export class Printer {
 
   /** What a site saves: itself, the chunk's globals, and the values that the rest of the function needs. */
   protected frame({ id, live }: Site): string {
-    return `$K[${id}], $E${live.map((v) => `, ${v.name}`).join('')}`;
+    let text = `$K[${id}], $E`;
+    for (let i = 0; i < live.length; i++) text += `, ${live[i]!.name}`;
+    return text;
   }
 
   node(node: Node): void {

@@ -67,6 +67,9 @@ function arithmetic(op: BinaryOp, l: Num, r: Num): Num {
   }
 }
 
+// Loops over lists are by index: an iterator makes an object for each step until V8 has optimised the loop, which it
+// hardly ever does before the program is compiled.
+
 class Inference {
   private readonly flows = new Map<LocalVar | FunctionNode, Flow>();
   /** Known functions whose value goes elsewhere than into a call. */
@@ -122,7 +125,9 @@ class Inference {
 
   /** Which locals are functions for good: before anything is read. */
   private declareKnown(block: Block): void {
-    for (const s of block.stats) {
+    const { stats } = block;
+    for (let at = 0; at < stats.length; at++) {
+      const s = stats[at]!;
       switch (s.kind) {
         case 'localFunction':
           if (!s.v.assigned) {
@@ -136,8 +141,10 @@ class Inference {
             if (e?.kind === 'functionExpr' && !v.assigned) v.known = e.func;
           });
           break;
-        default:
-          for (const inner of blocksOf(s)) this.declareKnown(inner);
+        default: {
+          const inner = blocksOf(s);
+          for (let i = 0; i < inner.length; i++) this.declareKnown(inner[i]!);
+        }
       }
     }
   }
@@ -287,7 +294,8 @@ class Inference {
 
   private block(block: Block): void {
     if (block.labels !== undefined) this.loops++;
-    for (const s of block.stats) this.stat(s);
+    const { stats } = block;
+    for (let i = 0; i < stats.length; i++) this.stat(stats[i]!);
     if (block.labels !== undefined) this.loops--;
   }
   /** So many loops are around the statement. */
@@ -304,7 +312,12 @@ class Inference {
         break;
       case 'assign':
         this.exprs(s.exprs);
-        for (const t of s.targets) if (t.kind === 'index') this.exprs([t.obj, t.key]);
+        for (let i = 0; i < s.targets.length; i++) {
+          const t = s.targets[i]!;
+          if (t.kind !== 'index') continue;
+          this.expr(t.obj);
+          this.expr(t.key);
+        }
         this.flowAll(
           s.targets.map((t) => (t.kind === 'local' || t.kind === 'upvalue' ? t.v : undefined)),
           s.exprs,
@@ -345,7 +358,8 @@ class Inference {
     const isLoop =
       s.kind === 'while' || s.kind === 'repeat' || s.kind === 'fornum' || s.kind === 'forin';
     if (isLoop) this.loops++;
-    for (const inner of blocksOf(s)) this.block(inner);
+    const inner = blocksOf(s);
+    for (let i = 0; i < inner.length; i++) this.block(inner[i]!);
     if (isLoop) this.loops--;
   }
 
@@ -365,7 +379,7 @@ class Inference {
   }
 
   private exprs(list: readonly Expr[]): void {
-    for (const e of list) this.expr(e);
+    for (let i = 0; i < list.length; i++) this.expr(list[i]!);
   }
 
   private expr(e: Expr): void {
@@ -404,7 +418,8 @@ class Inference {
         this.expr(e.inner);
         return;
       case 'table':
-        for (const { key, value } of e.items) {
+        for (let i = 0; i < e.items.length; i++) {
+          const { key, value } = e.items[i]!;
           if (key !== undefined) this.expr(key);
           this.expr(value);
         }
@@ -581,7 +596,9 @@ function fallsOff(block: Block): boolean {
 }
 
 /** The blocks that a statement consists of. */
-export function blocksOf(s: Stat): Block[] {
+const NO_BLOCKS: readonly Block[] = [];
+
+export function blocksOf(s: Stat): readonly Block[] {
   switch (s.kind) {
     case 'do':
     case 'while':
@@ -592,7 +609,7 @@ export function blocksOf(s: Stat): Block[] {
     case 'if':
       return [...s.clauses.map((c) => c.body), ...(s.orelse === undefined ? [] : [s.orelse])];
     default:
-      return [];
+      return NO_BLOCKS;
   }
 }
 

@@ -164,17 +164,21 @@ export abstract class CodeBuilder {
     let next = 0;
     // Nearly in order: a variable may be declared some lines after it has been named.
     const declared = this.declared.sort((a, b) => a.decl - b.decl);
-    for (const site of this.code.sites) {
-      while (next < declared.length && declared[next]!.decl < site.pos)
-        active.push(declared[next++]!);
+    // By index: an iterator makes an object for each step until V8 has optimised the loop, which never happens at a start.
+    const { sites } = this.code;
+    for (let s = 0; s < sites.length; s++) {
+      const site = sites[s]!;
+      const { pos, dst } = site;
+      while (next < declared.length && declared[next]!.decl < pos) active.push(declared[next++]!);
       const isGuard = site.live.length > 0;
       // Not the table of globals, but the function: `setfenv` may change it meanwhile.
       const live = this.env === undefined ? [] : [SELF];
       let kept = 0;
-      for (const v of active) {
-        if (v.end <= site.pos) continue;
+      for (let i = 0; i < active.length; i++) {
+        const v = active[i]!;
+        if (v.end <= pos) continue;
         active[kept++] = v;
-        if (v !== site.dst && v !== this.env) live.push(v);
+        if (v !== dst && v !== this.env) live.push(v);
       }
       active.length = kept;
       if (!isGuard) site.live = live;
@@ -250,10 +254,12 @@ export abstract class CodeBuilder {
 
   /** The variables are read (or kept alive) at the current position. */
   protected use(vars: readonly Var[]): void {
-    for (const v of vars) {
-      if (v.end < this.pos) v.end = this.pos;
-      for (let i = this.loops.length - 1; i >= 0; i--) {
-        const loop = this.loops[i]!;
+    const { pos, loops } = this;
+    for (let at = 0; at < vars.length; at++) {
+      const v = vars[at]!;
+      if (v.end < pos) v.end = pos;
+      for (let i = loops.length - 1; i >= 0; i--) {
+        const loop = loops[i]!;
         if (v.decl >= loop.start) break;
         loop.used.add(v);
       }

@@ -263,7 +263,8 @@ export abstract class TableLowering extends ExpressionLowering {
       const text = elements.at(-1)!.notNil ? `[${list}]` : `$trim([${list}])`;
       this.emitLine(`${t.name}.arr = ${text};`, vars);
     }
-    for (const { js, vars: used } of stores) {
+    for (let i = 0; i < stores.length; i++) {
+      const { js, vars: used } = stores[i]!;
       const isField = js.startsWith('.') || js.startsWith('[');
       this.emitLine(isField ? t.name + js : `$rawset(${t.name}, ${js}`, [t, ...used]);
     }

@@ -455,7 +455,9 @@ export function countFields(s: Stat, following: readonly Stat[], from: number): 
   for (let i = from; i < end; i++) {
     const next = following[i]!;
     if (next.kind !== 'assign') continue;
-    for (const { kind, obj, key } of next.targets as Extract<Expr, { kind: 'index' }>[]) {
+    const targets = next.targets as Extract<Expr, { kind: 'index' }>[];
+    for (let at = 0; at < targets.length; at++) {
+      const { kind, obj, key } = targets[at]!;
       const isIt = kind === 'index' && obj.kind === 'local' && obj.v === s.vars[0];
       if (isIt && isFieldKey(key)) names.add(key.value);
     }
