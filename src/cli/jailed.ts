@@ -17,6 +17,7 @@ import { Vm, type VmHost } from '../actors/vm.ts';
 import { takeDescriptor } from '../io/packet.ts';
 import { onceReaped } from '../io/reaping.ts';
 import { library } from '../modules/all.ts';
+import { makeTypes } from '../modules/define.ts';
 import { describeBug, toLuaError } from '../runtime/error.ts';
 import { messageOf, readError } from '../runtime/error-code.ts';
 import { state } from '../runtime/state.ts';
@@ -98,6 +99,7 @@ function warmUp(then: () => void): void {
   vm.start(file);
 
   function rehearse(): void {
+    makeTypes();
     rehearseOften(REHEARSAL, (task) => {
       rehearsal = task;
       rehearseOften(BRIEF_REHEARSAL, (task) => {

@@ -173,6 +173,7 @@ export function luaType<C extends Userdata>(
   let made: TypeSpec<C> | undefined;
   const spec = (): TypeSpec<C> => (made ??= typeof given === 'function' ? given() : given);
   const { prototype } = cls;
+  prototypes.push(prototype);
   Object.defineProperty(prototype, 'luaType', {
     configurable: true,
     get(): UserdataType {
@@ -185,6 +186,13 @@ export function luaType<C extends Userdata>(
   const list = (): string[] => namesIn(spec());
   if (names === undefined) namesOfTypes.set(name, [list]);
   else names.push(list);
+}
+
+const prototypes: Userdata[] = [];
+
+/** All types that there are, now: for a process that is forked, whose children would make them in memory of their own. */
+export function makeTypes(): void {
+  for (const prototype of prototypes) void prototype.luaType;
 }
 
 const namesIn = ({ methods = {}, properties = {}, setters = {} }: TypeSpec<any>): string[] =>
