@@ -54,16 +54,16 @@ napi_value sys_preadv2_nowait(napi_env env, napi_callback_info info) {
 }
 #endif
 
-static napi_value close_by(napi_env env, napi_callback_info info, int (*way)(int)) {
-  int32_t fd;
-  if (!take_int32s(env, info, &fd, 1)) return NULL;
-  int result = way(fd);
-  if (result == 0 && fault(FAULT_CLOSE, fd, NULL)) result = -1;
-  return give_result(env, result);
+static int close_by(int fd, int (*way)(int)) {
+  const int result = way(fd);
+  return result == 0 && fault(FAULT_CLOSE, fd, NULL) ? -1 : result;
 }
 
 /* close(fd) -> 0 or -errno; the descriptor is gone either way on Linux.  close(2) */
-napi_value sys_close(napi_env env, napi_callback_info info) { return close_by(env, info, close); }
+napi_value sys_close(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  return take_int32s(env, info, &fd, 1) ? give_quickly(close_by(fd, close)) : NULL;
+}
 
 /* With seconds in SO_LINGER, close(2) of the last reference waits as long for a peer that reads nothing, and so does the
  * thread: also of a socket that doesn't block. What is left is sent either way. */
@@ -82,7 +82,10 @@ int close_at_once(int fd) {
 }
 
 /* close_at_once(fd) -> as close, without waiting for what a socket has to send yet.  socket(7), SO_LINGER */
-napi_value sys_close_at_once(napi_env env, napi_callback_info info) { return close_by(env, info, close_at_once); }
+napi_value sys_close_at_once(napi_env env, napi_callback_info info) {
+  int32_t fd;
+  return take_int32s(env, info, &fd, 1) ? give_result(env, close_by(fd, close_at_once)) : NULL;
+}
 
 /* dup(fd, lowest) -> new fd >= lowest or -errno.  fcntl(2), F_DUPFD_CLOEXEC */
 napi_value sys_dup(napi_env env, napi_callback_info info) {

@@ -257,12 +257,14 @@ static bool remember(int fd, uint32_t generation) {
 napi_value sys_reactor_add(napi_env env, napi_callback_info info) {
   int32_t arg[2];
   if (!take_int32s(env, info, arg, 2)) return NULL;
-  if (!reactor || arg[0] < 0) return give_int32(env, -EBADF);
-  if (fault(FAULT_EPOLL_CTL, arg[0], NULL)) return give_result(env, -1);
-  if (!remember(arg[0], (uint32_t)arg[1])) return give_int32(env, -ENOMEM);
-  int result = control(EPOLL_CTL_ADD, arg[0], (uint32_t)arg[1]);
+  errno = EBADF;
+  if (!reactor || arg[0] < 0) return give_quickly(-1);
+  if (fault(FAULT_EPOLL_CTL, arg[0], NULL)) return give_quickly(-1);
+  errno = ENOMEM;
+  if (!remember(arg[0], (uint32_t)arg[1])) return give_quickly(-1);
+  const int result = control(EPOLL_CTL_ADD, arg[0], (uint32_t)arg[1]);
   if (result < 0) reactor->generations[arg[0]] = 0;
-  return give_result(env, result);
+  return give_quickly(result);
 }
 
 /* reactor_set_level(fd, on) -> 0 or -errno: events for reading are told at each wait as long as they last,

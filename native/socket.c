@@ -98,8 +98,8 @@ napi_value sys_listen(napi_env env, napi_callback_info info) {
 napi_value sys_accept4(napi_env env, napi_callback_info info) {
   int32_t fd;
   if (!take_int32s(env, info, &fd, 1)) return NULL;
-  if (fault(FAULT_ACCEPT4, fd, NULL)) return give_result(env, -1);
-  return give_result(env, accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (fault(FAULT_ACCEPT4, fd, NULL)) return give_quickly(-1);
+  return give_quickly(accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
 /* shutdown(fd, how) -> 0 or -errno.  shutdown(2) */

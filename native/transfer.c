@@ -145,33 +145,35 @@ static int submit(struct ring *r, int32_t *calls, int waiting) {
   return -error;
 }
 
-/* transfer(count <= 64, calls: Int32Array, buffers: Uint8Array[]) -> 0 or -errno. `calls` has for each (fd,
- * 0: recv or 1: send, offset and length in buffers[i], result: bytes or -errno, set here; what is left as
- * it was hasn't been called). Of those of one direction no two should be of the same descriptor.
- * recv(2), send(2): MSG_DONTWAIT, MSG_NOSIGNAL */
+/* transfer(count <= 64, calls: Int32Array, ...buffers: Uint8Array) -> 0 or -errno. `calls` has for each (fd,
+ * 0: recv or 1: send, offset and length in its buffer, result: bytes or -errno, set here; what is left as
+ * it was hasn't been called). Of those of one direction no two should be of the same descriptor. (Elements of an array
+ * would be looked up by name, each.) recv(2), send(2): MSG_DONTWAIT, MSG_NOSIGNAL */
 napi_value sys_transfer(napi_env env, napi_callback_info info) {
-  napi_value args[3];
+  napi_value args[2 + ENTRIES];
   int32_t count;
-  size_t fields = 0;
+  size_t given = 2 + ENTRIES, fields = 0;
   void *data = NULL;
   napi_typedarray_type type;
-  if (!take_args(env, info, args, 3) || !take_int32(env, args[0], &count)) return NULL;
+  if (napi_get_cb_info(env, info, &given, args, NULL, NULL) != napi_ok || !take_int32(env, args[0], &count))
+    return NULL;
   if (napi_get_typedarray_info(env, args[1], &type, &fields, &data, NULL, NULL) != napi_ok ||
-      type != napi_int32_array || count < 0 || count > ENTRIES || fields < (size_t)count * FIELDS) {
-    napi_throw_type_error(env, NULL, "perilune addon: an Int32Array was expected");
+      type != napi_int32_array || count < 0 || count > ENTRIES || fields < (size_t)count * FIELDS ||
+      given < 2 + (size_t)count) {
+    napi_throw_type_error(env, NULL, "perilune addon: an Int32Array was expected, and a buffer for each call");
     return NULL;
   }
-  if (!ring || atomic_load(&stopped)) return give_int32(env, -EPERM);
+  errno = EPERM;
+  if (!ring || atomic_load(&stopped)) return give_quickly(-1);
   int32_t *calls = data;
   uint8_t *bytes[ENTRIES];
   for (int i = 0; i < count; i++) { /* before any is prepared */
     const int32_t *call = calls + i * FIELDS;
-    napi_value buffer;
-    if (napi_get_element(env, args[2], (uint32_t)i, &buffer) != napi_ok || (call[KIND] & ~1) != 0) {
+    if ((call[KIND] & ~1) != 0) {
       napi_throw_type_error(env, NULL, "perilune addon: no such call");
       return NULL;
     }
-    if (!take_bytes(env, buffer, call[OFFSET], call[LENGTH], &bytes[i])) return NULL;
+    if (!take_bytes(env, args[2 + i], call[OFFSET], call[LENGTH], &bytes[i])) return NULL;
   }
   int waiting = 0;
   for (int i = 0; i < count; i++) {
@@ -185,10 +187,13 @@ napi_value sys_transfer(napi_env env, napi_callback_info info) {
     waiting++;
   }
   if (fault(FAULT_URING_ENTER, -1, NULL)) {
+    const int error = errno;
     __atomic_store_n(ring->sq_tail, *ring->sq_tail - (uint32_t)waiting, __ATOMIC_RELEASE);
-    return give_result(env, -1);
+    errno = error;
+    return give_quickly(-1);
   }
-  return give_int32(env, submit(ring, calls, waiting));
+  errno = -submit(ring, calls, waiting);
+  return give_quickly(errno == 0 ? 0 : -1);
 }
 
 /* read_socket(fd, bytes: Uint8Array, offset, length > 0) -> bytes read, 0 at the end, or -errno.  recv(2) */

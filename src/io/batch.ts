@@ -34,7 +34,9 @@ const ROUNDS = 4;
 
 const calls = new Int32Array(CALL_FIELDS * MOST_CALLS);
 const buffers: (Uint8Array | null)[] = [];
-const operations: Operation[] = [];
+/** The first `operationCount` of it; so are the lists below. (`length = 0` and `splice` are calls into V8's runtime.) */
+const operations: (Operation | undefined)[] = [];
+let operationCount = 0;
 let state: 'closed' | 'open' | 'none' = 'closed';
 let enabled = true;
 let roundsLeft = 0;
@@ -65,7 +67,8 @@ export interface Reader {
   /** Go on with what waits to read. */
   retryReads(): void;
 }
-const readers: Reader[] = [];
+const readers: (Reader | undefined)[] = [];
+let readerCount = 0;
 
 /** What can have a write that is put off. */
 export interface Writer {
@@ -74,7 +77,8 @@ export interface Writer {
   /** Go on with what waits to write. */
   retryWrites(): void;
 }
-const writers: Writer[] = [];
+const writers: (Writer | undefined)[] = [];
+let writerCount = 0;
 
 /** For tests: without them, each read and write is a call. @returns whether there are any */
 export function useBatches(on: boolean): boolean {
@@ -97,13 +101,13 @@ export const isWorthwhile = (events: number): boolean =>
 
 /** A read that is to be made together with others, in this batch of events. */
 export function readTogether(op: Operation): void {
-  operations.push(op);
+  operations[operationCount++] = op;
 }
 
 /** Make the reads. */
 export function makeReads(): void {
-  if (operations.length < WORTHWHILE || !isThere()) {
-    operations.length = 0;
+  if (operationCount < WORTHWHILE || !isThere()) {
+    operationCount = 0;
     return;
   }
   makeAll(READ);
@@ -138,40 +142,48 @@ export function putsOffRead(): boolean {
 
 /** @param reader  has a read that is untried */
 export function putOffRead(reader: Reader): void {
-  readers.push(reader);
+  readers[readerCount++] = reader;
 }
 
 /** Once, though its socket may be in the list twice: tried before something was done to it, and put off again. */
 function takeOn(op: Operation | null): void {
   if (op === null) return;
   op.early = TAKEN;
-  operations.push(op);
+  operations[operationCount++] = op;
 }
 
 /** Make what was taken on. @returns false: it is too little, and is to be tried one by one */
 function makeTaken(kind: TransferKind): boolean {
-  if (operations.length >= WORTHWHILE && isThere()) {
+  if (operationCount >= WORTHWHILE && isThere()) {
     makeAll(kind);
     return true;
   }
-  for (const op of operations) op.early = UNTRIED;
-  operations.length = 0;
+  for (let i = 0; i < operationCount; i++) operations[i]!.early = UNTRIED;
+  operationCount = 0;
   return false;
 }
 
 function makeFirstReads(): void {
   readRoundsLeft--;
-  const count = readers.length;
+  const count = readerCount;
   if (count === 0) return;
   for (let i = 0; i < count; i++) takeOn(readers[i]!.untriedRead);
   if (!makeTaken(READ)) readRoundsLeft = firstReads = 0;
   for (let i = 0; i < count; i++) readers[i]!.retryReads();
-  readers.splice(0, count);
+  readerCount = takeOut(readers, readerCount, count);
+}
+
+/** Take out the first `done` of `count`. @returns how many are left */
+function takeOut<T>(list: (T | undefined)[], count: number, done: number): number {
+  const left = count - done;
+  for (let i = 0; i < left; i++) list[i] = list[done + i];
+  for (let i = left; i < count; i++) list[i] = undefined;
+  return left;
 }
 
 /** @param writer  has a write that is untried */
 export function putOff(writer: Writer): void {
-  writers.push(writer);
+  writers[writerCount++] = writer;
 }
 
 /** The fibers have run: make what was put off. They go on then. */
@@ -183,13 +195,13 @@ export function makePutOff(): void {
 /** The fibers have run, or the process is about to end: make the writes that were put off. They go on then. */
 export function makeWrites(): void {
   roundsLeft--;
-  const count = writers.length;
+  const count = writerCount;
   if (count === 0) return;
   for (let i = 0; i < count; i++) takeOn(writers[i]!.untried);
   // One fiber, which writes to one after the other: it would be put off again each time.
   if (!makeTaken(WRITE)) roundsLeft = writes = 0;
   for (let i = 0; i < count; i++) writers[i]!.retryWrites();
-  writers.splice(0, count);
+  writerCount = takeOut(writers, writerCount, count);
 }
 
 /** Nothing is put off any more. */
@@ -202,10 +214,10 @@ export function endRounds(kind: BatchKind): void {
 }
 
 function makeAll(kind: TransferKind): void {
-  for (let from = 0; from < operations.length; from += MOST_CALLS) {
-    make(kind, from, Math.min(operations.length - from, MOST_CALLS));
+  for (let from = 0; from < operationCount; from += MOST_CALLS) {
+    make(kind, from, Math.min(operationCount - from, MOST_CALLS));
   }
-  operations.length = 0;
+  operationCount = 0;
 }
 
 function make(kind: TransferKind, from: number, count: number): void {
@@ -225,6 +237,7 @@ function make(kind: TransferKind, from: number, count: number): void {
   for (let i = 0; i < count; i++, at += CALL_FIELDS) {
     const result = calls[at]!;
     operations[from + i]!.early = result === PENDING && kind === WRITE ? UNTRIED : result;
+    operations[from + i] = undefined;
     buffers[i] = null;
   }
 }

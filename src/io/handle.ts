@@ -21,13 +21,15 @@ export interface Owner {
 }
 
 export class Handle implements Owner {
-  protected readonly group: IoGroup;
-  protected descriptor: Descriptor | undefined;
+  // No initializers of fields, as in io/operation.ts.
+  declare protected readonly group: IoGroup;
+  declare protected descriptor: Descriptor | undefined;
 
   /** Closed at first. ENOSYS: this needs the addon */
   constructor(group: IoGroup) {
     if (!nativeAvailable()) raise('perilune', ENOSYS);
     this.group = group;
+    this.descriptor = undefined;
   }
 
   get isOpen(): boolean {

@@ -107,12 +107,21 @@ export function reportUncaught(error: unknown): void {
   });
 }
 
-/** Operations that wait for the same event, oldest first. */
+/**
+ * Operations that wait for the same event, oldest first. Its fields are given in the constructor: V8 makes objects of
+ * the classes below one with initializers of fields by a call each.
+ */
 export class OperationQueue implements Canceller {
-  head: Operation | null = null;
-  tail: Operation | null = null;
+  declare head: Operation | null;
+  declare tail: Operation | null;
   /** Whether to try the system call: false from EAGAIN until the next event. */
-  ready = true;
+  declare ready: boolean;
+
+  constructor() {
+    this.head = null;
+    this.tail = null;
+    this.ready = true;
+  }
 
   push(op: Operation): void {
     op.waitsIn = this;

@@ -95,8 +95,9 @@ export const scratch = new Uint8Array(ENDPOINT_SIZE);
 
 /** What all of them do alike, acceptors included. */
 export class NativeIpSocket extends Handle implements IpSocket {
-  private readonly type: number;
-  private readonly descriptorOptions: DescriptorOptions | undefined;
+  // No initializers of fields, as in io/operation.ts.
+  declare private readonly type: number;
+  declare private readonly descriptorOptions: DescriptorOptions | undefined;
 
   /** @param type  SOCK_STREAM or SOCK_DGRAM */
   constructor(group: IoGroup, type: number, descriptorOptions?: DescriptorOptions) {

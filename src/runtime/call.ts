@@ -11,6 +11,7 @@ import { type FrameSite, type NativeFrame, state, TAIL_BUDGET } from './state.ts
 import {
   first,
   isSuspend,
+  isTail,
   type LuaFunction,
   type LuaValue,
   type Result,
@@ -84,7 +85,7 @@ function callFromNative(f: LuaValue, ...args: LuaValue[]): Result {
   if (state.suspendAll) return callLater(f, args);
   state.argCount = args.length;
   const r = typeof f === 'function' ? f(...args) : callValue(f, args);
-  return r === TAIL ? runTail() : r;
+  return isTail(r) ? runTail() : r;
 }
 
 export { callFromNative as call };
@@ -94,7 +95,7 @@ export function callMeta(f: LuaValue, ...args: LuaValue[]): Result {
   if (state.suspendAll) return callLater(f, args);
   state.argCount = args.length;
   const r = typeof f === 'function' ? f(...args) : callValue(f, args);
-  return r === TAIL ? runTail() : r;
+  return isTail(r) ? runTail() : r;
 }
 
 /** In the mode in which every call suspends once. */
@@ -110,7 +111,7 @@ function callLater(f: LuaValue, args: LuaValue[]): Result {
 /** `call`, then `next` with the raw result, now or after a suspension. */
 export function callThen(f: LuaValue, args: LuaValue[], next: (value: Result) => Result): Result {
   const r = callFromNative(f, ...args);
-  return r === SUSPEND ? suspendIn(next) : next(r);
+  return isSuspend(r) ? suspendIn(next) : next(r);
 }
 
 /** Call something that is no function: `__call`. The result may be TAIL. */

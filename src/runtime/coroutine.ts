@@ -9,6 +9,7 @@ import { type Frame, type NativeFrame, state } from './state.ts';
 import {
   EMPTY,
   isSuspend,
+  isTail,
   type LuaFunction,
   type LuaValue,
   list,
@@ -96,7 +97,7 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
       const { pend } = state;
       // An array that grows by itself has room for 17: most threads are suspended in fewer frames.
       if (stack === NO_FRAMES) {
-        thread.stack = stack = pend.length === 1 ? [pend[0]!] : pend.slice().reverse();
+        thread.stack = stack = pend.length === 1 ? [pend[0]!] : reversed(pend);
       }
       // Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.)
       else for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
@@ -114,11 +115,18 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
     if (frame === undefined) return v;
     try {
       v = frame[0].resume(v, frame);
-      if (v === TAIL) v = runTail();
+      if (isTail(v)) v = runTail();
     } catch (error) {
       v = unwind(stack, error);
     }
   }
+}
+
+function reversed(frames: readonly Frame[]): Frame[] {
+  if (frames.length === 2) return [frames[1]!, frames[0]!];
+  if (frames.length === 3) return [frames[2]!, frames[1]!, frames[0]!];
+  if (frames.length === 4) return [frames[3]!, frames[2]!, frames[1]!, frames[0]!];
+  return frames.slice().reverse();
 }
 
 /** There are more frames than may be, or more in them: looked at when there are twice as many as the last time. */

@@ -93,13 +93,19 @@ export function coreCode(name: CoreName): number {
   return CORE.findIndex(([n]) => n === name) + 1;
 }
 
+const CODE = property('code');
+const CATEGORY = property('category');
+type Fields = Record<string, LuaValue>;
+
 export type Extra = { readonly [field: string]: LuaValue };
 
 /** A new error object. */
 export function errorObject(category: ErrorCategory, code: number, extra?: Extra): LuaTable {
   const t = new LuaTable();
-  setField(t, 'code', code);
-  setField(t, 'category', category);
+  // Not by `setField`, where V8 would have to look for the name: each connection ends with an error.
+  t.named = true;
+  (t as unknown as Fields)[CODE] = code;
+  (t as unknown as Fields)[CATEGORY] = category;
   if (extra !== undefined) for (const [k, v] of Object.entries(extra)) setField(t, k, v);
   t.meta = errorMeta;
   return t;

@@ -4,7 +4,7 @@ import { call, suspendIn } from './call.ts';
 import { badArgument, codeError } from './error-code.ts';
 import { index } from './ops.ts';
 import { LuaTable } from './table.ts';
-import { first, type LuaValue, type Result, SUSPEND, Userdata } from './value.ts';
+import { first, isSuspend, type LuaValue, type Result, SUSPEND, Userdata } from './value.ts';
 
 /**
  * Call `io:method(span)` until `least` bytes have gone through.
@@ -35,7 +35,7 @@ function goOn(
   while (done < least) {
     const rest = done === 0 ? span : span.part(done, span.length);
     const r = offset === undefined ? call(f, io, rest) : call(f, io, offset + done, rest);
-    if (r === SUSPEND) {
+    if (isSuspend(r)) {
       const before = done;
       return suspendIn((count) =>
         goOn(io, f, span, before + checkCount(count, span, before), least, offset),

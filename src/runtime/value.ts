@@ -39,6 +39,8 @@ export const isSuspend = (result: Result): boolean =>
   typeof result === 'object' && result === SUSPEND;
 /** The callee of a tail call and its arguments are in `tailCall`. */
 export const TAIL: LuaValue[] = [];
+/** As `isSuspend`. */
+export const isTail = (result: Result): boolean => typeof result === 'object' && result === TAIL;
 /** No value at all: what a function without `return` returns. Never changed. */
 export const NONE: LuaValue[] = [];
 

@@ -48,7 +48,8 @@ export function readNoWait(fd: Fd, bytes: Uint8Array, offset: number, length: nu
 
 /** @returns 0 or -errno; the descriptor is gone either way. close(2) */
 export function close(fd: Fd): number {
-  return native().close(fd);
+  transfers().close(fd);
+  return results[0]!;
 }
 
 /**

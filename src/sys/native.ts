@@ -42,6 +42,11 @@ export interface Transfers {
   write_socket(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
   reactor_wait(): void;
   reactor_wait_reading(fd: Fd, bytes: Uint8Array, offset: number, length: number): void;
+  // Once for each connection, or for each batch:
+  accept4(fd: Fd): void;
+  close(fd: Fd): void;
+  reactor_add(fd: Fd, generation: number): void;
+  transfer(count: number, calls: Int32Array, ...buffers: readonly (Uint8Array | null)[]): void;
 }
 
 /**
@@ -52,7 +57,6 @@ export interface Native extends Transfers {
   /** Where the results of `Transfers` are, in this thread. */
   results_memory(): Int32Array;
   preadv2_nowait(fd: Fd, bytes: Uint8Array, offset: number, length: number): number;
-  close(fd: Fd): number;
   close_at_once(fd: Fd): number;
   dup(fd: Fd, lowest: number): number;
   dup2(fd: Fd, number: Fd): number;
@@ -74,7 +78,6 @@ export interface Native extends Transfers {
   getsockname(fd: Fd, endpoint: Uint8Array): number;
   getpeername(fd: Fd, endpoint: Uint8Array): number;
   listen(fd: Fd, backlog: number): number;
-  accept4(fd: Fd): number;
   shutdown(fd: Fd, how: number): number;
   set_membership(fd: Fd, endpoint: Uint8Array, join: number): number;
   set_multicast_interface(fd: Fd, endpoint: Uint8Array): number;
@@ -162,7 +165,6 @@ export interface Native extends Transfers {
   copy_file_range(from: Fd, to: Fd, length: number): number;
 
   transfer_open(): number;
-  transfer(count: number, calls: Int32Array, buffers: readonly (Uint8Array | null)[]): number;
 
   uring_open(done: (count: number) => void, shared: Int32Array): number;
   uring_read(fd: Fd, length: number, position: number, apart: boolean): number;
@@ -179,7 +181,6 @@ export interface Native extends Transfers {
 
   reactor_open(onEvents: () => void, shared: Int32Array): number;
   reactor_ref(): number;
-  reactor_add(fd: Fd, generation: number): number;
   reactor_remove(fd: Fd): number;
   reactor_set_level(fd: Fd, on: number): number;
 
@@ -374,17 +375,24 @@ function onlyTransfers(addon: Native): Transfers {
     write_socket: addon.write_socket,
     reactor_wait: addon.reactor_wait,
     reactor_wait_reading: addon.reactor_wait_reading,
+    accept4: addon.accept4,
+    close: addon.close,
+    reactor_add: addon.reactor_add,
+    transfer: addon.transfer,
   };
 }
 
+/** `process` is a global that Node finds by a function: asked for with each socket that is made. */
+const { platform } = process;
+
 /** Whether the addon is there and loads, with all of `Native`: on FreeBSD it has little of that. */
 export function nativeAvailable(): boolean {
-  return load() !== undefined && process.platform !== 'freebsd';
+  return load() !== undefined && platform !== 'freebsd';
 }
 
 /** Whether there are the calls of `freebsd()`, and of `native()` those of native/fd.c. */
 export function freebsdAvailable(): boolean {
-  return process.platform === 'freebsd' && load() !== undefined;
+  return platform === 'freebsd' && load() !== undefined;
 }
 
 /** The addon as it is there. @throws Error  when it can't be loaded: ask `freebsdAvailable` first */

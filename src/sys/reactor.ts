@@ -60,7 +60,8 @@ export function refReactor(): void {
  * @returns 0, or -errno: EPERM when this kind of file has no events. epoll_ctl(2)
  */
 export function addToReactor(fd: Fd, generation: number): number {
-  return native().reactor_add(fd, generation);
+  transfers().reactor_add(fd, generation);
+  return results[0]!;
 }
 
 /** @returns 0 or -errno. epoll_ctl(2) */

@@ -77,7 +77,8 @@ export function listen(fd: Fd, backlog: number): void {
 
 /** @returns the new descriptor, non-blocking and close-on-exec, or -errno. accept(2) */
 export function accept4(fd: Fd): number {
-  return native().accept4(fd);
+  transfers().accept4(fd);
+  return results[0]!;
 }
 
 /** @returns 0, or -errno: EINPROGRESS when it began, EALREADY while it lasts. connect(2) */

@@ -33,7 +33,8 @@ export function transfer(
   calls: Int32Array,
   buffers: readonly (Uint8Array | null)[],
 ): number {
-  return native().transfer(count, calls, buffers);
+  transfers().transfer(count, calls, ...buffers);
+  return results[0]!;
 }
 
 /** One by itself. @returns bytes read, 0 at the end, or -errno. recv(2); read(2) where calls are filtered */

@@ -5,7 +5,7 @@ import { packEndpoint, unpackEndpoint } from '../../src/io/endpoint.ts';
 import { EAFNOSUPPORT, EAGAIN, EMFILE, errnoNumber, SysError } from '../../src/sys/errno.ts';
 import { clearFault, injectFault } from '../../src/sys/fault.ts';
 import { close } from '../../src/sys/fd.ts';
-import { nativeFailure } from '../../src/sys/native.ts';
+import { nativeFailure, transfers } from '../../src/sys/native.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -98,4 +98,16 @@ test('what the kernel refuses throws with its number', { skip }, () => {
   assert.throws(() => socket(77, SOCK_STREAM, 0), wrong(EAFNOSUPPORT));
   assert.throws(() => listen(-1, 5), wrong(errnoNumber('EBADF')!));
   assert.throws(() => bind(-1, packEndpoint(parseAddress('::')!, 1)), wrong(errnoNumber('EBADF')!));
+});
+
+test('a batch of calls that lacks a buffer, or names no call, is refused before any is made', {
+  skip,
+}, () => {
+  const calls = Int32Array.of(-1, 0, 0, 1, 7, -1, 0, 0, 1, 7); // (fd, recv, offset, length, result), twice
+  const one = new Uint8Array(1);
+  assert.throws(() => transfers().transfer(2, calls, one), TypeError);
+  assert.throws(() => transfers().transfer(3, calls, one, one, one), TypeError);
+  assert.throws(() => transfers().transfer(65, new Int32Array(65 * 5)), TypeError);
+  assert.throws(() => transfers().transfer(1, one as never, one), TypeError);
+  assert.deepEqual([calls[4], calls[9]], [7, 7]);
 });
