@@ -98,13 +98,19 @@ static int take_events(struct reactor *r, int count) {
   return ours;
 }
 
-/* Wait for a batch, unless it is libuv's turn. @return how many events there are in it */
-static int wait_for_batch(struct reactor *r) {
-  if (r->libuvs_turn) return 0;
+/* Nothing keeps the loop alive any more: neither operations of ours nor anything of libuv's. */
+static bool would_end(struct reactor *r) {
   if (r->shared[REFERENCED] && r->shared[PENDING_COUNT] == 0) {
     uv_unref((uv_handle_t *)&r->prepare);
     r->shared[REFERENCED] = 0;
   }
+  return !r->shared[REFERENCED] && !uv_loop_alive(r->loop);
+}
+
+/* Wait for a batch, unless it is libuv's turn. @return how many events there are in it */
+static int wait_for_batch(struct reactor *r) {
+  if (r->libuvs_turn) return 0;
+  would_end(r);
   const int timeout = uv_backend_timeout(r->loop);
   const int count = epoll_wait(r->epoll, r->events, r->batch, timeout);
   if (timeout != 0) uv_update_time(r->loop);
@@ -129,6 +135,17 @@ static bool only_readable(const struct reactor *r, int fd) {
          (uint32_t)event[1] == (r->generations[fd] & ~LEVEL);
 }
 
+/* The same for JavaScript. @return -1: the loop would end now */
+static int wait_inside(struct reactor *r) {
+  if (!r) return 0;
+  return !r->libuvs_turn && would_end(r) ? -1 : wait_for_batch(r);
+}
+
+static napi_value deliver_count(int count) {
+  results[0] = count;
+  return NULL;
+}
+
 /* reactor_wait_reading(fd, bytes: Uint8Array, offset, length > 0) -> as reactor_wait. When all there is is that `fd`, a socket,
  * is readable, it has been read from: shared[READ_RESULT] is a number of bytes or -errno, or as it was before. recv(2) */
 napi_value sys_reactor_wait_reading(napi_env env, napi_callback_info info) {
@@ -136,19 +153,19 @@ napi_value sys_reactor_wait_reading(napi_env env, napi_callback_info info) {
   uint8_t *bytes;
   size_t length;
   if (!take_fd_and_bytes(env, info, &fd, &bytes, &length)) return NULL;
-  if (!reactor) return give_quickly(0);
-  const int count = wait_for_batch(reactor);
+  const int count = wait_inside(reactor);
   if (count == 1 && only_readable(reactor, fd)) {
     const ssize_t got = fault(FAULT_READ, fd, &length) ? -1 : read_socket(fd, bytes, length);
     reactor->shared[READ_RESULT] = (int32_t)(got < 0 ? -errno : got);
   }
-  return give_quickly(count);
+  return deliver_count(count);
 }
 
-/* reactor_wait() -> how many events there are, in `shared`; 0: it is libuv's turn. From the callback only. */
+/* reactor_wait() -> how many events there are, in `shared`; 0: it is libuv's turn; negative: that would find that
+ * nothing keeps it alive, and has not been waited for. From the callback only. */
 napi_value sys_reactor_wait(napi_env env, napi_callback_info info) {
   (void)info;
-  return give_quickly(reactor ? wait_for_batch(reactor) : 0);
+  return deliver_count(wait_inside(reactor));
 }
 
 static void after_close(uv_handle_t *handle) {

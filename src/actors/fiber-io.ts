@@ -129,6 +129,17 @@ export function end(op: FiberOperation, result: number, convert: Convert, givesW
   return suspendIn(finish);
 }
 
+/** For what completes at once, without `begin` and `end`: whether those would let this fiber go on. Then `countAsDone`. */
+export const mayGoOn = (fiber: Fiber): boolean =>
+  work + 1 < WORK_PER_TURN && (fiber !== lastFiber || streak + 1 < STREAK);
+
+/** @param fiber  for which `mayGoOn` was asked */
+export function countAsDone(fiber: Fiber): void {
+  streak = fiber === lastFiber ? streak + 1 : 1;
+  lastFiber = fiber;
+  work++;
+}
+
 /** Its fiber is about to be ready, and isn't so by what a program has done. */
 function countAsEvent(op: FiberOperation): void {
   op.byEvent = true;

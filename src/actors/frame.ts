@@ -61,7 +61,9 @@ export interface Slot {
   readonly index: number;
 }
 
-const view = new DataView(new ArrayBuffer(8));
+/** A number, and its bytes. */
+const number = new Float64Array(1);
+const bytesOfNumber = new Uint8Array(number.buffer);
 
 /**
  * @param out  at least MAX_FRAME bytes
@@ -72,40 +74,57 @@ export function encodeFrame(
   out: Uint8Array,
 ): number | undefined {
   if (members.length > MAX_MEMBERS || members.length === 0) return undefined;
-  out[0] = MAGIC;
-  out[1] = isTable ? 1 : 0;
-  out[2] = members.length;
-  out[3] = 0;
-  let at = HEADER;
+  let at = beginFrame(out, isTable, members.length);
   for (const { key, value } of members) {
     if (key.length > MAX_BYTES) return undefined;
-    const head = at;
-    at += MEMBER;
-    encodeBytes(key, out, at);
-    at += key.length;
-    const start = at;
-    switch (typeof value) {
-      case 'boolean':
-        out[head] = value ? TRUE : FALSE;
-        break;
-      case 'number':
-        out[head] = NUMBER;
-        view.setFloat64(0, value, true);
-        for (let i = 0; i < 8; i++) out[at++] = view.getUint8(i);
-        break;
-      case 'string':
-        if (value.length > MAX_BYTES) return undefined;
-        out[head] = STRING;
-        encodeBytes(value, out, at);
-        at += value.length;
-        break;
-      default:
-        out[head] = CARRIED[value.carries];
-    }
-    out[head + 1] = key.length;
-    out[head + 2] = at - start;
+    const end =
+      typeof value === 'object'
+        ? putMember(out, at, key, CARRIED[value.carries])
+        : putScalar(out, at, key, value);
+    if (end < 0) return undefined;
+    at = end;
   }
   return at;
+}
+
+/** The same for a message that is a single value, and has no descriptor. */
+export function encodeScalar(value: Scalar, out: Uint8Array): number | undefined {
+  const end = putScalar(out, beginFrame(out, false, 1), '', value);
+  return end < 0 ? undefined : end;
+}
+
+function beginFrame(out: Uint8Array, isTable: boolean, count: number): number {
+  out[0] = MAGIC;
+  out[1] = isTable ? 1 : 0;
+  out[2] = count;
+  out[3] = 0;
+  return HEADER;
+}
+
+/** What is before the value of a member. @returns where that begins */
+function putMember(out: Uint8Array, at: number, key: string, kind: number): number {
+  out[at] = kind;
+  out[at + 1] = key.length;
+  out[at + 2] = 0;
+  encodeBytes(key, out, at + MEMBER);
+  return at + MEMBER + key.length;
+}
+
+/** @returns the end of the member; negative: a limit is exceeded */
+function putScalar(out: Uint8Array, at: number, key: string, value: Scalar): number {
+  if (typeof value === 'number') {
+    const start = putMember(out, at, key, NUMBER);
+    number[0] = value;
+    for (let i = 0; i < 8; i++) out[start + i] = bytesOfNumber[i]!;
+    out[at + 2] = 8;
+    return start + 8;
+  }
+  if (typeof value === 'boolean') return putMember(out, at, key, value ? TRUE : FALSE);
+  if (value.length > MAX_BYTES) return -1;
+  const start = putMember(out, at, key, STRING);
+  encodeBytes(value, out, start);
+  out[at + 2] = value.length;
+  return start + value.length;
 }
 
 /**
@@ -164,6 +183,29 @@ export function decodeFrame(
   return { isTable: form === 1, members };
 }
 
+/**
+ * The same for a message that is a single value and came without descriptors.
+ * @returns  undefined: this is none
+ */
+export function decodeScalar(bytes: Uint8Array, length: number): Scalar | undefined {
+  const start = HEADER + MEMBER;
+  if (length < start || length > bytes.length || bytes[0] !== MAGIC || bytes[3] !== 0) return;
+  if (bytes[1] !== 0 || bytes[2] !== 1 || bytes[HEADER + 1] !== 0) return;
+  const size = bytes[HEADER + 2]!;
+  if (start + size !== length) return;
+  switch (bytes[HEADER]) {
+    case NUMBER:
+      return size === 8 ? numberAt(bytes, start) : undefined;
+    case STRING:
+      return decodeBytes(bytes, start, length);
+    case FALSE:
+      return size === 0 ? false : undefined;
+    case TRUE:
+      return size === 0 ? true : undefined;
+  }
+  return undefined;
+}
+
 /** Keys differ in their length or their first bytes, mostly: a set takes longer, where there are so few. */
 function hasKey(members: readonly Member<Slot>[], key: string): boolean {
   for (let i = 0; i < members.length; i++) if (members[i]!.key === key) return true;
@@ -171,7 +213,7 @@ function hasKey(members: readonly Member<Slot>[], key: string): boolean {
 }
 
 function numberAt(bytes: Uint8Array, at: number): number {
-  for (let i = 0; i < 8; i++) view.setUint8(i, bytes[at + i]!);
-  const n = view.getFloat64(0, true);
+  for (let i = 0; i < 8; i++) bytesOfNumber[i] = bytes[at + i]!;
+  const n = number[0]!;
   return n === n ? n : NaN; // one NaN, whatever its bits
 }

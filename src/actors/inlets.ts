@@ -7,7 +7,15 @@
 import { IoGroup } from '../io/group.ts';
 import { LoopHold } from '../io/loop-hold.ts';
 import { OwnedFd } from '../io/owned-fd.ts';
-import { closeAll, isMarkedSandbox, isPacketSocket, PacketReceiver } from '../io/packet.ts';
+import {
+  closeAll,
+  descriptorsIn,
+  isMarkedSandbox,
+  isPacketSocket,
+  NO_MORE_PACKETS,
+  NO_PACKET,
+  PacketReceiver,
+} from '../io/packet.ts';
 import { recordOf } from '../runtime/records.ts';
 import type { LuaValue } from '../runtime/value.ts';
 import { mayReceive, noteDescriptors } from './descriptor-garbage.ts';
@@ -16,6 +24,7 @@ import { FileDescriptor } from './file-descriptor.ts';
 import {
   type Carried,
   decodeFrame,
+  decodeScalar,
   type Frame,
   MAX_FRAME,
   MAX_MEMBERS,
@@ -42,6 +51,9 @@ export class Inlet {
   via = 0;
   /** A sandbox has the sending end; undefined: that is not known yet. */
   isFromSandbox: boolean | undefined = undefined;
+  /** For Inlets: it is one of those that may have something, and the one behind it. */
+  isQueued = false;
+  behind: Inlet | undefined = undefined;
   private readonly inlets: Inlets;
 
   constructor(fd: number, inlets: Inlets, mailbox: Mailbox) {
@@ -74,8 +86,10 @@ export class Inlet {
 export class Inlets implements Source {
   readonly mailbox: Mailbox;
   private readonly all = new Set<Inlet>();
-  /** Those that may have something, whose turn comes first in front; and all that no event is asked for. */
-  private ready: Inlet[] = [];
+  /** Those that may have something, whose turn comes first in front: a list through the inlets themselves. */
+  private firstReady: Inlet | undefined = undefined;
+  private lastReady: Inlet | undefined = undefined;
+  /** All that no event is asked for. */
   private unwatched: Inlet[] = [];
   private readonly loop = new LoopHold();
   private watching = false;
@@ -119,7 +133,7 @@ export class Inlets implements Source {
   add(fd: number): Inlet {
     const inlet = new Inlet(fd, this, this.mailbox);
     this.all.add(inlet);
-    this.ready.push(inlet);
+    this.queue(inlet);
     this.unwatched.push(inlet);
     this.mailbox.retain();
     this.mailbox.sourceChanged();
@@ -133,8 +147,25 @@ export class Inlets implements Source {
     this.mailbox.release();
   }
 
+  /** To the end of those that may have something. */
+  private queue(inlet: Inlet): void {
+    if (inlet.isQueued) return;
+    inlet.isQueued = true;
+    if (this.lastReady === undefined) this.firstReady = inlet;
+    else this.lastReady.behind = inlet;
+    this.lastReady = inlet;
+  }
+
+  /** The first of them, without which the others go on. */
+  private dequeue(inlet: Inlet): void {
+    inlet.isQueued = false;
+    this.firstReady = inlet.behind;
+    inlet.behind = undefined;
+    if (this.firstReady === undefined) this.lastReady = undefined;
+  }
+
   isReady(inlet: Inlet): void {
-    this.ready.push(inlet);
+    this.queue(inlet);
     this.streak = 0; // the event loop has been around
     if (this.watching) this.mailbox.pump();
   }
@@ -150,7 +181,7 @@ export class Inlets implements Source {
     if (message !== undefined && !inTurn) this.streak++;
     if (message !== undefined || this.endings.length === 0) return message;
     // What a process has sent before its end is in the sockets, whether or not an event has told so.
-    this.ready.push(...this.all);
+    for (const inlet of this.all) this.queue(inlet);
     return this.nextPacket() ?? this.nextEnding();
   }
 
@@ -161,23 +192,23 @@ export class Inlets implements Source {
   }
 
   private nextPacket(): Message | undefined {
-    while (this.ready.length > 0) {
-      const inlet = this.ready.shift()!;
-      if (!this.all.has(inlet)) continue;
-      const packet = inlet.receiver.receive(bytes, out);
-      if (packet.kind === 'none') continue;
-      const message =
-        packet.kind === 'packet' ? messageOf(bytes, packet.length, packet.fds) : undefined;
+    for (let inlet = this.firstReady; inlet !== undefined; inlet = this.firstReady) {
+      this.dequeue(inlet);
+      const { receiver } = inlet;
+      if (receiver.fd < 0) continue; // removed
+      const length = receiver.receiveLength(bytes, out);
+      if (length === NO_PACKET) continue;
+      const message = length > 0 ? messageOf(length) : undefined;
       if (message === undefined) {
-        if (packet.kind !== 'end') tracing.on?.malformed(this.mailbox, inlet.givenTo);
+        if (length !== NO_MORE_PACKETS) tracing.on?.malformed(this.mailbox, inlet.givenTo);
         this.remove(inlet);
         continue;
       }
-      if (packet.kind === 'packet' && packet.fds.length > 0) {
+      if (message.owned.length > 0) {
         inlet.received(message);
         noteDescriptors(this.mailbox.holder.io);
       }
-      if (inlet.receiver.ready) this.ready.push(inlet);
+      if (receiver.ready) this.queue(inlet);
       return tracing.on === undefined ? message : stamped(tracing.on, message, inlet);
     }
     return undefined;
@@ -190,7 +221,7 @@ export class Inlets implements Source {
       if (this.all.has(inlet) && inlet.receiver.watch() < 0) this.remove(inlet);
     }
     this.loop.hold();
-    if ((this.ready.length === 0 && this.endings.length === 0) || this.pumps) return;
+    if ((this.firstReady === undefined && this.endings.length === 0) || this.pumps) return;
     this.pumps = true;
     setImmediate(() => {
       this.pumps = false;
@@ -217,14 +248,17 @@ export function inletsOf(mailbox: Mailbox): Inlets {
   return mailbox.source as Inlets;
 }
 
-/** @returns undefined: it is none, and its descriptors are closed */
-function messageOf(
-  packet: Uint8Array,
-  length: number,
-  fds: readonly number[],
-): Message | undefined {
-  const frame = decodeFrame(packet, length, fds.length);
-  if (frame === undefined || !addressesAreSockets(frame, fds)) {
+const OWNS_NOTHING: readonly Owned[] = [];
+
+/** What has come, in `bytes` and `out`. @returns undefined: it is none, and its descriptors are closed */
+function messageOf(length: number): Message | undefined {
+  const fds = descriptorsIn(out);
+  if (fds.length === 0) {
+    const value = decodeScalar(bytes, length);
+    if (value !== undefined) return { value, owned: OWNS_NOTHING };
+  }
+  const frame = decodeFrame(bytes, length, fds.length);
+  if (frame === undefined || (fds.length > 0 && !addressesAreSockets(frame, fds))) {
     closeAll(fds);
     return undefined;
   }

@@ -26,7 +26,7 @@ interface Carrier {
 }
 
 /** Nothing else is in it between two sends. */
-const frame = new Uint8Array(MAX_FRAME);
+export const frame = new Uint8Array(MAX_FRAME);
 
 export class Letter {
   readonly bytes = frame;

@@ -380,7 +380,8 @@ export class Mailbox implements Recipient {
   }
 
   private arrive(message: Message): LuaValue {
-    for (const owned of message.owned) owned.adopt(this.holder);
+    const { owned } = message;
+    for (let i = 0; i < owned.length; i++) owned[i]!.adopt(this.holder);
     message.via?.taken();
     tracing.on?.received(this, message.stamp, message.value);
     return message.value;

@@ -33,6 +33,16 @@ export function settle(vms: ReadonlySet<Vm>): void {
   setImmediate(() => {});
 }
 
+/**
+ * The same without leaving the event loop, where all that is to be done is to wait for other threads, as after each message.
+ * @returns  whether it waits for them; false: nothing has been done
+ */
+export function restInside(vms: ReadonlySet<Vm>): boolean {
+  if (vms.size === 0) return false;
+  for (const vm of vms) if (vm.isIdle) return false;
+  return otherThreads.rest?.() === true;
+}
+
 /** Those that only they themselves could send to learn it. @returns whether there are some */
 export function orphanAlone(vms: readonly Vm[]): boolean {
   const alone = vms.filter((vm) => vm.isStuck && vm.mailbox.isOnlyHeldBy(vm.leases));

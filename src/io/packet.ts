@@ -124,6 +124,17 @@ export class PacketSender extends Descriptor {
     }
     return result;
   }
+
+  /**
+   * Send what has no descriptors, if it need not wait.
+   * @returns  what was sent, -EPIPE, -ECONNRESET …, or PENDING: `sendPacket` has to
+   */
+  trySend(bytes: Uint8Array, length: number): number {
+    const { fd, writes } = this;
+    if (fd < 0 || writes.head !== null || !writes.ready) return PENDING;
+    const result = sendPacket(fd, bytes, length);
+    return result === -EAGAIN || result === -EINTR ? PENDING : result;
+  }
 }
 
 function attemptSendPacket(op: Operation): number {
@@ -153,7 +164,12 @@ export function sendAtOnce(fd: Fd, bytes: Uint8Array, length: number, fds: reado
   return sendmsgUnix(fd, bytes, 0, length, MSG_DONTWAIT, undefined, Int32Array.from(fds));
 }
 
-/** What one attempt to receive has come to. */
+/** What an attempt to receive has come to, where it is no length. */
+export const NO_PACKET = -1;
+export const NO_MORE_PACKETS = -2;
+export const MALFORMED_PACKET = -3;
+
+/** The same with what came. */
 export type Packet =
   | { readonly kind: 'none' | 'end' | 'malformed' }
   | { readonly kind: 'packet'; readonly length: number; readonly fds: readonly Fd[] };
@@ -240,22 +256,37 @@ export class PacketReceiver implements EventTarget, Closable {
    * @param out  room for as many descriptors as a message may have: they are the caller's
    */
   receive(bytes: Uint8Array, out: Int32Array): Packet {
-    if (this.fd < 0) return END;
+    const length = this.receiveLength(bytes, out);
+    switch (length) {
+      case NO_PACKET:
+        return NONE;
+      case NO_MORE_PACKETS:
+        return END;
+      case MALFORMED_PACKET:
+        return MALFORMED;
+    }
+    return { kind: 'packet', length, fds: descriptorsIn(out) };
+  }
+
+  /**
+   * The same without an object for it.
+   * @returns  > 0, and `descriptorsIn(out)` are the caller's; or NO_PACKET and the like
+   */
+  receiveLength(bytes: Uint8Array, out: Int32Array): number {
+    if (this.fd < 0) return NO_MORE_PACKETS;
     let length: number;
     do length = receivePacket(this.fd, bytes, out);
     while (length === -EINTR);
     if (length === -EAGAIN) {
       this.missed();
-      return NONE;
+      return NO_PACKET;
     }
-    if (length < 0) return END;
+    if (length < 0) return NO_MORE_PACKETS;
     this.found();
+    if (length > 0 && (out[PACKET_FLAGS]! & (MSG_TRUNC | MSG_CTRUNC)) === 0) return length;
     const fds = descriptorsIn(out);
-    if (length === 0 || (out[PACKET_FLAGS]! & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
-      closeAll(fds);
-      return length === 0 && fds.length === 0 ? END : MALFORMED;
-    }
-    return { kind: 'packet', length, fds };
+    closeAll(fds);
+    return length === 0 && fds.length === 0 ? NO_MORE_PACKETS : MALFORMED_PACKET;
   }
 
   close(): void {
@@ -271,7 +302,8 @@ export class PacketReceiver implements EventTarget, Closable {
 
 const NOTHING: readonly Fd[] = [];
 
-function descriptorsIn(out: Int32Array): readonly Fd[] {
+/** What `receiveLength` has received besides. */
+export function descriptorsIn(out: Int32Array): readonly Fd[] {
   const count = out[PACKET_FD_COUNT]!;
   if (count === 0) return NOTHING;
   const fds: Fd[] = [];

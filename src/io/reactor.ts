@@ -66,13 +66,24 @@ export function waitOutside(): void {
   staysInside = false;
 }
 
+let restsInside = (): boolean => false;
+
+/**
+ * Call `rests` when nothing keeps the event loop alive, in place of its end, which comes if it returns false or holds nothing.
+ * To come back from an end of the loop takes three system calls, and all that Node does there.
+ */
+export function onRest(rests: () => boolean): void {
+  restsInside = rests;
+}
+
 /** To enter JavaScript costs as much as a message does otherwise: docs/decisions/0052-waits-without-leaving.md. */
 function onBatch(): void {
   dispatch();
   while (staysInside) {
     runTicks!();
-    if (waitForBatch() === 0) return;
-    dispatch();
+    const count = waitForBatch();
+    if (count > 0) dispatch();
+    else if (count === 0 || !restsInside() || shared[PENDING_COUNT] === 0) return;
   }
 }
 

@@ -34,7 +34,8 @@ export function openReactor(onEvents: () => void, shared: Int32Array): void {
 
 /**
  * For `onEvents`: wait for more, when all has been done that the event loop does behind a callback.
- * @returns how many events there are in `shared` now; 0: return, others have their turn
+ * @returns how many events there are in `shared` now; 0: return, others have their turn; negative: the same, and nothing keeps
+ *          the event loop alive, neither operations nor anything of Node's
  */
 export function waitInReactor(): number {
   transfers().reactor_wait();

@@ -5,6 +5,7 @@ import {
   type Carried,
   decodeFrame,
   encodeFrame,
+  encodeScalar,
   type Frame,
   MAX_BYTES,
   MAX_FRAME,
@@ -53,7 +54,12 @@ test('limits', () => {
   assert.equal(encodeFrame({ isTable: true, members: members(MAX_MEMBERS) }, out), MAX_FRAME);
   assert.equal(encodeFrame({ isTable: true, members: members(MAX_MEMBERS + 1) }, out), undefined);
   assert.equal(encodeFrame({ isTable: true, members: [] }, out), undefined);
-  assert.equal(encodeFrame(single('v'.repeat(MAX_BYTES + 1)), out), undefined);
+  for (const n of [MAX_BYTES, MAX_BYTES + 1]) {
+    const text = 'v'.repeat(n);
+    const length = n > MAX_BYTES ? undefined : 4 + 3 + n;
+    assert.equal(encodeFrame(single(text), out), length);
+    assert.equal(encodeScalar(text, out), length);
+  }
 });
 
 test('any change of the length, and any other count of descriptors, is no message', () => {

@@ -114,6 +114,23 @@ withFault(
   'No buffer space available\nfifo\nx\n',
 );
 
+for (const [kind, value] of Object.entries({ number: '7', text: "'7'", boolean: 'true' })) {
+  withFault(
+    `a ${kind} that the kernel refuses is not sent, and its sender told`,
+    'sendmsg',
+    { errno: 'ENOBUFS', skip: 3, times: 1 },
+    `
+    local c = new()
+    c:send(inbox)
+    print(select(2, pcall(c.send, c, ${value})))
+    c:send 'x'
+    print(inbox:receive())
+    c:close()
+  `,
+    'No buffer space available\nx\n',
+  );
+}
+
 /** The children of this process: those that it has started. proc_pid_children(5) */
 const children = (): number[] =>
   readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'latin1')

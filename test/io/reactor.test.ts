@@ -4,6 +4,8 @@ import { execFile, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, connect as netConnect } from 'node:net';
+import { join } from 'node:path';
+import test from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { nativeBackend } from '../../src/io/backend.ts';
@@ -64,6 +66,15 @@ ioTest('what Node does goes on while events never end', async (group) => {
   assert.equal(stdout, 'child\n');
   for (const before = rounds(); rounds() === before; ) await nextTurn();
   stop();
+});
+
+test('where nothing keeps the loop alive, a rest that holds something takes the place of its end', () => {
+  const program = join(import.meta.dirname, 'programs/rest.ts');
+  const restsAndEnds = (...args: string[]): string =>
+    spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' }).stdout;
+  assert.equal(restsAndEnds('5', '1'), '6 1\n');
+  // One that says so, and holds nothing, is no rest.
+  assert.equal(restsAndEnds('5', '0'), '1 1\n');
 });
 
 ioTest('between two waits Node does what it does behind a callback', async (group) => {

@@ -529,7 +529,7 @@ export class Hub implements Directory {
     if (this.isOver) return;
     this.wake();
     this.memory.answered(this.slot);
-    for (const slot of [...this.outbox.keys()]) this.flush(slot);
+    if (this.outbox.size > 0) for (const slot of [...this.outbox.keys()]) this.flush(slot);
     this.drain();
   }
 
@@ -621,7 +621,10 @@ export class Hub implements Directory {
         reader.end();
         if (link === undefined) this.lost(address, message, stamp);
         else {
-          link.deliver({ ...message, via: link, ...(stamp && { stamp }) });
+          const { value, owned } = message;
+          link.deliver(
+            stamp === undefined ? { value, owned, via: link } : { value, owned, via: link, stamp },
+          );
           link.check();
         }
         break;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { mostDescriptors } from '../../io/owned-fd.ts';
 import { abandonChild } from '../../io/process.ts';
+import { onRest } from '../../io/reactor.ts';
 import { endReaping, startReaping } from '../../io/reaping.ts';
 import { closeAllHeld, makeHeld, noteIn } from '../../io/thread-descriptors.ts';
 import { isDirectoryLost } from '../../io/working-directory.ts';
@@ -16,7 +17,7 @@ import type { LuaValue } from '../../runtime/value.ts';
 import { addressFor, type TxChannel } from '../address.ts';
 import { ModuleLoader, presetSource } from '../modules.ts';
 import { getArguments, mainPool } from '../program.ts';
-import { otherThreads } from '../settle.ts';
+import { otherThreads, restInside } from '../settle.ts';
 import { startThreadTrace, type TraceShare, tracing } from '../trace.ts';
 import { countVmsFrom, type Library, population, Vm, type VmHost } from '../vm.ts';
 import { BUG, type Chores, EXIT_CODE, Hub, PRINT, REPORT, SPAWN, START } from './hub.ts';
@@ -72,6 +73,7 @@ function openHub(vm: Vm): Hub {
       if (workers.size > 0) hub!.rest();
       return workers.size > 0;
     };
+    onRest(() => restInside(hub!.vms));
   }
   if (hub.slot === 0) {
     const { library, host, siblings, modules } = vm;
@@ -308,6 +310,7 @@ export function joinThreads(data: ThreadData, here: Place, end: () => void): voi
     if (!endThread()) hub!.rest();
     return true;
   };
+  onRest(() => restInside(here.siblings));
   hub.drain();
 }
 

@@ -43,6 +43,8 @@ const INTEGERS = 11;
 const DOUBLES = 12;
 
 const SHORT = 24;
+/** Bytes of a short frame. */
+const FEW = 64;
 /** Tables within each other, of what is sent as it is. */
 const MAX_DEPTH = 32;
 const FIRST_SIZE = 64 * 1024;
@@ -58,6 +60,8 @@ export class FrameWriter {
   private at = 0;
   private addresses: Address[] = [];
   private descriptors: number[] = [];
+  /** Frames of few bytes, by their length: an array that is new costs more than what is written into it. */
+  private short: Uint8Array[] = [];
 
   constructor(directory: Directory) {
     this.directory = directory;
@@ -65,8 +69,9 @@ export class FrameWriter {
 
   begin(kind: number): this {
     this.at = 0;
-    this.addresses.length = 0;
-    this.descriptors.length = 0;
+    // Mostly there are none, and this is a call into V8's runtime.
+    if (this.addresses.length > 0) this.addresses.length = 0;
+    if (this.descriptors.length > 0) this.descriptors.length = 0;
     return this.byte(kind);
   }
 
@@ -77,12 +82,16 @@ export class FrameWriter {
 
   /** The frame, until the next one is begun. */
   get frame(): Uint8Array {
-    const frame = this.bytes.subarray(0, this.at);
+    const { at } = this;
+    if (at <= FEW && this.bytes.length <= KEPT)
+      return (this.short[at] ??= this.bytes.subarray(0, at));
+    const frame = this.bytes.subarray(0, at);
     if (this.bytes.length > KEPT) this.resize(FIRST_SIZE);
     return frame;
   }
 
   private resize(size: number): void {
+    this.short = [];
     this.bytes = Buffer.allocUnsafeSlow(size);
     this.view = new DataView(this.bytes.buffer);
   }
