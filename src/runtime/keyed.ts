@@ -3,6 +3,7 @@
  * own for it when it has asked some times, so that V8 learns there what tables come by; and where only a few names
  * do, they stand in its text, each with an inline cache of its own. docs/decisions/0038-keys-that-vary.md
  */
+import { apart } from './apart.ts';
 import { one, settle } from './call.ts';
 import { isWatched } from './classes.ts';
 import { state } from './state.ts';
@@ -17,6 +18,9 @@ const any = {} as { index: Get; setElement: Set };
 export function useKeyed(index: Get, setElement: Set): void {
   Object.assign(any, { index, setElement });
 }
+
+/** `setElement` for the code of each function: what adds a key is seven functions deep, and would be compiled with each of them. */
+let addElement: Set | undefined;
 
 /** So often those do: to make code takes as long as a thousand look-ups. */
 const FEW = 24;
@@ -95,10 +99,11 @@ function compile<T>(
     'again',
     `/* ${++made} */ let left = ${OTHERS}; return ${text.replace('NOTE', note).replace('FIELDS', () => asked)}`,
   );
+  addElement ??= apart('addElement', 'o, k, v', any.setElement);
   return make(
     LuaTable,
     any.index,
-    any.setElement,
+    addElement,
     knownProperty,
     state,
     one,
