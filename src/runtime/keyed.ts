@@ -159,7 +159,8 @@ const makeGet = (names: Names, again: () => void): Get =>
 /**
  * A field that is there is set, and asks no metatable; the runtime is to hear of those that `isWatched`: no name
  * with an underscore in their place gets here. An element is added, but not the first one, and not one
- * at which `append` looks at the whole array.
+ * at which `append` looks at the whole array. A key that is new in a hash is added to it here, too: the functions
+ * that a new key goes through elsewhere are seven, and V8 would compile each of them with all that it calls.
  */
 const makeSet = (names: Names, again: () => void): Set =>
   compile(
@@ -183,13 +184,19 @@ const makeSet = (names: Names, again: () => void): Set =>
           const { arr, hash } = o;
           if (v === undefined);
           else if (typeof k === 'number') {
-            if (k === arr.length && k > 1 && (hash === undefined || hash.numbers === 0) &&
-                ((k & (k - 1)) !== 0 || k < 64)) {
-              arr.push(v);
+            if (k === arr.length) {
+              if (k > 1 && (hash === undefined || hash.numbers === 0) && ((k & (k - 1)) !== 0 || k < 64)) {
+                arr.push(v);
+                return undefined;
+              }
+            } else if (hash !== undefined && (k > arr.length || k < 0) && hash.updateNumber(k, v)) return undefined;
+          } else if (hash !== undefined && (typeof k !== 'string' || k.charCodeAt(1) !== 95)) {
+            if (hash.updateOther(k, v)) return undefined;
+            if (typeof k === 'string' ? o.chained !== true : k !== undefined) {
+              hash.insertOther(k, v);
               return undefined;
             }
-          } else if (hash !== undefined && (typeof k !== 'string' || k.charCodeAt(1) !== 95) &&
-              hash.updateOther(k, v)) return undefined;
+          }
         } CALL
       }
       return setElement(o, k, v);

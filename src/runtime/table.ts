@@ -580,6 +580,10 @@ export class WeakHash implements HashPart {
     this.store(entry, key, value);
   }
 
+  insertOther(key: LuaValue, value: LuaValue): void {
+    this.insert(key, value);
+  }
+
   /** Drop what has been collected or removed. */
   private sweep(): void {
     this.entries = this.entries.filter((entry) => {

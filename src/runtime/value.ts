@@ -73,6 +73,8 @@ export interface HashPart {
   take(key: number): LuaValue;
   /** Add a key that is not there, with a value that is not nil. */
   insert(key: LuaValue, value: LuaValue): void;
+  /** The key is no number. */
+  insertOther(key: LuaValue, value: LuaValue): void;
   /** Traversal: entries have positions. The first live one at or after `i`, or -1. */
   nextLive(i: number): number;
   position(key: LuaValue): number;
