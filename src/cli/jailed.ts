@@ -112,14 +112,14 @@ function warmUp(then: () => void): void {
 
 /** @param then  gets the task as it comes from a program that has compiled it */
 function rehearseOften(task: ProcessTask, then: (compiled: Uint8Array) => void): void {
-  runRehearsal(task, () => {
+  runRehearsal(encodeTask(task), () => {
     const [file, text] = task.sources[0]!;
     const parts = compiledParts(file, text, false, true)!;
     const compiled = encodeTask({ ...task, compiled: [[file, parts]] });
     forgetModules();
     const again = (times: number): void => {
       if (times === 0) then(compiled);
-      else runRehearsal(decodeTask(compiled), () => again(times - 1));
+      else runRehearsal(compiled, () => again(times - 1));
     };
     again(REHEARSALS);
   });
@@ -140,17 +140,20 @@ function simpleCode(isOn: boolean): void {
 let rehearsal: Uint8Array;
 let briefRehearsal: Uint8Array;
 
-function runRehearsal(task: ProcessTask, then: () => void): void {
+/** From its task to its end as those of programs: what is compiled and looked at here is so in each process. */
+function runRehearsal(body: Uint8Array, then: () => void): void {
   const inbox = new RehearsalInbox();
   inbox.sendSecond();
-  const actor = prepareVm(
-    silentHost(() => {
-      inbox.close();
-      forgetModules();
-      then();
-    }),
-  );
-  startVm(actor, task, inbox.receiver);
+  const before = process.exitCode;
+  const stage = stageOf(new StandardOutput(), () => {
+    process.exitCode = before;
+    inbox.close();
+    forgetModules();
+    queueMicrotask(then);
+  });
+  const task = readTask({ body, arg: -1, bodyFile: -1 });
+  // The bytes are needed again.
+  runActor(stage, task, (bytes) => giveBackBytes(bytes.subarray(0, 0)), inbox.receiver);
 }
 
 /** proc_pid_status(5): private memory that can be written, and all addresses that are taken. */
@@ -190,7 +193,7 @@ function main(): void {
  * each actor does, and no more.
  */
 function rehearseAhead(then: () => void): void {
-  runRehearsal(decodeTask(briefRehearsal), then);
+  runRehearsal(briefRehearsal, then);
 }
 
 function wallsOf({ isScout, kind }: Start, task: ProcessTask | undefined): Plan {
@@ -217,8 +220,8 @@ function endScout(): void {
   tellTouched(false);
   const names = Array.from({ length: NEW_NAMES }, (_, i) => `"no program's ${i}":0`);
   JSON.parse(`{${names.join(',')}}`);
-  runRehearsal(decodeTask(briefRehearsal), () => {
-    runRehearsal(decodeTask(rehearsal), () => {
+  runRehearsal(briefRehearsal, () => {
+    runRehearsal(rehearsal, () => {
       tellTouched(true);
       exitNow(0);
     });
@@ -269,11 +272,24 @@ function prepareStage(isScout: boolean): Stage {
   const output = new StandardOutput();
   // Node's own end waits for threads that the fork has left behind.
   Object.assign(process, { reallyExit: exitNow });
-  const finish = (code: number): void => {
+  const stage = stageOf(output, (code) => {
     if (isScout) return endScout();
     output.flush();
-    process.exit(code);
-  };
+    process.emit('exit', code);
+    exitNow(code);
+  });
+  Object.defineProperty(process, 'pid', { value: getpid() });
+  setArguments(['', '']);
+  process.on('uncaughtException', (thrown) => {
+    output.flush();
+    fail(thrown);
+  });
+  const { siblings } = stage.vm;
+  process.on('beforeExit', () => settle(siblings));
+  return stage;
+}
+
+function stageOf(output: StandardOutput, finish: (code: number) => void): Stage {
   const host: VmHost = {
     report: (text) => {
       output.flush();
@@ -291,16 +307,8 @@ function prepareStage(isScout: boolean): Stage {
     print: (text) => output.write(text),
     flush: () => output.flush(),
   };
-  process.on('uncaughtException', host.bug);
-  Object.defineProperty(process, 'pid', { value: getpid() });
-  setArguments(['', '']);
-  const vm = prepareVm(host);
-  const { siblings } = vm;
-  process.on('beforeExit', () => settle(siblings));
-  return { vm, finish };
+  return { vm: new Vm(library, host), finish };
 }
-
-const prepareVm = (host: VmHost): Vm => new Vm(library, host);
 
 /** Bytes of the task that nobody reads again. */
 type Spent = (bytes: Uint8Array) => void;
