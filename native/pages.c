@@ -40,7 +40,7 @@
 #define MFD_NOEXEC_SEAL 8U /* since Linux 6.3, where vm.memfd_noexec = 2 lets nobody do without */
 #endif
 
-enum { PAGE = 4096, HUGE = 2 * 1024 * 1024, MAX_PAGES = 2048, MAX_PARTS = 64, AT_ONCE = 512, ROOM = 64 * 1024 };
+enum { PAGE = 4096, HUGE = 2 * 1024 * 1024, MAX_FILE = 128 * 1024 * 1024, MAX_PAGES = 2048, MAX_PARTS = 64, AT_ONCE = 512, ROOM = 64 * 1024 };
 
 static struct perilune_heap *heap;   /* NULL: it isn't there */
 static uintptr_t shared[MAX_PAGES];  /* pages to compare: those of each kind, in order, end where `ends` says */
@@ -279,6 +279,49 @@ void pages_noted(void) {
   if (file && ends[PAGES_MAYBE] > 0) as_was = copy_shared();
   if (file) munmap((void *)file, file_size);
   file = NULL;
+}
+
+static uint8_t kept[MAX_FILE / PAGE / 8]; /* of the file, which of its pages children will look at */
+
+static bool is_kept(off_t page) { return page >= MAX_FILE / PAGE || kept[page / 8] >> page % 8 & 1; }
+
+void pages_keep(uintptr_t start, uint32_t count) {
+  for (uintptr_t at = start; at < start + (uintptr_t)count * PAGE; at += PAGE) {
+    const struct part *part = part_of(at);
+    off_t page = part ? (part->offset + (off_t)(at - part->start)) / PAGE : MAX_FILE / PAGE;
+    if (page < MAX_FILE / PAGE) kept[page / 8] |= (uint8_t)(1 << page % 8);
+  }
+}
+
+/* proc_pid_pagemap(5): in memory, and the file's. */
+static bool is_looked_at(uint64_t entry) { return entry >> 63 && entry >> 61 & 1; }
+
+static void forget_part(const struct part *part, int pagemap) {
+  uint64_t entries[AT_ONCE];
+  for (uintptr_t at = part->start; at < part->end; at += AT_ONCE * PAGE) {
+    size_t count = (part->end - at) / PAGE < AT_ONCE ? (part->end - at) / PAGE : AT_ONCE;
+    ssize_t size = (ssize_t)(count * sizeof *entries);
+    if (pread(pagemap, entries, (size_t)size, (off_t)(at / PAGE * sizeof *entries)) != size) return;
+    off_t first = (part->offset + (off_t)(at - part->start)) / PAGE;
+    for (size_t i = 0, end; i < count; i = end) {
+      for (end = i; end < count && is_looked_at(entries[end]) && !is_kept(first + (off_t)end);) end++;
+      if (end > i) syscall(SYS_madvise, at + i * PAGE, (end - i) * PAGE, MADV_DONTNEED);
+      else end++;
+    }
+  }
+}
+
+void pages_forget(void) {
+  int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  for (int i = 0; pagemap >= 0 && i < part_count; i++) forget_part(parts + i, pagemap);
+  if (pagemap >= 0) close(pagemap);
+}
+
+void pages_look_one_by_one(void) {
+  pages_forget();
+  /* A look finds all that is near, too, but not beyond a mapping: each page becomes one by itself. */
+  for (const struct part *part = parts; part < parts + part_count; part++)
+    for (uintptr_t at = part->start; at < part->end; at += 2 * PAGE) syscall(SYS_madvise, at, PAGE, MADV_DONTDUMP);
 }
 
 void pages_begin(void) {

@@ -25,6 +25,14 @@ enum pages_kind {
 void pages_note(uintptr_t *pages, int count, enum pages_kind kind);
 void pages_noted(void);
 
+/* In a supervisor, once they are noted: of the file's pages it forgets where they are in memory, but for those that its children will
+ * look at, so that a fork copies no entries that its child would take down again without a use. Whoever needs one of the others looks
+ * it up. */
+void pages_keep(uintptr_t start, uint32_t count);
+void pages_forget(void);
+/* In a child that is to find out which these are: it has no entries of the file's pages, and gets them one by one. */
+void pages_look_one_by_one(void);
+
 /* In a child that was just forked: it has no thread but this one. */
 void pages_begin(void);
 /* In a child: give back what is as it was at the fork, of pages up to this kind; of the first kind only, where it was forked

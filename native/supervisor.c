@@ -39,6 +39,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -76,6 +77,7 @@ enum {
   MAX_MAPPINGS = 512,
   MAX_KEPT = 64,
   MAX_STACK = 256 * 1024, /* below a frame, of what calls have used before */
+  MAX_NEWS = 256, /* of so many children PID 1 says when the actor has ended: each has a descriptor here */
   /* Milliseconds without a request, after which a spare is made: those of a process that was just asked for are not to
    * be spent on the next one. When it has ended there is nothing to wait for. */
   SPARE_DELAY = 40,
@@ -250,8 +252,14 @@ static int32_t last_id; /* of the last request, while its process is there */
 static struct child {
   pid_t pid;
   int32_t id; /* 0: a spare */
+  int news;   /* from PID 1: how the actor has ended; -1 */
+  bool is_told; /* the host knows of its end */
   struct child *next;
 } *children;
+
+static int news = -1; /* epoll(7): all of them */
+static int news_count;
+static int told = -1; /* in PID 1: where it says that the actor has ended */
 
 /* The spare, if `child` is there; and of what kind the next one is to be, if it is wanted. */
 static struct {
@@ -403,6 +411,38 @@ static void lose_spare(void) {
   spare.child = NULL;
 }
 
+static void tell_end(struct child *child, int32_t value) {
+  if (child->id == last_id) last_id = 0;
+  if (child->id != 0 && !child->is_told) send_report((struct report){ENDED, child->id, value}, -1);
+  child->is_told = true;
+}
+
+static void end_news(struct child *child) {
+  if (child->news < 0) return;
+  epoll_ctl(news, EPOLL_CTL_DEL, child->news, NULL); /* a child that was just forked may have it still */
+  close(child->news);
+  child->news = -1;
+  news_count--;
+}
+
+/* The kernel takes down namespaces before it says that PID 1 has ended, which takes longer than all that the actor's own end takes. So PID 1
+ * says it when nobody is left but itself. Should that not be true, since an actor has made PID 1 say so, it is true from
+ * here on: they all end with it. */
+static void hear_news(void) {
+  struct epoll_event events[16];
+  int count = epoll_wait(news, events, 16, 0);
+  for (int i = 0; i < count; i++) {
+    struct child *child = events[i].data.ptr;
+    uint8_t code;
+    ssize_t got = read(child->news, &code, 1);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    end_news(child);
+    if (got != 1) continue; /* it has ended without a word */
+    kill(child->pid, SIGKILL);
+    tell_end(child, code);
+  }
+}
+
 static void reap(void) {
   int status;
   pid_t pid;
@@ -412,9 +452,8 @@ static void reap(void) {
       struct child *gone = *at;
       *at = gone->next;
       if (gone == spare.child) lose_spare();
-      if (gone->id == last_id) last_id = 0;
-      int32_t value = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
-      if (gone->id != 0) send_report((struct report){ENDED, gone->id, value}, -1);
+      end_news(gone);
+      tell_end(gone, WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status));
       free(gone);
       break;
     }
@@ -627,30 +666,38 @@ enum { FIND_PAGES = 512 };
 struct find {
   uint64_t pages[FIND_PAGES];
   struct touched list[FIND_PAGES];
+  int found;
 };
+
+static void note_touched(struct find *room, uintptr_t page, int how) {
+  struct touched *last = room->list + room->found - 1;
+  if (room->found > 0 && last->start + (uintptr_t)last->pages * PAGE == page && (int)last->how == how) {
+    last->pages++;
+    return;
+  }
+  if (room->found == FIND_PAGES) {
+    send_touched(room->list, room->found);
+    room->found = 0;
+  }
+  room->list[room->found++] = (struct touched){page, 1, how};
+}
 
 /* Pages of a mapping that are this process's own (written), or those of a file that it has looked at (read). */
 static void find_touched(int pagemap, uintptr_t start, uintptr_t stop, bool can_write, bool is_end,
                          struct find *room) {
   uint64_t *pages = room->pages;
-  struct touched *list = room->list;
   const uint64_t present = 1ull << 63, of_file = 1ull << 61, exclusive = 1ull << 56;
   for (uintptr_t at = start; at < stop; at += FIND_PAGES * PAGE) {
-    ssize_t got = pread(pagemap, pages, sizeof room->pages, (off_t)(at / PAGE * sizeof *pages));
+    size_t wanted = (stop - at) / PAGE < FIND_PAGES ? (stop - at) / PAGE : FIND_PAGES;
+    ssize_t got = pread(pagemap, pages, wanted * sizeof *pages, (off_t)(at / PAGE * sizeof *pages));
     size_t count = got < 0 ? 0 : (size_t)got / sizeof *pages;
-    int found = 0;
-    for (size_t i = 0; i < count && at + i * PAGE < stop; i++) {
+    for (size_t i = 0; i < count; i++) {
+      uintptr_t page = at + i * PAGE;
       bool is_file = pages[i] & of_file;
       bool is_told = is_file ? is_end : can_write && pages[i] & exclusive;
       if (!(pages[i] & present) || !is_told) continue;
-      struct touched *last = list + found - 1;
-      int how = is_file ? READ : is_end ? WRITTEN_MAYBE : pages_is_same(at + i * PAGE) ? WRITTEN_SAME : WRITTEN;
-      if (found > 0 && last->start + (uintptr_t)last->pages * PAGE == at + i * PAGE && (int)last->how == how)
-        last->pages++;
-      else
-        list[found++] = (struct touched){at + i * PAGE, 1, how};
+      note_touched(room, page, is_file ? READ : is_end ? WRITTEN_MAYBE : pages_is_same(page) ? WRITTEN_SAME : WRITTEN);
     }
-    send_touched(list, found);
   }
 }
 
@@ -662,14 +709,26 @@ napi_value sys_tell_touched(napi_env env, napi_callback_info info) {
   int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   FILE *maps = fopen("/proc/self/maps", "re");
   char line[PATH_MAX + 128];
+  struct range part = {0, 0};
+  bool can_write = false;
   struct find *room = mmap(NULL, sizeof *room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   while (pagemap >= 0 && maps && room != MAP_FAILED && fgets(line, sizeof line, maps)) {
     char *rest;
     uintptr_t start = strtoul(line, &rest, 16), stop = strtoul(rest + 1, &rest, 16);
-    bool is_private = strlen(rest) > 4 && rest[1] == 'r' && rest[4] == 'p';
-    if (is_private && !strstr(rest, "[v")) find_touched(pagemap, start, stop, rest[2] == 'w', is_end, room);
+    bool is_private = strlen(rest) > 4 && rest[1] == 'r' && rest[4] == 'p', writes = rest[2] == 'w';
+    if (!is_private || strstr(rest, "[v")) continue;
+    if (start != part.end || writes != can_write) {
+      find_touched(pagemap, part.start, part.end, can_write, is_end, room);
+      part.start = start;
+      can_write = writes;
+    }
+    part.end = stop; /* with its neighbour: pages_look_one_by_one has made many of few */
   }
-  if (room != MAP_FAILED) munmap(room, sizeof *room);
+  if (room != MAP_FAILED) {
+    find_touched(pagemap, part.start, part.end, can_write, is_end, room);
+    send_touched(room->list, room->found);
+    munmap(room, sizeof *room);
+  }
   if (maps) fclose(maps);
   if (pagemap >= 0) close(pagemap);
   return NULL;
@@ -698,23 +757,26 @@ static int begin_child(struct given *given, bool forks_again) {
   close(maps_fd);
   maps_fd = -1;
   if (forks_again && (result = open_maps()) < 0) return result;
-  return part_from_supervisor((int[]){given->arg, given->body, given->set_up}, 3);
+  return part_from_supervisor((int[]){given->arg, given->body, given->set_up, told}, 4);
 }
 
 /* A process with namespaces of its own. It takes no signals yet: what is sent to it as soon as its pid is known would be
  * ignored, as by the supervisor, or by the kernel for PID 1. @return its pid; 0 in itself; or -errno: what there is of it
- * will be reaped as one that nobody knows */
-static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
+ * will be reaped as one that nobody knows
+ * @param news_out  from where to read how the actor has ended, if it is not NULL and PID 1 will say so; or -1 */
+static pid_t fork_child(uint32_t clone_flags, bool wants_nobody, int *news_out) {
   /* A process namespace is made by clone(2): others can be entered by the process itself. */
   bool is_init = clone_flags & CLONE_NEWPID;
   bool unshares = clone_flags && !is_init;
   bool is_nobody = is_init && wants_nobody && gives_nobody;
-  int sync[2] = {-1, -1};
+  int sync[2] = {-1, -1}, ends[2] = {-1, -1};
   sigset_t all, before;
   int result = is_for_forks ? 0 : visit_mappings(false);
   if (result < 0) return result;
   is_for_forks = true;
   if ((unshares || is_nobody) && pipe2(sync, O_CLOEXEC) < 0) return -errno;
+  if (news_out && is_init && news >= 0 && news_count < MAX_NEWS && pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+    ends[0] = ends[1] = -1;
   wait_for_threads();
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -722,6 +784,7 @@ static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
   result = pid < 0 ? -errno : 0;
   if (pid != 0) sigprocmask(SIG_SETMASK, &before, NULL);
   if (pid == 0) {
+    told = ends[1];
     int failure = unshares && unshare((int)clone_flags) < 0 ? errno : 0;
     if (unshares) {
       (void)!write(sync[1], &failure, sizeof failure);
@@ -750,11 +813,17 @@ static pid_t fork_child(uint32_t clone_flags, bool wants_nobody) {
     if (failure) result = -failure;
   }
   if (sync[0] >= 0) close(sync[0]);
+  if (ends[1] >= 0) close(ends[1]);
+  if (result < 0 && ends[0] >= 0) close(ends[0]);
+  else if (news_out) *news_out = ends[0];
   return result < 0 ? result : pid;
 }
 
-static struct child *note_child(struct child *child, pid_t pid, uint32_t id) {
-  *child = (struct child){pid, (int32_t)id, children};
+static struct child *note_child(struct child *child, pid_t pid, uint32_t id, int from) {
+  struct epoll_event event = {EPOLLIN, {.ptr = child}};
+  *child = (struct child){pid, (int32_t)id, from, false, children};
+  if (from >= 0) news_count++;
+  if (from >= 0 && epoll_ctl(news, EPOLL_CTL_ADD, from, &event) < 0) end_news(child);
   return children = child;
 }
 
@@ -898,6 +967,9 @@ static void share_touched(void) {
   is_done = true;
   for (enum pages_kind kind = PAGES_SAME; kind <= PAGES_MAYBE; kind++) pages_note(pages, collect_touched(pages, kind), kind);
   pages_noted();
+  for (const struct touched *t = touched; t < touched + touched_count; t++)
+    if (t->how == READ || t->how == WRITTEN_MAYBE) pages_keep(t->start, t->pages);
+  pages_forget();
 }
 
 /* @return whether this is the child */
@@ -915,11 +987,13 @@ static bool make_spare(void) {
     spare.is_wanted = false;
     return false;
   }
-  pid_t pid = fork_child(clone_flags, !is_scout && spare.is_nobody);
+  int from = -1;
+  pid_t pid = fork_child(clone_flags, !is_scout && spare.is_nobody, &from);
   if (pid == 0) {
     struct given given = {ends[1], -1, {-1, -1, -1}, -1, -1, -1};
     if (begin_child(&given, clone_flags & CLONE_NEWPID) < 0) _exit(1);
     role = is_scout ? SCOUT : SPARE;
+    if (is_scout) pages_look_one_by_one();
     return true;
   }
   close(ends[1]);
@@ -929,7 +1003,7 @@ static bool make_spare(void) {
     spare.is_wanted = false;
     return false;
   }
-  spare.child = note_child(child, pid, 0);
+  spare.child = note_child(child, pid, 0, from);
   spare.socket = ends[0];
   spare.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (is_scout) scouting = SCOUTING;
@@ -962,14 +1036,16 @@ static bool serve(struct request *request, uint8_t *body, size_t length, const i
   share_touched();
   struct child *child = malloc(sizeof *child);
   if (!child) result = -ENOMEM;
-  pid_t pid = result < 0 ? result : fork_child(request->clone_flags, request->has & IS_NOBODY);
+  int from = -1;
+  /* Where a script runs in PID 1 it has nothing open that isn't the script's. */
+  pid_t pid = result < 0 ? result : fork_child(request->clone_flags, request->has & IS_NOBODY, keeps_spare ? &from : NULL);
   if (pid == 0) return true;
   if (pid < 0) {
     free(child);
     report_start(request->id, 0, -1, pid);
     return false;
   }
-  note_child(child, pid, request->id);
+  note_child(child, pid, request->id, from);
   int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   report_start(request->id, pid, pidfd, pidfd < 0 ? -errno : 0);
   if (pidfd >= 0) close(pidfd);
@@ -1041,19 +1117,21 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
   static const int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU,
                                 SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM};
   for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) sigaction(ignored[i], &ignore, NULL);
+  news = epoll_create1(EPOLL_CLOEXEC); /* -1: PID 1 of each ends without a word */
   child_ended = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (child_ended < 0) return give_result(env, -1);
   struct sigaction note = {.sa_handler = note_child_ended, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
   sigaction(SIGCHLD, &note, NULL);
 
   for (;;) {
-    struct pollfd polled[2] = {{CONTROL, (short)(POLLIN | (first_pending ? POLLOUT : 0)), 0},
-                               {child_ended, POLLIN, 0}};
+    struct pollfd polled[3] = {{CONTROL, (short)(POLLIN | (first_pending ? POLLOUT : 0)), 0},
+                               {child_ended, POLLIN, 0},
+                               {news, POLLIN, 0}};
     bool makes_spare = spare.is_wanted && !spare.child;
     /* A second request before there was a pause: there may be many, and what the scout finds is good for each. */
     bool is_urgent = makes_spare && scouting == NOT_SCOUTED && requests > 1;
     int delay = last_id != 0 ? SPARE_DELAY : SHORT_DELAY;
-    int ready = is_urgent ? 0 : poll(polled, 2, makes_spare ? delay : -1);
+    int ready = is_urgent ? 0 : poll(polled, 3, makes_spare ? delay : -1);
     if (ready < 0) continue;
     if (ready == 0) {
       if (!make_spare()) continue;
@@ -1063,6 +1141,7 @@ napi_value sys_supervise(napi_env env, napi_callback_info info) {
       if (!(out[2] & CLONE_NEWPID)) touch_pages();
       return give_int32(env, out[3]);
     }
+    if (polled[2].revents) hear_news();
     if (polled[1].revents) {
       uint64_t count;
       (void)!read(child_ended, &count, sizeof count);
@@ -1283,11 +1362,12 @@ static inline __attribute__((always_inline)) void drop_memory(const struct dropp
   if (high < arguments) bare_call(SYS_madvise, (long)high, (long)(arguments - high), MADV_DONTNEED, 0);
 }
 
-/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open. */
+/* PID 1 of a namespace: passes signals on, reaps, and ends as the actor does. It has nothing open but where it says so, as 0. */
 static _Noreturn __attribute__((noinline)) void be_init(pid_t actor) {
   sigset_t waited;
   static const int forwarded[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGINT};
   struct dropped dropped;
+  const int says = told; /* what is no local is gone below */
   sigemptyset(&waited);
   sigaddset(&waited, SIGCHLD);
   sigaddset(&waited, SIGRTMIN + 4);
@@ -1295,13 +1375,20 @@ static _Noreturn __attribute__((noinline)) void be_init(pid_t actor) {
   sigprocmask(SIG_SETMASK, &waited, NULL);
   find_dropped(&dropped);
   drop_memory(&dropped, (uintptr_t)program_invocation_name);
-  bare_call(SYS_close_range, 0, ~0u, 0, 0);
+  if (says >= 0) bare_call(SYS_dup3, says, 0, O_CLOEXEC, 0);
+  bare_call(SYS_close_range, says < 0 ? 0 : 1, ~0u, 0, 0);
   for (;;) {
     int status;
+    int code = -1;
     long pid;
     while ((pid = bare_call(SYS_wait4, -1, (long)&status, WNOHANG | __WALL, 0)) > 0)
-      if (pid == actor)
-        bare_call(SYS_exit_group, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), 0, 0, 0);
+      if (pid == actor) code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (code >= 0) {
+      uint8_t byte = (uint8_t)code;
+      /* It has no other children: nobody is left in this namespace. */
+      if (says >= 0 && pid < 0) bare_call(SYS_write, 0, (long)&byte, 1, 0);
+      bare_call(SYS_exit_group, code, 0, 0, 0);
+    }
     long signal = bare_call(SYS_rt_sigtimedwait, (long)&waited, 0, 0, 8);
     if (signal > 0 && signal != SIGCHLD) bare_call(SYS_kill, actor, signal, 0, 0);
   }

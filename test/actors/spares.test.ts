@@ -111,6 +111,22 @@ there(
 );
 
 there(
+  'the spare has no entries for memory that actors do not look at',
+  `
+  local first = worker{}
+  print(inbox:receive())
+  local pid = spare(first)
+  local size = 0 -- of the file in memory that its heap is in; where there is none it has no entries, either
+  for start, stop in proc(pid, 'maps'):gmatch('(%x+)%-(%x+) [^\\n]*/memfd:perilune') do
+    size = size + tonumber(stop, 16) - tonumber(start, 16)
+  end
+  print(proc(pid, 'status'):match('RssShmem:%s*(%d+)') * 1024 * 2 <= size)
+  first:close()
+`,
+  'none\ntrue\n',
+);
+
+there(
   'a text too long for a packet reaches the first and the spare',
   `
   local text = "local inbox = require 'inbox' inbox:receive():send(#[[" .. ('x'):rep(200000) .. "]])"

@@ -67,21 +67,66 @@ inside(
 );
 
 inside(
-  'a process namespace: PID 1 has nothing open, and the actor is another process',
+  'a process namespace: PID 1 has only a pipe open, to say how the actor has ended, which is another process',
   `
   local c = spawn_vm{module = './waiter', subprocess = ALL}
   c:send(inbox)
   print(inbox:receive())
   local init = c.child_pid
-  local n = 0
-  for _ in fs.directory_iterator(fs.path.new('/proc/' .. init .. '/fd')) do n = n + 1 end
-  print(n, #children(init))
+  for entry in fs.directory_iterator(fs.path.new('/proc/' .. init .. '/fd')) do
+    print(entry.path.filename, tostring(fs.read_symlink(entry.path)):match('^%a+'))
+  end
+  print(#children(init))
   local actor = children(init)[1]
   print(proc(actor, 'status'):match('NSpid:[^\\n]*'):match('%d+$'), proc(init, 'status'):match('NSpid:[^\\n]*'):match('%d+$'))
   print(namespace(actor, 'pid') ~= namespace('self', 'pid'))
 `,
-  '2\n0\t1\n2\t1\ntrue\n',
+  '2\n0\tpipe\n1\n2\t1\ntrue\n',
   { files: { 'waiter.lua': WAITER } },
+);
+
+inside(
+  'PID 1 of a process with a script has nothing open',
+  `
+  local options = {init = {script = ''}, stderr = 'share'}
+  for k, v in pairs(ALL) do options[k] = v end
+  local c = spawn_vm{module = './waiter', subprocess = options}
+  c:send(inbox)
+  print(inbox:receive())
+  local n = 0
+  for _ in fs.directory_iterator(fs.path.new('/proc/' .. c.child_pid .. '/fd')) do n = n + 1 end
+  print(n)
+`,
+  '2\n0\n',
+  { files: { 'waiter.lua': WAITER } },
+);
+
+inside(
+  'the end of an actor that leaves others in its namespace is told when they have ended, too',
+  `
+  local c = spawn_vm{module = './leaves', subprocess = ALL}
+  c:monitor()
+  c:send(inbox)
+  print(inbox:receive())
+  local time = require 'time'
+  while #children(c.child_pid) ~= 2 do time.sleep(0.01) end -- the actor, and the one that sleeps
+  local sleeper = children(c.child_pid)[2]
+  c:send 'end'
+  print(inbox:receive().reason)
+  print(pcall(proc, sleeper, 'status') and proc(sleeper, 'status'):match('State:%s*(%a)') or 'gone')
+`,
+  'started\nnil\ngone\n',
+  {
+    files: {
+      'leaves.lua': `
+      local inbox, system, fs = require 'inbox', require 'system', require 'filesystem'
+      local home = inbox:receive()
+      system.spawn{program = fs.path.new '/bin/sh', arguments = {'sh', '-c', 'sleep 100 & exit 0'}}:wait()
+      home:send 'started'
+      inbox:receive()
+    `,
+    },
+  },
 );
 
 inside(
