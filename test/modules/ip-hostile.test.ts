@@ -24,6 +24,10 @@ const SETUP = `
   -- Connections that a queue of 0 holds. Further attempts are not answered: listen(2), sk_acceptq_is_full in the kernel.
   local ROOM = 1
   local function reset(sock) sock:set_option('linger', true, 0) sock:close() end
+  local function waits_for_urgent(sock)
+    local ok, e = pcall(timeout, 0.02, function() return sock:receive(byte_span.new(4), {'out_of_band'}) end)
+    return not ok and e == ge.ETIMEDOUT
+  end
   local function raises(f, ...)
     local ok, e = pcall(f, ...)
     if ok then print('no error') elseif type(e) == 'string' then print(e) else print(e, e.category, e.arg) end
@@ -165,7 +169,7 @@ spec(
   print(woken:join())
   local b = byte_span.new(16)
   print(near:receive(b, {'out_of_band'}), b:first(1))
-  raises(near.receive, near, b, {'out_of_band'}) -- it was there once
+  print(waits_for_urgent(near)) -- it was there once
   local before = {}
   while not near.at_mark do
     local n = near:read_some(b)
@@ -176,7 +180,7 @@ spec(
   print(b:first(n), near.at_mark)
   near:close() far:close()
 `,
-  'urgent\n1\t!\nInvalid argument\tsystem\tnil\nabc\ttrue\ndef\tfalse\n',
+  'urgent\n1\t!\ntrue\nabc\ttrue\ndef\tfalse\n',
 );
 
 spec(
@@ -192,10 +196,10 @@ spec(
   print(b:first(n), near.at_mark)
   local rest = byte_span.new(4)
   print(stream.read_all(near, rest), rest)
-  raises(near.receive, near, b, {'out_of_band'})
+  print(waits_for_urgent(near))
   near:close() far:close()
 `,
-  'abc\ttrue\n4\t!def\nInvalid argument\tsystem\tnil\n',
+  'abc\ttrue\n4\t!def\ntrue\n',
 );
 
 spec(
