@@ -412,8 +412,9 @@ static void lose_spare(void) {
 }
 
 static void tell_end(struct child *child, int32_t value) {
+  if (child->id == 0 || child->is_told) return;
   if (child->id == last_id) last_id = 0;
-  if (child->id != 0 && !child->is_told) send_report((struct report){ENDED, child->id, value}, -1);
+  send_report((struct report){ENDED, child->id, value}, -1);
   child->is_told = true;
 }
 
@@ -426,20 +427,21 @@ static void end_news(struct child *child) {
 }
 
 /* The kernel takes down namespaces before it says that PID 1 has ended, which takes longer than all that the actor's own end takes. So PID 1
- * says it when nobody is left but itself. Should that not be true, since an actor has made PID 1 say so, it is true from
- * here on: they all end with it. */
+ * says it when nobody is left but itself: the exit code; or 0 and an errno, if there never was an actor. Should that not be
+ * true, since an actor has made PID 1 say so, it is true from here on: they all end with it. */
 static void hear_news(void) {
   struct epoll_event events[16];
   int count = epoll_wait(news, events, 16, 0);
   for (int i = 0; i < count; i++) {
     struct child *child = events[i].data.ptr;
-    uint8_t code;
-    ssize_t got = read(child->news, &code, 1);
+    uint8_t words[2];
+    ssize_t got = read(child->news, words, sizeof words);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     end_news(child);
-    if (got != 1) continue; /* it has ended without a word */
+    if (got <= 0) continue; /* it has ended without a word */
     kill(child->pid, SIGKILL);
-    tell_end(child, code);
+    if (child == spare.child) lose_spare();
+    tell_end(child, got == 1 ? words[0] : -words[1]);
   }
 }
 
@@ -1394,7 +1396,7 @@ static _Noreturn __attribute__((noinline)) void be_init(pid_t actor) {
   }
 }
 
-/* fork_from_init() -> 0 in the actor; PID 1 stays behind.  fork(2) */
+/* fork_from_init() -> 0 in the actor; PID 1 stays behind. Or -errno; where the supervisor is told of that, PID 1 ends.  fork(2) */
 napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   (void)info;
   sigset_t all;
@@ -1405,6 +1407,11 @@ napi_value sys_fork_from_init(napi_env env, napi_callback_info info) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
   pid_t pid = fork();
+  if (pid < 0 && told >= 0) {
+    uint8_t words[2] = {0, (uint8_t)errno};
+    (void)!write(told, words, sizeof words);
+    _exit(1);
+  }
   if (pid < 0) return give_result(env, -1);
   if (pid > 0) be_init(pid);
   has_init = true;

@@ -1,6 +1,6 @@
 /** The process of an actor, as the VM that has made it knows it. */
 import type { Closable, IoGroup } from '../io/group.ts';
-import { SIGNALLED, type StartedProcess, signalName } from '../io/supervisor.ts';
+import { errnoMessage, SIGNALLED, type StartedProcess, signalName } from '../io/supervisor.ts';
 import type { Reports } from './reports.ts';
 import { type Death, tracing } from './trace.ts';
 
@@ -12,7 +12,7 @@ export class ActorProcess implements Closable {
   private readonly reports: Reports | undefined;
   /** Its parent may still signal it. */
   supervised = true;
-  /** How it has ended: its exit code, or SIGNALLED + a signal. */
+  /** How it has ended: its exit code, or SIGNALLED + a signal; or -errno: it could not begin. */
   private status: number | undefined = undefined;
   private readonly watchers = new Set<(reason: string | undefined) => void>();
 
@@ -64,14 +64,15 @@ export class ActorProcess implements Closable {
     this.status = status;
     this.group.delete(this);
     const reason = reasonOf(status);
-    const code = status < SIGNALLED ? status : undefined;
-    this.traceEnd(code === undefined ? 'killed' : code === 0 ? 'ended' : 'error', reason, code);
+    const code = status >= 0 && status < SIGNALLED ? status : undefined;
+    this.traceEnd(status >= SIGNALLED ? 'killed' : status === 0 ? 'ended' : 'error', reason, code);
     for (const told of this.watchers) told(reason);
     this.watchers.clear();
   }
 }
 
 function reasonOf(status: number): string | undefined {
+  if (status < 0) return errnoMessage(-status);
   if (status >= SIGNALLED) return `killed by ${signalName(status - SIGNALLED)}`;
   return status === 0 ? undefined : `exit status ${status}`;
 }

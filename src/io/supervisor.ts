@@ -38,7 +38,7 @@ import { onRightsChange } from './rights.ts';
 import { closeHeld, hold } from './thread-descriptors.ts';
 import { startTimer } from './timer.ts';
 
-export { SysError } from '../sys/errno.ts';
+export { errnoMessage, SysError } from '../sys/errno.ts';
 export { MAX_TASK, SIGNALLED } from '../sys/supervisor.ts';
 
 export interface ProcessRequest {

@@ -129,9 +129,10 @@ for (const [what, home, limit, expected] of [
   // Less than sandboxes are to have.
   ['descriptors', 'sandbox', '--nofile=60', /^Too many open files$/],
   ['processes', 'sandbox', '--nproc=24', /^Resource temporarily unavailable$/],
+  ['processes', 'sandbox', '--nproc=25', /^Resource temporarily unavailable$/],
 ] as const) {
   const needsUser = limit.startsWith('--nproc');
-  test(`no more ${what}: an actor in a ${home} of its own`, {
+  test(`no more ${what} (${limit}): an actor in a ${home} of its own`, {
     timeout: 900_000,
     skip: missing(needsUser) || (home === 'sandbox' && (noSandboxes() ?? false)),
   }, async () => {
