@@ -98,19 +98,15 @@ static int take_events(struct reactor *r, int count) {
   return ours;
 }
 
-/* Nothing keeps the loop alive any more: neither operations of ours nor anything of libuv's. */
-static bool would_end(struct reactor *r) {
-  if (r->shared[REFERENCED] && r->shared[PENDING_COUNT] == 0) {
-    uv_unref((uv_handle_t *)&r->prepare);
-    r->shared[REFERENCED] = 0;
-  }
-  return !r->shared[REFERENCED] && !uv_loop_alive(r->loop);
+/* No operation of ours keeps the loop alive any more, if none is pending. */
+static void let_loop_end(struct reactor *r) {
+  if (!r->shared[REFERENCED] || r->shared[PENDING_COUNT] != 0) return;
+  uv_unref((uv_handle_t *)&r->prepare);
+  r->shared[REFERENCED] = 0;
 }
 
-/* Wait for a batch, unless it is libuv's turn. @return how many events there are in it */
+/* Wait for a batch. @return how many events there are in it */
 static int wait_for_batch(struct reactor *r) {
-  if (r->libuvs_turn) return 0;
-  would_end(r);
   const int timeout = uv_backend_timeout(r->loop);
   const int count = epoll_wait(r->epoll, r->events, r->batch, timeout);
   if (timeout != 0) uv_update_time(r->loop);
@@ -124,7 +120,11 @@ static void wait_for_events(uv_prepare_t *handle) {
   struct reactor *r = handle->data;
   uv_idle_stop(&r->no_wait);
   r->libuvs_turn = false;
-  while (reactor == r && wait_for_batch(r) > 0) call_javascript(r);
+  while (reactor == r && !r->libuvs_turn) {
+    let_loop_end(r);
+    if (wait_for_batch(r) <= 0) break;
+    call_javascript(r);
+  }
   if (reactor == r) uv_idle_start(&r->no_wait, after_look);
 }
 
@@ -135,10 +135,11 @@ static bool only_readable(const struct reactor *r, int fd) {
          (uint32_t)event[1] == (r->generations[fd] & ~LEVEL);
 }
 
-/* The same for JavaScript. @return -1: the loop would end now */
+/* The same for JavaScript. @return 0: it is libuv's turn; -1: nothing of ours or libuv's keeps the loop alive */
 static int wait_inside(struct reactor *r) {
-  if (!r) return 0;
-  return !r->libuvs_turn && would_end(r) ? -1 : wait_for_batch(r);
+  if (!r || r->libuvs_turn) return 0;
+  let_loop_end(r);
+  return !r->shared[REFERENCED] && !uv_loop_alive(r->loop) ? -1 : wait_for_batch(r);
 }
 
 static napi_value deliver_count(int count) {

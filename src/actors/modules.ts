@@ -319,7 +319,8 @@ function placeBeside(id: string, from: Module): Place {
 
 // ── files ──────────────────────────────────────────────────────────────────────────────────────────
 
-const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
+/** As the system's calls take it: a path of Lua has a byte in each character. */
+export const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
 
 /** Undefined for a path in a working directory that is no more: nothing is there. */
 function tryAbsolute(path: string): string | undefined {

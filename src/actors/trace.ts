@@ -537,6 +537,10 @@ export function reasonOf(fault: unknown): string {
   return errno === undefined ? (code ?? message) : systemCategory.describe(-errno);
 }
 
+/** A system call of Node's failed. */
+export const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>
+  thrown instanceof Error && 'syscall' in thrown;
+
 const through = (via: number | undefined): string =>
   via === undefined || via === 0 ? '' : `,"via":${via}`;
 

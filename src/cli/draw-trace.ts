@@ -1,6 +1,7 @@
 /** `perilune trace`: a trace of actors as a picture. */
 import { writeFileSync } from 'node:fs';
-import { reasonOf } from '../actors/trace.ts';
+import { toSystem } from '../actors/modules.ts';
+import { isSystemFault, reasonOf } from '../actors/trace.ts';
 import { drawFile, TraceError } from '../actors/trace-diagram.ts';
 import type { Invocation } from './arguments.ts';
 import { StandardOutput, writeError } from './output.ts';
@@ -28,8 +29,3 @@ export function drawTrace({ file, out, selection }: Extract<Invocation, { do: 't
   output.write(Buffer.from(drawing.svg, 'utf8').toString('latin1'));
   output.flush();
 }
-
-const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
-
-const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>
-  thrown instanceof Error && 'syscall' in thrown;

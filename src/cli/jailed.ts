@@ -280,14 +280,19 @@ function prepareStage(isScout: boolean): Stage {
   });
   Object.defineProperty(process, 'pid', { value: getpid() });
   setArguments(['', '']);
-  process.on('uncaughtException', (thrown) => {
-    output.flush();
-    fail(thrown);
-  });
+  process.on('uncaughtException', endFor(output));
   const { siblings } = stage.vm;
   process.on('beforeExit', () => settle(siblings));
   return stage;
 }
+
+/** For a bug: the end, after what has been printed until then. */
+const endFor =
+  (output: StandardOutput) =>
+  (thrown: unknown): void => {
+    output.flush();
+    fail(thrown);
+  };
 
 function stageOf(output: StandardOutput, finish: (code: number) => void): Stage {
   const host: VmHost = {
@@ -300,10 +305,7 @@ function stageOf(output: StandardOutput, finish: (code: number) => void): Stage 
       output.flush();
       if (ended.siblings.size === 0) onceReaped(() => finish(Number(process.exitCode ?? 0)));
     },
-    bug: (thrown) => {
-      output.flush();
-      fail(thrown);
-    },
+    bug: endFor(output),
     print: (text) => output.write(text),
     flush: () => output.flush(),
   };

@@ -11,11 +11,11 @@ import {
   showReadable,
   useCompileCache,
 } from '../actors/load.ts';
-import { ModuleLoader } from '../actors/modules.ts';
+import { ModuleLoader, toSystem } from '../actors/modules.ts';
 import { mainPool, setArguments } from '../actors/program.ts';
 import { settle } from '../actors/settle.ts';
 import { useTestSchedule } from '../actors/test-schedule.ts';
-import { reasonOf, startTrace, tracing } from '../actors/trace.ts';
+import { isSystemFault, reasonOf, startTrace, tracing } from '../actors/trace.ts';
 import { Vm, type VmHost } from '../actors/vm.ts';
 import { filesAreUnderWay } from '../io/file.ts';
 import { onceReaped } from '../io/reaping.ts';
@@ -187,8 +187,6 @@ function messageOf(error: LuaError): string {
   return typeof text === 'string' ? text : '';
 }
 
-const toSystem = (path: string): Buffer => Buffer.from(path, 'latin1');
-
 /** A directory stands for its `init.lua`. */
 function rootFile(file: string): string {
   let isDirectory = false;
@@ -217,9 +215,6 @@ function printCompiled(argument: string): void {
     process.exitCode = 1;
   }
 }
-
-const isSystemFault = (thrown: unknown): thrown is NodeJS.ErrnoException =>
-  thrown instanceof Error && 'syscall' in thrown;
 
 function reportBug(thrown: unknown): void {
   writeError(

@@ -595,9 +595,9 @@ function fallsOff(block: Block): boolean {
   }
 }
 
-/** The blocks that a statement consists of. */
 const NO_BLOCKS: readonly Block[] = [];
 
+/** The blocks that a statement consists of. */
 export function blocksOf(s: Stat): readonly Block[] {
   switch (s.kind) {
     case 'do':

@@ -98,10 +98,8 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
       // An array that grows by itself has room for 17: most threads are suspended in fewer frames.
       if (stack === NO_FRAMES) {
         thread.stack = stack = pend.length === 1 ? [pend[0]!] : reversed(pend);
-      }
-      // Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.)
-      else for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
-      while (pend.length > 0) pend.pop();
+        while (pend.length > 0) pend.pop();
+      } else movePending(stack);
       if (stack.length > FEW_FRAMES && overflows(thread)) {
         if (stack.length > MAX_FRAMES) stack.length = MAX_FRAMES;
         v = unwind(stack, luaError('stack overflow'));
@@ -120,6 +118,13 @@ function runThread(thread: LuaThread, entry: Entry, v: Result): Result {
       v = unwind(stack, error);
     }
   }
+}
+
+/** Innermost first → outermost first. (`pend.length = 0` would be a call into V8's runtime.) */
+function movePending(stack: Frame[]): void {
+  const { pend } = state;
+  for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
+  while (pend.length > 0) pend.pop();
 }
 
 function reversed(frames: readonly Frame[]): Frame[] {
@@ -200,7 +205,7 @@ export function goOn(thread: LuaThread, v: Result): Result {
     do {
       const frame = stack.pop()!;
       v = frame[0].resume(v, frame) as Result;
-      if (v === TAIL) v = runTail();
+      if (isTail(v)) v = runTail();
     } while (!isSuspend(v) && stack.length > 0);
   } catch (error) {
     state.thread = undefined;
@@ -214,10 +219,7 @@ export function goOn(thread: LuaThread, v: Result): Result {
     // The lists change places: V8 notes where a new object is stored in an old one, and the frame is new.
     thread.stack = pend;
     state.pend = stack;
-  } else {
-    for (let i = pend.length - 1; i >= 0; i--) stack.push(pend[i]!);
-    while (pend.length > 0) pend.pop();
-  }
+  } else movePending(stack);
   return SUSPEND;
 }
 
